@@ -1,0 +1,93 @@
+# SPEECH=0 leaves the `speech` extra out: the emulator then hums instead of speaking.
+SPEECH ?= 1
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+# As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
+export UV_SYSTEM_CERTS ?= true
+
+speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
+bin := .venv/bin
+bin-2.11 := .venv-2.11/bin
+units-on := test-3.0 test-3.1 test-3.2
+units-with := test-python-3.12 test-python-3.13
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-ui test test-2.11 $(units-on) $(units-with) test-lowest test-events test-wheel
+.PHONY: docs lint format clean env env-2.11 bench-emulator bench-waiting bench-faults
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Run the example on a real Airflow against the emulator, and leave its mp3 in .demo/
+	@scripts/bootstrap.sh .venv --extra speech
+	@$(bin)/python -m scripts.demo
+
+demo-ui: ## The same, then leave Airflow's UI and the emulator up until Ctrl-C
+	@scripts/bootstrap.sh .venv --extra speech
+	@$(bin)/python -m scripts.demo --ui
+
+test: lint ## Lint, types, unit and integration tests on the newest Airflow (SPEECH=0: without real voices)
+	$(bin)/python -m pytest tests/unit $(PYTEST_ARGS)
+	$(bin)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
+	$(bin-2.11)/python -m pytest tests/unit $(PYTEST_ARGS)
+	$(bin-2.11)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+test-3.0: ## Import and unit tests on Airflow 3.0; so test-3.1 and test-3.2
+$(units-on): test-%:
+	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
+	.venv-$*/bin/python -m scripts.import_all
+	.venv-$*/bin/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-python-3.12: ## Import and unit tests with Python 3.12; so test-python-3.13
+$(units-with): test-python-%:
+	@python=$$(scripts/find_python.sh $*) && PYTHON=$$python scripts/bootstrap.sh .venv-python-$* $(speech)
+	.venv-python-$*/bin/python -m scripts.import_all
+	.venv-python-$*/bin/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-lowest: ## Unit tests and example DAGs on the lowest declared versions of the direct dependencies
+	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-lowest --no-group airflow-3-3 --group lowest $(speech)
+	.venv-lowest/bin/python -m scripts.check_lowest
+	.venv-lowest/bin/python -m pytest tests/unit tests/integration/test_example_dags.py $(PYTEST_ARGS)
+
+test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that it takes
+	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
+	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
+
+test-wheel: ## Unit and integration tests against the built wheel, the source out of reach
+	PYTEST_ARGS='$(PYTEST_ARGS)' scripts/test_wheel.sh $(speech)
+
+docs: ## Build the documentation in docs/_build/html
+	@scripts/bootstrap.sh .venv-docs --no-default-groups --group docs --group airflow-3-3 --extra emulator
+	.venv-docs/bin/sphinx-build -W -n --keep-going -q docs docs/_build/html
+
+bench-emulator: env ## How much the emulator answers (not a test)
+	$(bin)/python benchmarks/emulator.py
+
+bench-waiting: env ## What waiting costs, beside what there is; needs PostgreSQL, an hour (not a test)
+	$(bin)/python -m benchmarks.waiting $(BENCH_ARGS)
+
+bench-faults: env ## What comes of faults on a real Airflow; an hour and a half (not a test)
+	@mkdir -p .build
+	$(bin)/python -m benchmarks.faults --out .build/faults.jsonl $(BENCH_ARGS)
+	$(bin)/python -m benchmarks.faults.report .build/faults.jsonl
+
+lint: env ## Lint, formatting and types
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+
+format: env ## Format the code and mend what ruff can mend
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
+
+env: ## Build .venv from the lock
+	@scripts/bootstrap.sh .venv $(speech)
+
+env-2.11: ## Build .venv-2.11 from the lock
+	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-2.11 --no-group airflow-3-3 --group airflow-2-11
+
+clean: ## Remove environments, tools, caches and what the demo left
+	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,191 @@
+"""Run the basic example on a real Airflow against the emulator, and keep its mp3: ``make demo``.
+
+With ``--ui`` Airflow and the emulator then stay up, to be looked at and tried: ``make demo-ui``.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import soundfile
+
+from scripts.stack.airflow import AirflowStack
+from scripts.stack.emulator import ACCESS_KEY, REGION, aws_connection, running_emulator
+from scripts.stack.errors import StackError
+from scripts.stack.metadata import TaskInstance
+from scripts.stack.signals import Terminated, terminable
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "example_dags"
+DAG_ID = "example_polly_basic"
+BUCKET = "polly-demo"
+SHOWN = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters")
+# English read aloud, pauses included; outside of it the audio is no reading of the text.
+CHARACTERS_A_SECOND = (10, 20)
+RUN_SECONDS = 120
+# Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before its scheduler has heard that
+# the worker let go of it: apache/airflow#67287, apache/airflow#72716.
+SYNTHESIS_SECONDS = 10
+
+
+class DemoError(RuntimeError):
+    """Airflow ran, and the result is not what the demo promises."""
+
+
+@dataclass
+class Narrator:
+    """Says what happens, with the seconds since it was made."""
+
+    started: float
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(f"{time.monotonic() - self.started:6.1f} s  {text}", flush=True)
+
+    def tell(self, task: TaskInstance) -> None:
+        """Print a task's new state."""
+        if task.state is not None:
+            self.say(f"  {task.task_id}: {task.state}")
+
+
+def main() -> int:
+    """Run the demo and give its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
+    parser.add_argument("--ui", action="store_true", help="stay up until Ctrl-C")
+    stay = parser.parse_args().ui
+    narrator = Narrator(time.monotonic())
+    kept = ROOT / ".demo"
+    kept.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="airflow-", dir=kept))
+    try:
+        with terminable():
+            demonstrate(narrator, home, kept / f"{DAG_ID}.mp3", stay=stay)
+    except (StackError, DemoError) as error:
+        print(f"\nThe demo failed: {error}\n\nAll logs are in {home}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        shutil.rmtree(home)
+        print("\nInterrupted; everything is taken down.", file=sys.stderr)
+        return stop.exit_code if isinstance(stop, Terminated) else 130
+    shutil.rmtree(home)
+    narrator.say("Done, and everything is taken down.")
+    return 0
+
+
+def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> None:
+    """Run the example, show what it made, and check it.
+
+    :param home: folder for Airflow and for all logs.
+    :param audio: where to put the mp3.
+    :param stay: whether to leave Airflow and the emulator up until Ctrl-C.
+    """
+    narrator.say("Starting the emulator and Airflow")
+    arguments = ("--bucket", BUCKET, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
+    with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
+        env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
+        with AirflowStack(home=home, dags_folder=EXAMPLES, env=env) as stack:
+            narrator.say(f"Airflow {', '.join(stack.components)} are up; running {DAG_ID}")
+            run_id = stack.trigger(DAG_ID)
+            pushed = _finish(narrator, stack, run_id)
+            _download(endpoint_url, pushed["OutputS3Uri"], audio)
+            _show(pushed, audio)
+            _check(pushed, audio)
+            if stay:
+                _stay(stack, run_id, endpoint_url)
+
+
+def _finish(narrator: Narrator, stack: AirflowStack, run_id: str) -> Mapping[str, Any]:
+    state = stack.wait_for_run(DAG_ID, run_id, RUN_SECONDS, narrator.tell)
+    if state != "success":
+        raise DemoError(f"the run ended as {state}.\n{_failures(stack, run_id)}")
+    if "fired" not in stack.trigger_log(DAG_ID, run_id, "start"):
+        raise DemoError("no trigger fired for the task `start`: it did not wait in the triggerer.")
+    narrator.say("The wait went through the triggerer process (its log for the task shows it)")
+    return stack.xcoms(DAG_ID, run_id, "start")
+
+
+def _stay(stack: AirflowStack, run_id: str, endpoint_url: str) -> None:
+    dags = sorted(path.stem for path in EXAMPLES.glob("example_*.py"))
+    for dag_id in dags:
+        stack.wait_for_dag(dag_id)
+    aws = f"{Path(sys.executable).parent}/aws"
+    print("Airflow and the emulator stay up; only this machine can reach them.")
+    print(f"\n  Airflow's UI   {stack.base_url} (no login)")
+    print(f"  The run above  {stack.base_url}/dags/{DAG_ID}/runs/{run_id}")
+    print("  To trigger     " + "\n                 ".join(f"{stack.base_url}/dags/{dag}" for dag in dags))
+    print(f"  The emulator   {endpoint_url}, bucket s3://{BUCKET}")
+    print(f"  Logs           {stack.home}\n\nPolly's tasks and their audio, from another terminal:\n")
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        print(f"  export {name}={value}")
+    print(f"  {aws} polly list-speech-synthesis-tasks")
+    print(f"  {aws} s3 ls --recursive s3://{BUCKET}")
+    print("\nCtrl-C here takes everything down, and forgets it.", flush=True)
+    try:
+        stack.watch()
+    except KeyboardInterrupt as stop:
+        if isinstance(stop, Terminated):
+            raise
+        print()
+
+
+def _failures(stack: AirflowStack, run_id: str) -> str:
+    failed = [task for task in stack.metadata.task_instances(DAG_ID, run_id) if task.state == "failed"]
+    logs = [stack.task_log(DAG_ID, run_id, task.task_id).splitlines() for task in failed]
+    return "\n".join(readable for log in logs for line in log[-20:] if (readable := _readable(line)))
+
+
+def _readable(line: str) -> str:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if entry["event"].startswith("::"):  # marks of groups that Airflow's UI folds
+        return ""
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail", [])]
+    return "  ".join([entry["timestamp"], entry["level"], entry["event"], *errors])
+
+
+def _download(endpoint_url: str, s3_uri: str, to: Path) -> None:
+    bucket, _, key = s3_uri.removeprefix("s3://").partition("/")
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=ACCESS_KEY,
+    )
+    s3.download_file(bucket, key, str(to))
+
+
+def _show(pushed: Mapping[str, Any], audio: Path) -> None:
+    width = max(map(len, SHOWN))
+    print("\nXComs of the task `start`")
+    for key in SHOWN:
+        print(f"  {key:<{width}}  {pushed[key]}")
+    print(f"\nListen to {audio}, {soundfile.info(str(audio)).duration:.1f} seconds\n")
+
+
+def _check(pushed: Mapping[str, Any], audio: Path) -> None:
+    if pushed["TaskStatus"] != "completed":
+        raise DemoError(f"TaskStatus is {pushed['TaskStatus']}, not completed.")
+    pace = pushed["RequestCharacters"] / soundfile.info(str(audio)).duration
+    slowest, fastest = CHARACTERS_A_SECOND
+    if not slowest <= pace <= fastest:
+        raise DemoError(f"the audio has {pace:.1f} characters a second; speech has {slowest} to {fastest}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""One process of Airflow with all that it starts, in a session of its own."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from scripts.stack.errors import ComponentDiedError, StackError, StackTimeoutError
+
+
+class Component:
+    """A command that can be started, killed with its descendants, and started again.
+
+    :param name: what it is called in messages.
+    :param command: the program and its arguments.
+    :param environment: its environment, whole.
+    :param log: the file that its output is appended to.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self.started_at = datetime.now(UTC)
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
+
+    def start(self) -> None:
+        """Start the process; it must not be running."""
+        if self.members():
+            raise StackError(f"The {self.name} is running already.")
+        self.started_at = datetime.now(UTC)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._wanted = True
+
+    def wait(self, timeout: float) -> int:
+        """Wait until the process ends by itself, and give its exit code.
+
+        :raises StackTimeoutError: after that many seconds.
+        """
+        if self._process is None:
+            raise StackError(f"The {self.name} was never started.")
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise StackTimeoutError(
+                f"The {self.name} has not ended in {timeout:g} s. The end of {self.log}:\n{self.tail()}"
+            ) from None
+
+    def check(self) -> None:
+        """Raise ComponentDiedError if the process has ended without having been killed from here."""
+        if self._wanted and self._process is not None and self._process.poll() is not None:
+            raise ComponentDiedError(
+                f"The {self.name} ended with exit code {self._process.returncode}. The end of {self.log}:\n"
+                f"{self.tail()}"
+            )
+
+    def members(self) -> list[psutil.Process]:
+        """List the living processes of the component: its session, and descendants that left it."""
+        if self._process is None:
+            return []
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) == self._process.pid:
+                    found[process.pid] = process
+                    found.update((child.pid, child) for child in process.children(recursive=True))
+            except (ProcessLookupError, PermissionError, psutil.Error):
+                continue
+        return [process for process in found.values() if _is_alive(process)]
+
+    def kill(self, signal_number: int = signal.SIGKILL, *, whole: bool = True, timeout: float = 30) -> None:
+        """Send a signal and wait until the component is gone.
+
+        :param whole: to every process of the component, as when its machine dies; otherwise to the main
+            process alone, which leaves the others to notice.
+        :param timeout: seconds after which what is left is killed outright.
+        """
+        self._wanted = False
+        if self._process is None:
+            return
+        deadline = time.monotonic() + timeout
+        # Once its parent is dead, a process in a session of its own is found by nothing but this list.
+        remaining = self.members()
+        _send([p for p in remaining if whole or p.pid == self._process.pid], signal_number)
+        while remaining:
+            if (signal_number == signal.SIGKILL and whole) or time.monotonic() > deadline:
+                _send(remaining, signal.SIGKILL)
+            time.sleep(0.02)
+            self._process.poll()
+            remaining = [p for p in {*remaining, *self.members()} if _is_alive(p)]
+        self._process.wait()
+
+    def tail(self, lines: int = 40) -> str:
+        """Give the last lines of the log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _send(processes: Sequence[psutil.Process], signal_number: int) -> None:
+    for process in processes:
+        try:
+            process.send_signal(signal_number)
+        except psutil.NoSuchProcess:
+            continue

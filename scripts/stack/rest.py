@@ -1,0 +1,138 @@
+"""Airflow 3's metadata by its stable REST API."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from scripts.stack.metadata import TaskInstance
+
+_PAGE = 100
+_SECONDS = 30
+_TRIGGER_REPETITIONS = 3
+_BETWEEN_TRIGGERS_SECONDS = 1.0
+
+
+class RestMetadata:
+    """A client of the API server of one stack, where everybody is an administrator.
+
+    :param base_url: where the API server listens.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        # A proxy set for the machine must not stand between us and loopback.
+        self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
+
+    def heartbeat(self, component: str) -> datetime | None:
+        """Tell when the newest process of this kind last reported; None if none is healthy."""
+        try:
+            answer = self._http.get("/api/v2/monitor/health")
+        except httpx.TransportError:
+            return None
+        if answer.is_error:
+            return None
+        kind = component.replace("-", "_")
+        health = answer.json().get(kind) or {}
+        if health.get("status") != "healthy":
+            return None
+        return datetime.fromisoformat(health[f"latest_{kind}_heartbeat"])
+
+    def is_up(self) -> bool:
+        """Tell whether the API server answers."""
+        try:
+            return self._http.get("/api/v2/version").is_success
+        except httpx.TransportError:
+            return False
+
+    def knows_dag(self, dag_id: str) -> bool:
+        """Tell whether the DAG has been parsed."""
+        answer = self._request("GET", f"/dags/{dag_id}", missing_is_fine=True)
+        return answer is not None and not answer["is_stale"]
+
+    def import_errors(self) -> list[str]:
+        """List the stack traces of the DAG files that could not be imported."""
+        return [error["stack_trace"] for error in self._pages("/importErrors", "import_errors")]
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Start a DAG run."""
+        body = {"dag_run_id": run_id, "conf": dict(conf), "logical_date": None}
+        for repeated in range(_TRIGGER_REPETITIONS + 1):
+            try:
+                self._request("POST", f"/dags/{dag_id}/dagRuns", body)
+            except httpx.HTTPStatusError as error:
+                status = error.response.status_code
+                if repeated and status == httpx.codes.CONFLICT:
+                    return
+                # On SQLite another writer can hold the database too long. The run's id keeps it one run.
+                if not httpx.codes.is_server_error(status) or repeated == _TRIGGER_REPETITIONS:
+                    raise
+                time.sleep(_BETWEEN_TRIGGERS_SECONDS)
+            else:
+                return
+
+    def run_ids(self, dag_id: str) -> list[str]:
+        """List the ids of a DAG's runs, whoever started them."""
+        return [run["dag_run_id"] for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")]
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Give the state of a DAG run: queued, running, success or failed."""
+        state: str = self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """List the task instances of a DAG run."""
+        return [
+            TaskInstance(task["task_id"], task["map_index"], task["state"], task["try_number"])
+            for task in self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+        ]
+
+    def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
+        """Give every XCom of a task instance by its key."""
+        entries = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
+        which = {"map_index": map_index}
+        return {
+            entry["key"]: self._request("GET", f"{entries}/{entry['key']}", params=which)["value"]
+            for entry in self._pages(entries, "xcom_entries", which)
+        }
+
+    def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
+        """Store a connection in the metadata database."""
+        body = {"connection_id": connection_id, **fields}
+        if isinstance(body.get("extra"), Mapping):
+            body["extra"] = json.dumps(body["extra"])
+        self._request("POST", "/connections", body)
+
+    def close(self) -> None:
+        """Close the connections to the API server."""
+        self._http.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        missing_is_fine: bool = False,
+    ) -> Any:
+        if "Authorization" not in self._http.headers:
+            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        answer = self._http.request(method, f"/api/v2{path}", json=body, params=params)
+        if missing_is_fine and answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return answer.raise_for_status().json()
+
+    def _pages(
+        self, path: str, key: str, params: Mapping[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            page = self._request("GET", path, params={**(params or {}), "limit": _PAGE, "offset": offset})
+            yield from page[key]
+            offset += _PAGE
+            if offset >= page["total_entries"]:
+                return

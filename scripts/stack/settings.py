@@ -1,0 +1,80 @@
+"""The configuration of the stack's Airflow.
+
+It is made of environment variables alone, so that nothing of the caller's own Airflow or AWS set-up reaches
+it.
+"""
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[0])
+
+_FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
+
+
+def environment(
+    *,
+    home: Path,
+    dags_folder: Path,
+    port: int,
+    database_url: str,
+    executor: str | None,
+    parallelism: int,
+    extra: Mapping[str, str],
+) -> dict[str, str]:
+    """Build the whole environment of Airflow's processes.
+
+    :param port: where the API server of Airflow 3 listens.
+    :param extra: variables of the caller, which win over all others.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
+    # Without byte code, each start of a component and each task would compile Airflow anew.
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    settings = _common(dags_folder, database_url, executor, parallelism)
+    settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else {}
+    return {
+        **inherited,
+        "AIRFLOW_HOME": str(home),
+        # Airflow 2 runs each task as `airflow tasks run`, found on the path.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "NO_COLOR": "1",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        # No test or demo may reach real AWS by a caller's credentials or a machine's role.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **settings,
+        **extra,
+    }
+
+
+def _common(dags_folder: Path, database_url: str, executor: str | None, parallelism: int) -> dict[str, str]:
+    if executor is None:
+        sequential = AIRFLOW_MAJOR < 3 and database_url.startswith("sqlite")
+        executor = "SequentialExecutor" if sequential else "LocalExecutor"
+    return {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
+        "AIRFLOW__CORE__EXECUTOR": executor,
+        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # The default looks the name up, which hangs where there is no DNS.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def _airflow_3(port: int) -> dict[str, str]:
+    base_url = f"http://127.0.0.1:{port}"
+    return {
+        "AIRFLOW__API__BASE_URL": base_url,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+    }
