@@ -1,0 +1,1 @@
+"""Amazon Polly on this machine: start, get and list synthesis tasks that really speak, without an account."""

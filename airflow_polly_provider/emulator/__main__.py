@@ -1,0 +1,119 @@
+"""``python -m airflow_polly_provider.emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+from airflow_polly_provider.emulator.quotas import parse_quotas
+from airflow_polly_provider.emulator.server import EmulatorServer, MissingExtraError
+from airflow_polly_provider.emulator.settings import Settings
+
+
+def parse_arguments(arguments: list[str] | None = None) -> Settings:
+    """Read the command line.
+
+    :param arguments: without the program's name; None for this process's.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_polly_provider.emulator",
+        description="Amazon Polly on this machine, with S3, SNS, SQS and STS on the same endpoint.",
+    )
+    defaults = Settings()
+    parser.add_argument("--host", default=defaults.host, help="address to bind (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to bind (default: 0, any free one)")
+    parser.add_argument("--bucket", action="append", default=[], help="S3 bucket to create (repeatable)")
+    parser.add_argument("--region", default=defaults.region, help="their region (default: %(default)s)")
+    parser.add_argument(
+        "--scheduled-seconds",
+        type=float,
+        default=defaults.scheduled_seconds,
+        help="how long a task stays scheduled (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--in-progress-seconds",
+        type=float,
+        default=defaults.in_progress_seconds,
+        help="how long a task then stays inProgress at least (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--list-delay-seconds",
+        type=float,
+        default=defaults.list_delay_seconds,
+        help="how much later a new task shows in lists (default: %(default)s)",
+    )
+    parser.add_argument("--newest-first", action="store_true", help="list the newest task first")
+    parser.add_argument(
+        "--audio",
+        choices=("speech", "tone", "none"),
+        help="what to write (default: speech if the speech extra is installed, else tone)",
+    )
+    parser.add_argument(
+        "--quotas",
+        type=parse_quotas,
+        default={},
+        help="throttle: 'aws' for AWS's own quotas, or a JSON object of [calls a second, burst]",
+    )
+    parser.add_argument("--state", type=Path, help="folder to keep tasks, objects and lexicons in")
+    given = parser.parse_args(arguments)
+    return Settings(
+        host=given.host,
+        port=given.port,
+        buckets=tuple(given.bucket),
+        region=given.region,
+        scheduled_seconds=given.scheduled_seconds,
+        in_progress_seconds=given.in_progress_seconds,
+        list_delay_seconds=given.list_delay_seconds,
+        newest_first=given.newest_first,
+        audio=given.audio,
+        quotas=given.quotas,
+        state=given.state,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until this process is told to end.
+
+    :param settings: the emulator's.
+    """
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    server = EmulatorServer(settings)
+    try:
+        await server.start()
+        print(f"Polly emulator listening on {server.endpoint_url}", flush=True)
+        print(_reach(settings.host), file=sys.stderr, flush=True)
+        await ended.wait()
+    finally:
+        await server.stop()
+
+
+def _reach(host: str) -> str:
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if loopback:
+        return f"Bound to {host}: only this machine can reach it."
+    return f"WARNING: bound to {host}: other machines may reach it, and it checks no credentials."
+
+
+def main() -> int:
+    """Run the command."""
+    try:
+        asyncio.run(serve(parse_arguments()))
+    except (MissingExtraError, OSError, ValueError, sqlite3.Error) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
