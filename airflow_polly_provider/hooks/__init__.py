@@ -1,0 +1,1 @@
+"""Hooks: one typed method for each Polly operation."""

@@ -1,0 +1,311 @@
+"""The hook: one typed method for each Polly operation, nothing else."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+from airflow_polly_provider.exceptions import PollyConfigurationError, PollyIncompleteAnswerError
+from airflow_polly_provider.hooks.errors import explained
+from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE
+from airflow_polly_provider.voices import matching_voices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from types_boto3_polly import PollyClient
+    from types_boto3_polly.literals import EngineType, LanguageCodeType, TaskStatusType
+    from types_boto3_polly.type_defs import (
+        GetLexiconOutputTypeDef,
+        LexiconDescriptionTypeDef,
+        ListSpeechSynthesisTasksOutputTypeDef,
+        SynthesisTaskTypeDef,
+        SynthesizeSpeechOutputTypeDef,
+        VoiceTypeDef,
+    )
+
+MAX_TASKS_PER_PAGE = 100
+"""SynthesisTasks that one answer of ListSpeechSynthesisTasks can hold.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks.html
+"""
+
+# An empty list that the service leaves out; an answer that was cut short on its way is longer.
+_LENGTH_OF_NOTHING = str(len("{}"))
+
+
+class PollyHook(AwsBaseHook):
+    """Talk to Amazon Polly with an Airflow AWS connection.
+
+    Each method is one Polly operation and returns what that operation is about. Besides the errors named
+    there, each raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` for want of a
+    region or a permission, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` for want of
+    credentials, and lets botocore's own errors pass for throttling, 5xx answers and a broken network.
+
+    :param aws_conn_id: the AWS connection; None or empty, or one that does not exist, falls back to boto3's
+        own credential chain
+    :param region_name: AWS region; from the connection or the environment unless given
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle
+    :param config: botocore configuration, as a mapping or a ``botocore.config.Config``
+    :param botocore_retries: whether botocore repeats requests by itself; off for callers that count them
+    """
+
+    def __init__(self, *args: Any, botocore_retries: bool = True, **kwargs: Any) -> None:
+        kwargs["client_type"] = "polly"
+        try:
+            super().__init__(*args, **kwargs)
+        except TypeError as error:
+            raise PollyConfigurationError(f"botocore_config is refused by botocore: {error}") from error
+        self.botocore_retries = botocore_retries
+
+    @property
+    def client(self) -> PollyClient:
+        """The boto3 client, made at the first use."""
+        client: PollyClient = self.conn if self.botocore_retries else self.client_without_retries
+        return client
+
+    @property
+    def _untyped_client(self) -> Any:
+        """The client for operations that the published types do not know yet (tags, botocore 1.44)."""
+        return self.client
+
+    @cached_property
+    def client_without_retries(self) -> PollyClient:
+        """The same client with botocore's own retries off, for calls whose repetition we decide."""
+        client: PollyClient = self.get_client_type(
+            region_name=self.region_name,
+            config=self.config.merge(Config(retries={"total_max_attempts": 1})),
+        )
+        return client
+
+    @property
+    def asked_region(self) -> str:
+        """The region that this hook's requests go to, for error messages."""
+        return self.region_name or self.client.meta.region_name
+
+    def renew(self) -> None:
+        """Forget connection, credentials and client, so that the next call looks them up anew."""
+        for cached in ("conn_config", "conn", "_client", "client_without_retries"):
+            self.__dict__.pop(cached, None)
+
+    def describe_connection(self) -> str:
+        """Tell which connection is used and whether Airflow has it, for error messages."""
+        if not self.aws_conn_id:
+            return (
+                "no connection was asked for (aws_conn_id is empty), so boto3's own credential chain was used"
+            )
+        if isinstance(self.conn_config.conn_id, str):
+            return f"the connection {self.aws_conn_id!r} was found"
+        return f"the connection {self.aws_conn_id!r} was not found, so boto3's own credential chain was used"
+
+    def get_speech_synthesis_task(self, synthesis_task_id: str) -> SynthesisTaskTypeDef:
+        """Return what Polly knows of a synthesis task: every field that the service gives.
+
+        :param synthesis_task_id: Polly's ``TaskId``
+        :raises PollySynthesisTaskNotFoundError: Polly does not know the id (any more) in this region
+        :raises PollyInvalidRequestError: the id is malformed
+        :raises PollyIncompleteAnswerError: the answer was cut short
+        """
+        with explained(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
+            response = self.client.get_speech_synthesis_task(TaskId=synthesis_task_id)
+        return _synthesis_task_in(response)
+
+    def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
+        """Start a synthesis task and return it.
+
+        botocore's own retries are off: the operation has no client token, so that each repetition of a
+        request whose answer was lost starts, and bills, another synthesis task.
+
+        :param request: StartSpeechSynthesisTask's parameters in AWS's own names
+        :raises PollyInvalidRequestError: Polly refuses the request (SSML, bucket, voice, …)
+        :raises PollyIncompleteAnswerError: the answer was cut short; the synthesis task was started
+        """
+        with explained(self, "polly:StartSpeechSynthesisTask"):
+            response = self.client_without_retries.start_speech_synthesis_task(**request)
+        return _synthesis_task_in(response)
+
+    def list_speech_synthesis_tasks(
+        self, *, status: TaskStatusType | None = None, page_size: int = MAX_TASKS_PER_PAGE
+    ) -> Iterator[SynthesisTaskTypeDef]:
+        """Iterate over the account's synthesis tasks of the last 72 hours in this region.
+
+        Lazy: a page is asked for when its first task is wanted.
+
+        :param status: only tasks with this TaskStatus
+        :param page_size: tasks for each request, 1 to 100
+        """
+        token = None
+        while True:
+            page = self._list_page(_given(Status=status, MaxResults=page_size, NextToken=token))
+            yield from page["SynthesisTasks"]
+            if not (token := page.get("NextToken")):
+                return
+
+    def list_speech_synthesis_tasks_page(
+        self,
+        *,
+        status: TaskStatusType | None = None,
+        page_size: int = MAX_TASKS_PER_PAGE,
+        next_token: str | None = None,
+    ) -> ListSpeechSynthesisTasksOutputTypeDef:
+        """Return one page of the account's synthesis tasks: one request, for callers that count them.
+
+        botocore's own retries are off.
+
+        :param status: only tasks with this TaskStatus
+        :param page_size: tasks, 1 to 100
+        :param next_token: ``NextToken`` of the page before
+        :raises PollyIncompleteAnswerError: the answer was cut short
+        """
+        request = _given(Status=status, MaxResults=page_size, NextToken=next_token)
+        return self._list_page(request, botocore_retries=False)
+
+    def _list_page(
+        self, request: Mapping[str, Any], *, botocore_retries: bool = True
+    ) -> ListSpeechSynthesisTasksOutputTypeDef:
+        with explained(self, "polly:ListSpeechSynthesisTasks"):
+            client = self.client if botocore_retries else self.client_without_retries
+            page = client.list_speech_synthesis_tasks(**request)
+        if page["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
+            page.setdefault("SynthesisTasks", [])
+        if "SynthesisTasks" not in page:
+            raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no SynthesisTasks.")
+        return page
+
+    def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
+        """Speak a short text at once: up to 3,000 billed and 6,000 total characters, 10 minutes of audio.
+
+        ``AudioStream`` of the result is a stream; read it in chunks and close it. botocore's own retries are
+        off: each repetition of a request whose answer was lost is spoken, and billed, once more.
+
+        :param request: SynthesizeSpeech's parameters in AWS's own names
+        :raises PollyInvalidRequestError: Polly refuses the request
+        """
+        with explained(self, "polly:SynthesizeSpeech"):
+            return self.client_without_retries.synthesize_speech(**request)
+
+    def describe_voices(
+        self,
+        *,
+        engine: EngineType | None = None,
+        language_code: LanguageCodeType | None = None,
+        include_additional_language_codes: bool | None = None,
+    ) -> Iterator[VoiceTypeDef]:
+        """Iterate over the voices of this region, page by page.
+
+        :param engine: only voices of this engine
+        :param language_code: only voices of this language
+        :param include_additional_language_codes: with ``language_code``, bilingual voices too
+        """
+        request = _given(
+            Engine=engine,
+            LanguageCode=language_code,
+            IncludeAdditionalLanguageCodes=include_additional_language_codes,
+        )
+        while True:
+            with explained(self, "polly:DescribeVoices"):
+                page = self.client.describe_voices(**request)
+            if "Voices" not in page:
+                raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Voices.")
+            yield from page["Voices"]
+            if not (token := page.get("NextToken")):
+                return
+            request["NextToken"] = token
+
+    def voices(self, *, language_code: str | None = None, engine: str | None = None) -> list[VoiceTypeDef]:
+        """Return the voices for a language and an engine in this region, from DescribeVoices or memory.
+
+        An answer is kept in this process for an hour, for each connection and region.
+
+        :param language_code: such as ``en-GB``; bilingual voices that speak it count; None for any
+        :param engine: such as ``neural``; None for any
+        """
+        voices = VOICE_CACHE.voices_for(self)
+        return copy.deepcopy(matching_voices(voices, language_code=language_code, engine=engine))
+
+    def put_lexicon(self, name: str, content: str) -> None:
+        """Store a pronunciation lexicon under a name, in place of one that is there.
+
+        :param name: 1 to 20 letters and digits
+        :param content: a PLS document
+        :raises PollyInvalidRequestError: Polly refuses the lexicon
+        """
+        with explained(self, "polly:PutLexicon", name):
+            self.client.put_lexicon(Name=name, Content=content)
+
+    def get_lexicon(self, name: str) -> GetLexiconOutputTypeDef:
+        """Return a pronunciation lexicon: its content and its attributes.
+
+        :param name: the lexicon's name
+        :raises PollyLexiconNotFoundError: there is none of that name in this region
+        :raises PollyIncompleteAnswerError: the answer was cut short
+        """
+        with explained(self, "polly:GetLexicon", name):
+            response = self.client.get_lexicon(Name=name)
+        if "Lexicon" not in response:
+            raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Lexicon.")
+        return response
+
+    def list_lexicons(self) -> Iterator[LexiconDescriptionTypeDef]:
+        """Iterate over the account's pronunciation lexicons in this region, page by page."""
+        token = None
+        while True:
+            with explained(self, "polly:ListLexicons"):
+                page = self.client.list_lexicons(**_given(NextToken=token))
+            yield from page["Lexicons"]
+            if not (token := page.get("NextToken")):
+                return
+
+    def delete_lexicon(self, name: str) -> None:
+        """Delete a pronunciation lexicon.
+
+        :param name: the lexicon's name
+        :raises PollyLexiconNotFoundError: there is none of that name in this region
+        """
+        with explained(self, "polly:DeleteLexicon", name):
+            self.client.delete_lexicon(Name=name)
+
+    def tag_resource(self, resource_arn: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a lexicon.
+
+        :param resource_arn: the lexicon's ARN
+        :param tags: values by key
+        """
+        with explained(self, "polly:TagResource"):
+            self._untyped_client.tag_resource(
+                ResourceArn=resource_arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+            )
+
+    def untag_resource(self, resource_arn: str, tag_keys: Sequence[str]) -> None:
+        """Remove tags from a lexicon.
+
+        :param resource_arn: the lexicon's ARN
+        :param tag_keys: which tags
+        """
+        with explained(self, "polly:UntagResource"):
+            self._untyped_client.untag_resource(ResourceArn=resource_arn, TagKeys=tag_keys)
+
+    def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
+        """Return the tags of a lexicon, values by key.
+
+        :param resource_arn: the lexicon's ARN
+        """
+        with explained(self, "polly:ListTagsForResource"):
+            response = self._untyped_client.list_tags_for_resource(ResourceArn=resource_arn)
+        return {tag["Key"]: tag["Value"] for tag in response["Tags"]}
+
+
+def _given(**parameters: Any) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _synthesis_task_in(response: Mapping[str, Any]) -> SynthesisTaskTypeDef:
+    # botocore reads an answer that was cut short as an empty one.
+    if "SynthesisTask" not in response:
+        raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no SynthesisTask.")
+    synthesis_task: SynthesisTaskTypeDef = response["SynthesisTask"]
+    return synthesis_task

@@ -1,0 +1,87 @@
+"""Links to the AWS console, made from the ``OutputUri`` in XCom: they store nothing of their own."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
+
+import botocore.session
+from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
+from airflow.providers.common.compat.sdk import XCom
+
+from airflow_polly_provider.synthesis_task import parse_output_uri
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
+
+_REGION = re.compile(r"\bs3[.-](?:dualstack\.)?(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\.")
+_GLOBAL_HOST = "s3.amazonaws.com"
+_GLOBAL_HOST_REGION = "us-east-1"
+
+
+@functools.cache
+def _console_domain(region: str) -> str | None:
+    """Return the console's domain for a region, None for a partition that the amazon provider lacks."""
+    partition = botocore.session.get_session().get_partition_for_region(region)
+    domain: str | None = BaseAwsLink.get_aws_domain(partition)
+    return domain
+
+
+class _OutputLink(BaseAwsLink):
+    """A link made from the task instance's ``OutputUri``; empty as long as there is none."""
+
+    key = "OutputUri"
+    format_str: ClassVar[str]
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the link's URL.
+
+        :param operator: the operator of the task instance
+        :param ti_key: the task instance
+        """
+        # Airflow 3 asks on the worker, before and after a deferral; there the operator knows, and an XCom
+        # that is not there yet would be logged as an error.
+        if hasattr(operator, "output_uri"):
+            output_uri = operator.output_uri
+        else:
+            output_uri = XCom.get_value(key=self.key, ti_key=ti_key)
+        return self.url_for(output_uri) if output_uri else ""
+
+    def url_for(self, output_uri: str) -> str:
+        """Return the console's URL for an output, empty where the partition's console is not known.
+
+        :param output_uri: ``OutputUri`` of a SynthesisTask
+        """
+        found = _REGION.search(output_uri)
+        if found is None and _GLOBAL_HOST not in output_uri:
+            return ""
+        region = found["region"] if found else _GLOBAL_HOST_REGION
+        domain = _console_domain(region)
+        if domain is None:
+            return ""
+        try:
+            location = parse_output_uri(output_uri)
+        except ValueError:
+            return ""
+        return self.format_link(
+            domain=domain, region=region, bucket=location.bucket, key=quote(location.key, safe="")
+        )
+
+
+class PollySynthesisTasksLink(_OutputLink):
+    """Polly's list of synthesis tasks in the console."""
+
+    name = "Amazon Polly synthesis tasks"
+    format_str = "https://{region}.console.{domain}/polly/home/SynthesisTasks?region={region}"
+
+
+class PollyOutputLink(_OutputLink):
+    """The audio or the speech marks in the S3 console."""
+
+    name = "Amazon S3 output"
+    format_str = "https://{region}.console.{domain}/s3/object/{bucket}?region={region}&prefix={key}"
+
+
+CONSOLE_LINKS = (PollySynthesisTasksLink(), PollyOutputLink())

@@ -1,0 +1,1 @@
+"""Operators: orchestration only, no AWS call of their own."""

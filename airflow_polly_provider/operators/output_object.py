@@ -1,0 +1,246 @@
+"""A finished object at the key that the user named.
+
+Polly ends every key in its own TaskId. So the object is copied inside S3 and the original is removed. What
+made it is written into the copy's metadata, by which later tries and later runs know it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyOutputObjectError,
+)
+from airflow_polly_provider.hooks.errors import explained, http_status
+from airflow_polly_provider.operators.output_provenance import Provenance, is_pollys_key, provenance_in
+from airflow_polly_provider.synthesis_task import TaskStatus, parse_output_uri, to_xcom_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_polly_provider.hooks.polly import PollyHook
+    from airflow_polly_provider.operators.output_provenance import OutputPlan
+    from airflow_polly_provider.synthesis_task import S3Location
+
+log = logging.getLogger(__name__)
+
+# One CopyObject takes 5 GB; below this size the copy is that one request, which is there whole or not at all.
+_PART_BYTES = 256 * 1024 * 1024
+
+_COPY_ACTIONS = (
+    "s3:GetObject on the original, s3:PutObject on output_s3_key and, where a KMS key encrypts the bucket, "
+    "kms:Decrypt and kms:GenerateDataKey on that key"
+)
+_ACTIONS = {
+    "HeadObject": "s3:GetObject, and s3:ListBucket on the bucket,",
+    "DeleteObject": "s3:DeleteObject on the original (or give keep_original=True)",
+}
+
+_NOT_ECHOED = frozenset({"Text", "OutputS3BucketName", "OutputS3KeyPrefix"})
+
+
+class OutputObject:
+    """The object at ``output_s3_key``: recognizes one that is there, and puts one there.
+
+    :param plan: where, and what it is known by
+    :param hook: names the connection in errors
+    :param s3_parameters: what S3Hook is made with
+    :param keep_original: whether the object stays where Polly wrote it, too
+    :param adoptable: whether a retry finds the synthesis task again (``durable``)
+    """
+
+    def __init__(
+        self,
+        plan: OutputPlan,
+        *,
+        hook: PollyHook,
+        s3_parameters: Mapping[str, Any],
+        keep_original: bool,
+        adoptable: bool,
+    ) -> None:
+        self.plan = plan
+        self._hook = hook
+        self._s3_parameters = s3_parameters
+        self._keep_original = keep_original
+        self._adoptable = adoptable
+
+    def from_before(self, request: Mapping[str, Any], *, skip_if_unchanged: bool) -> dict[str, Any] | None:
+        """Return the SynthesisTask whose object is there already, None where one is still to be made.
+
+        That is one which an earlier try of this run made, or, with ``skip_if_unchanged``, any run that spoke
+        the same; the latter with ``RequestCharacters`` 0 and ``Unchanged``.
+
+        :param request: this run's request
+        :param skip_if_unchanged: as in the operator
+        :raises PollyConfigurationError: S3 does not let us look
+        """
+        made = self._looked_at_first()
+        if made is None:
+            return None
+        synthesis_task = {
+            **{name: value for name, value in request.items() if name not in _NOT_ECHOED},
+            "TaskId": made.task_id,
+            "TaskStatus": TaskStatus.COMPLETED.value,
+            "OutputUri": self._final_uri(made.output_uri),
+            "CreationTime": made.creation_time,
+            "RequestCharacters": int(made.request_characters),
+        }
+        if made.run_token == self.plan.run_token:
+            log.info("%s is there already, put by an earlier try of this run", self.plan.location.uri)
+            original = parse_output_uri(made.output_uri)
+            # Whoever may write the object may write its metadata: nothing but Polly's own is removed for it.
+            if original.bucket == self.plan.bucket and is_pollys_key(original.key, self.plan.prefix):
+                self._remove_original(made)
+            return synthesis_task | ({"Unchanged": False} if skip_if_unchanged else {})
+        if skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
+            log.info(
+                "%s is unchanged: synthesis task %s made it from the same; none is started",
+                self.plan.location.uri,
+                made.task_id,
+            )
+            return synthesis_task | {"RequestCharacters": 0, "Unchanged": True}
+        return None
+
+    def is_made_from(self, original: S3Location) -> bool:
+        """Tell whether the object there was made from the one that Polly wrote at ``original``.
+
+        :param original: where Polly wrote it
+        """
+        made = self._provenance()
+        return made is not None and parse_output_uri(made.output_uri) == original
+
+    def put(self, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a completed synthesis task's object there, and return the SynthesisTask with its new place.
+
+        Safe to repeat after a crash at any point.
+
+        :param synthesis_task: the SynthesisTask
+        :raises PollyOutputObjectError: the object could not be copied, or the original not be removed
+        """
+        value = to_xcom_value(synthesis_task)
+        made = Provenance(
+            task_id=value["TaskId"],
+            output_uri=value["OutputUri"],
+            creation_time=value.get("CreationTime", "unknown"),
+            request_characters=str(value.get("RequestCharacters", 0)),
+            run_token=self.plan.run_token,
+            speech_digest=self.plan.speech_digest,
+        )
+        with self._explained(made, "its object could not be copied", self._adoptable):
+            original = parse_output_uri(made.output_uri)
+            # An earlier try that still ran may have copied and removed it just now.
+            if not self._copy(original, made) and not self.is_made_from(original):
+                raise PollyOutputObjectError(
+                    f"Synthesis task {made.task_id} completed, but its object is gone from {original.uri}. "
+                    "Look for what removes or moves it. The next try starts, and pays, afresh.",
+                    synthesis_task_id=made.task_id,
+                    task_status=TaskStatus.COMPLETED.value,
+                )
+        self._remove_original(made)
+        return {**synthesis_task, "OutputUri": self._final_uri(made.output_uri)}
+
+    def _final_uri(self, output_uri: str) -> str:
+        """Return ``OutputUri`` as Polly would write it had it written to the final key."""
+        return output_uri.removesuffix(parse_output_uri(output_uri).key) + self.plan.key
+
+    @cached_property
+    def _s3(self) -> Any:
+        # Slow to import for every parse of a DAG file.
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        parts = {"multipart_threshold": _PART_BYTES, "multipart_chunksize": _PART_BYTES}
+        return S3Hook(**self._s3_parameters, transfer_config_args=parts)
+
+    @property
+    def _client(self) -> Any:
+        return self._s3.get_conn()
+
+    def _looked_at_first(self) -> Provenance | None:
+        uri = self.plan.location.uri
+        with explained(self._hook, "s3:GetObject"):
+            try:
+                return self._provenance()
+            except ClientError as error:
+                if error.operation_name != "HeadObject":
+                    raise
+                if http_status(error) != 403:
+                    raise PollyOutputObjectError(
+                        f"Cannot look whether {uri} is there already, so Polly was not asked: {error}"
+                    ) from error
+                raise PollyConfigurationError(
+                    f"AWS denied a look at {uri}, so Polly was not asked. Allow s3:GetObject on it, and "
+                    "s3:ListBucket on the bucket (without that, S3 does not tell a missing object from a "
+                    f"forbidden one), to the identity that was used: {self._hook.describe_connection()}."
+                ) from error
+
+    def _provenance(self) -> Provenance | None:
+        head = self._head(self.plan.location)
+        return None if head is None else provenance_in(head["Metadata"])
+
+    def _head(self, location: S3Location) -> Mapping[str, Any] | None:
+        try:
+            head: Mapping[str, Any] = self._client.head_object(Bucket=location.bucket, Key=location.key)
+        except ClientError as error:
+            if http_status(error) == 404:
+                return None
+            raise
+        return head
+
+    def _copy(self, original: S3Location, made: Provenance) -> bool:
+        """Copy the object inside S3; False where it is not there."""
+        head = self._head(original)
+        if head is None:
+            return False
+        log.info("Copying %s (%d bytes) to %s", original.uri, head["ContentLength"], self.plan.location.uri)
+        try:
+            self._client.copy(
+                {"Bucket": original.bucket, "Key": original.key},
+                self.plan.bucket,
+                self.plan.key,
+                ExtraArgs={
+                    "MetadataDirective": "REPLACE",
+                    "Metadata": made.metadata(),
+                    "ContentType": head["ContentType"],
+                },
+                Config=self._s3.transfer_config,
+            )
+        except ClientError as error:
+            if http_status(error) == 404:
+                return False
+            raise
+        return True
+
+    def _remove_original(self, made: Provenance) -> None:
+        original = parse_output_uri(made.output_uri)
+        if self._keep_original or original == self.plan.location:
+            return
+        there = f"its object is at {self.plan.location.uri}, but the original was not removed"
+        with self._explained(made, there, adoptable=True):
+            self._client.delete_object(Bucket=original.bucket, Key=original.key)
+
+    @contextmanager
+    def _explained(self, made: Provenance, what: str, adoptable: bool) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError, ValueError) as error:
+            hint = ""
+            if isinstance(error, ClientError) and http_status(error) == 403:
+                actions = _ACTIONS.get(error.operation_name, _COPY_ACTIONS)
+                hint = f" Allow {actions} to the identity that was used: {self._hook.describe_connection()}."
+            then = (
+                "The next try of this task takes it up and pays nothing; a cleared task starts afresh."
+                if adoptable
+                else "durable=False: the next try starts, and pays, afresh."
+            )
+            raise PollyOutputObjectError(
+                f"Synthesis task {made.task_id} completed, and {what}: {error}.{hint} "
+                f"What Polly wrote lies at {made.output_uri}. {then}",
+                synthesis_task_id=made.task_id,
+                task_status=TaskStatus.COMPLETED.value,
+            ) from error

@@ -1,0 +1,127 @@
+"""Where a run's output shall go, and what an object tells of its making."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.synthesis_task import S3Location, parse_output_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_KEY_BYTES = 1024
+"""UTF-8 bytes that an S3 key may have.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+"""
+
+_TASK_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def checked_output_key(key: object, prefix: str | None) -> str:
+    """Return ``output_s3_key`` if an object can be put there.
+
+    :param key: the rendered value
+    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    :raises PollyInvalidRequestError: empty, a folder, too long, a URI, or a key that Polly itself writes to
+    """
+    if not isinstance(key, str):
+        raise PollyInvalidRequestError(f"output_s3_key must be a string, not {type(key).__name__}.")
+    if not key.strip():
+        raise PollyInvalidRequestError("output_s3_key is empty. Look at its rendered template.")
+    if key.startswith("s3://"):
+        raise PollyInvalidRequestError(
+            f"output_s3_key {key!r:.100} is a URI; give the key alone, without s3:// and without the bucket, "
+            "which is output_s3_bucket_name."
+        )
+    if key.endswith("/"):
+        raise PollyInvalidRequestError(
+            f"output_s3_key {key!r:.100} names a folder; give the object's whole key, such as "
+            "audio/alice.mp3. Look at its rendered template."
+        )
+    if (length := len(key.encode(errors="surrogatepass"))) > MAX_KEY_BYTES:
+        raise PollyInvalidRequestError(
+            f"output_s3_key has {length:,} bytes in UTF-8; S3 takes {MAX_KEY_BYTES:,}."
+        )
+    if is_pollys_key(key, prefix):
+        raise PollyInvalidRequestError(
+            f"output_s3_key {key!r:.100} is one that Polly itself may write to; give one without a TaskId."
+        )
+    return key
+
+
+def is_pollys_key(key: str, prefix: str | None) -> bool:
+    """Tell whether a key has the form of those that Polly makes up.
+
+    :param key: the key
+    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    """
+    beginning = re.escape(f"{prefix}.") if prefix else ""
+    return re.fullmatch(rf"{beginning}{_TASK_ID}\.\w+", key) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPlan:
+    """Where a run's output goes and what it is known by there. A deferral keeps it.
+
+    :param bucket: the output bucket
+    :param key: ``output_s3_key``, checked
+    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    :param run_token: the token of the request in its run
+    :param speech_digest: digest of all that shapes what is spoken
+    """
+
+    bucket: str
+    key: str
+    prefix: str | None
+    run_token: str
+    speech_digest: str
+
+    @property
+    def location(self) -> S3Location:
+        """The place in S3."""
+        return S3Location(self.bucket, self.key)
+
+
+class Provenance(NamedTuple):
+    """What made an object, as its metadata tells.
+
+    :param task_id: Polly's ``TaskId``
+    :param output_uri: where Polly wrote it
+    :param creation_time: of the synthesis task, in ISO 8601
+    :param request_characters: what was billed
+    :param run_token: the token of the request in the run that made it
+    :param speech_digest: digest of all that shapes what is spoken
+    """
+
+    task_id: str
+    output_uri: str
+    creation_time: str
+    request_characters: str
+    run_token: str
+    speech_digest: str
+
+    def metadata(self) -> dict[str, str]:
+        """Return it as an object's metadata."""
+        return {_metadata_name(field): value for field, value in self._asdict().items()}
+
+
+def _metadata_name(field: str) -> str:
+    return f"polly-{field.replace('_', '-')}"
+
+
+def provenance_in(metadata: Mapping[str, str]) -> Provenance | None:
+    """Return what made an object, None if it was not put there by this package.
+
+    :param metadata: the object's
+    """
+    made = Provenance(*(metadata.get(_metadata_name(field), "") for field in Provenance._fields))
+    try:
+        parse_output_uri(made.output_uri)
+        int(made.request_characters)
+    except ValueError:
+        return None
+    return made

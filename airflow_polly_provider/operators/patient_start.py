@@ -1,0 +1,104 @@
+"""A call that is billed, repeated only as long as nothing can have been billed."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+)
+
+from airflow_polly_provider.exceptions import PollyCredentialsError, PollyIncompleteAnswerError
+from airflow_polly_provider.hooks.errors import is_throttling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_polly_provider.hooks.polly import PollyHook
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+MAY_HAVE_STARTED = (ClientError, ConnectionError, HTTPClientError, PollyIncompleteAnswerError)
+"""What :func:`start_when_taken` raises when it cannot tell whether a synthesis task was started."""
+
+# Nothing was sent, so the request may be repeated as it is.
+_NOT_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+THROTTLED_PATIENCE_SECONDS = 60 * 60.0
+"""How long a start is repeated that was throttled: hundreds of starts get through in this time."""
+
+NOT_SENT_PATIENCE_SECONDS = 5 * 60.0
+"""How long a start is repeated that could not be sent: longer, and the endpoint is likely a wrong one."""
+_LONGEST_BACK_OFF_SECONDS = 60.0
+
+
+def start_when_taken(
+    hook: PollyHook, request: Mapping[str, Any], *, before_each: Callable[[], None] = lambda: None
+) -> Mapping[str, Any]:
+    """Start a synthesis task, again and again as long as Polly throttles or cannot be reached.
+
+    :param hook: what to ask with
+    :param request: StartSpeechSynthesisTask's parameters
+    :param before_each: called before each request
+    :raises PollyInvalidRequestError: Polly refuses the request
+    :raises ClientError: 5xx, or throttled for an hour
+    :raises ConnectionError: Polly could not be reached for five minutes
+    :raises HTTPClientError: the answer was lost
+    """
+    return when_taken(
+        lambda: hook.start_speech_synthesis_task(request), hook, "start", before_each=before_each
+    )
+
+
+def when_taken(
+    call: Callable[[], Answer], hook: PollyHook, what: str, *, before_each: Callable[[], None] = lambda: None
+) -> Answer:
+    """Make a call again and again as long as Polly throttles it or cannot be reached, which is not billed.
+
+    :param call: makes the call, once
+    :param hook: whose credentials are looked up anew, once, where they are refused
+    :param what: the call's name for the log
+    :param before_each: called before each call
+    :raises PollyInvalidRequestError: Polly refuses the request
+    :raises ClientError: 5xx, or throttled for an hour
+    :raises ConnectionError: Polly could not be reached for five minutes
+    :raises HTTPClientError: the answer was lost
+    """
+    began = time.monotonic()
+    refused, renewed = 0, False
+    while True:
+        before_each()
+        try:
+            return call()
+        except PollyCredentialsError:
+            if renewed:
+                raise
+            hook.renew()
+            renewed = True
+        except MAY_HAVE_STARTED as error:
+            if time.monotonic() - began >= _patience_with(error):
+                raise
+            refused += 1
+            # Full jitter: of many starts that were refused together, few come together again.
+            delay = random.uniform(0, min(_LONGEST_BACK_OFF_SECONDS, 2.0**refused))
+            log.warning("Polly takes no %s now (%s); again in %.1f s", what, error, delay)
+            time.sleep(delay)
+
+
+def _patience_with(error: Exception) -> float:
+    """Return for how many seconds a start is repeated after this error: none where it may have worked."""
+    if isinstance(error, _NOT_SENT):
+        return NOT_SENT_PATIENCE_SECONDS
+    if isinstance(error, ClientError) and is_throttling(error):
+        return THROTTLED_PATIENCE_SECONDS
+    return 0.0

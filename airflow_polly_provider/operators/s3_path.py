@@ -1,0 +1,47 @@
+"""A path that names an object in S3, as Airflow's object storage writes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.synthesis_task import S3Location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_S3_SCHEME = re.compile(r"s3[an]?:")
+_S3_PATH = re.compile(r"s3[an]?://(?:(?P<connection>[^@/]*)@)?(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
+
+
+class S3Path(NamedTuple):
+    """An object in S3, and what an S3Hook for it is made with."""
+
+    location: S3Location
+    hook_parameters: dict[str, Any]
+
+
+def s3_path(path: object, hook_parameters: Mapping[str, Any], *, parameter: str) -> S3Path | None:
+    """Return the object in S3 that a path names, or None where it names something else.
+
+    Airflow's own file system for S3 needs s3fs, which pins an old boto3; an S3Hook needs nothing.
+
+    :param path: such as ``s3://bucket/key``, or ``s3://connection@bucket/key`` for another connection
+    :param hook_parameters: of the operator's own connection
+    :param parameter: the operator's parameter, for the error's words
+    :raises PollyInvalidRequestError: it is a path of S3 without bucket or key
+    """
+    text = str(path)
+    if not _S3_SCHEME.match(text):
+        return None
+    found = _S3_PATH.fullmatch(text)
+    if found is None:
+        raise PollyInvalidRequestError(
+            f"{parameter} {text!r:.200} names no bucket and key: give s3://bucket/key."
+        )
+    parameters = dict(hook_parameters)
+    if found["connection"]:
+        # The region of the operator is its own connection's.
+        parameters |= {"aws_conn_id": found["connection"], "region_name": None}
+    return S3Path(S3Location(found["bucket"], found["key"]), parameters)

@@ -1,0 +1,214 @@
+"""The operator that speaks a short text at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.aws_base import AwsBaseOperator, aws_template_fields
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.lineage import OutputLineage
+from airflow_polly_provider.links.polly import PollyOutputLink
+from airflow_polly_provider.operators.patient_start import when_taken
+from airflow_polly_provider.operators.speech_output import speech_output
+from airflow_polly_provider.operators.speech_stream import SpeechStream
+from airflow_polly_provider.operators.text_file import spoken_text
+from airflow_polly_provider.request_cost import account_for, checked_maximum, refuse_over
+from airflow_polly_provider.speech_request import build_speech_request
+from airflow_polly_provider.text.limits import MAX_SPEECH_SECONDS
+from airflow_polly_provider.voices import refuse_voice_that_does_not_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+
+    from airflow_polly_provider.operators.polly import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.synthesis_task import SpeechXCom
+
+_OWN_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "ContentType")
+# Audio that was cut may end within a frame of the limit.
+_CUT_SECONDS = MAX_SPEECH_SECONDS - 1
+
+
+class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
+    """Speak a short text at once and store the audio in S3 or in a file.
+
+    One call of SynthesizeSpeech, whose answer is the audio itself; it is written as it comes, and what broke
+    off is not left behind. ``return_value`` is a :class:`~airflow_polly_provider.synthesis_task.SpeechXCom`;
+    ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``ContentType`` are pushed under their own keys
+    as well. The text is in no log line and no XCom; Airflow itself stores rendered template fields.
+
+    A try of the task pays once at most: a throttled call is repeated, for up to an hour, and so is one that
+    could not be sent; an answer that was lost fails the try. A retry pays again.
+
+    .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html
+
+    :param text: what to speak, up to 3,000 billed and 6,000 total characters; or the name of a ``.txt``,
+        ``.ssml`` or ``.xml`` template file, as for the start operator
+    :param voice_id: a voice, such as ``Joanna``
+    :param output_s3_bucket_name: the bucket to write to, with ``output_s3_key``; its bare name
+    :param output_s3_key: the object's key; an object that is there is replaced. Refused if empty, if it ends
+        in ``/`` or begins with ``s3://``, and over S3's 1,024 bytes
+    :param output_path: in place of the two, a file on any file system that Airflow knows:
+        ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath; a file that
+        is there is replaced. Refused if it names a folder. ``s3://connection@bucket/key`` needs no s3fs;
+        without a connection in it, the operator's own is used
+    :param output_format: ``mp3``, ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or ``json`` for
+        speech marks
+    :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; Polly's default is standard
+    :param language_code: for a bilingual voice, such as ``en-IN``
+    :param lexicon_names: up to 5 pronunciation lexicons of this account and region
+    :param sample_rate: in Hz; which rates are valid depends on the format, see
+        :data:`~airflow_polly_provider.speech_request.SPEECH_SAMPLE_RATES`
+    :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
+    :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
+        given
+    :param max_request_characters: refuse, before anything is sent, a text that would be billed for more
+        characters than this; a whole number above 0, else ValueError; None for no limit
+    :param check_voice: ask DescribeVoices, before anything is sent, whether voice, engine and language go
+        together in this region, and refuse what does not, naming what would; needs ``polly:DescribeVoices``
+    :raises ValueError: when the DAG is parsed: no destination was given, or two, or half of one
+    :raises PollyInvalidRequestError: the request is refused as it stands; never retried
+    :raises PollyIncompleteAnswerError: the audio broke off
+
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
+    amazon provider.
+    """
+
+    aws_hook_class = PollyHook
+    template_fields: Sequence[str] = aws_template_fields(
+        "text",
+        "voice_id",
+        "output_s3_bucket_name",
+        "output_s3_key",
+        "output_path",
+        "output_format",
+        "engine",
+        "language_code",
+        "lexicon_names",
+        "sample_rate",
+        "speech_mark_types",
+        "text_type",
+    )
+    operator_extra_links = (PollyOutputLink(),)
+    ui_color = "#eabfff"
+    output_uri: str | None = None
+    """``OutputUri`` as soon as it is known in this process, for the link to the console."""
+
+    def __init__(
+        self,
+        *,
+        text: str,
+        voice_id: str,
+        output_s3_bucket_name: str | None = None,
+        output_s3_key: str | None = None,
+        output_path: str | ObjectStoragePath | None = None,
+        output_format: OutputFormat = "mp3",
+        engine: str | None = None,
+        language_code: str | None = None,
+        lexicon_names: Sequence[str] | None = None,
+        sample_rate: str | int | None = None,
+        speech_mark_types: Sequence[SpeechMarkType] | None = None,
+        text_type: TextType | None = None,
+        max_request_characters: int | None = None,
+        check_voice: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_destination(output_s3_bucket_name, output_s3_key, output_path)
+        self.text = text
+        self.voice_id = voice_id
+        self.output_s3_bucket_name = output_s3_bucket_name
+        self.output_s3_key = output_s3_key
+        self.output_path = output_path
+        self.output_format = output_format
+        self.engine = engine
+        self.language_code = language_code
+        self.lexicon_names = lexicon_names
+        self.sample_rate = sample_rate
+        self.speech_mark_types = speech_mark_types
+        self.text_type = text_type
+        self.max_request_characters = checked_maximum(max_request_characters)
+        self.check_voice = check_voice
+
+    def execute(self, context: Context) -> SpeechXCom:
+        """Speak, store the audio, and return where it lies and what it cost."""
+        request = self._request(context)
+        output = speech_output(
+            bucket=self.output_s3_bucket_name,
+            key=self.output_s3_key,
+            path=self.output_path,
+            hook_parameters=self._hook_parameters,
+        )
+        refuse_over(self.max_request_characters, request)
+        if self.check_voice:
+            refuse_voice_that_does_not_fit(self.hook.voices(), request, self.hook.asked_region)
+        speech = output.receive(lambda: self._speak(request))
+        self._say_how_long(speech)
+        return self._hand_over(context, request, speech, output.where())
+
+    def _request(self, context: Context) -> dict[str, Any]:
+        text, text_type = spoken_text(self, self.text, self.text_type, context)
+        return build_speech_request(
+            Engine=self.engine,
+            LanguageCode=self.language_code,
+            LexiconNames=self.lexicon_names,
+            OutputFormat=self.output_format,
+            SampleRate=self.sample_rate,
+            SpeechMarkTypes=self.speech_mark_types,
+            Text=text,
+            TextType=text_type,
+            VoiceId=self.voice_id,
+        )
+
+    def _speak(self, request: Mapping[str, Any]) -> SpeechStream:
+        answer = when_taken(lambda: self.hook.synthesize_speech(request), self.hook, "speech")
+        speech = SpeechStream(answer, request)
+        account_for(request, speech.request_characters)
+        return speech
+
+    def _say_how_long(self, speech: SpeechStream) -> None:
+        self.log.info(
+            "Polly spoke %s characters: %d bytes, %.1f s",
+            speech.request_characters,
+            speech.size,
+            speech.seconds,
+        )
+        if speech.seconds >= _CUT_SECONDS:
+            self.log.warning(
+                "The audio plays %.0f s, and SynthesizeSpeech cuts it at %d: the end of the text is likely "
+                "missing. Use PollyStartSpeechSynthesisTaskOperator for it.",
+                speech.seconds,
+                MAX_SPEECH_SECONDS,
+            )
+
+    def _hand_over(
+        self, context: Context, request: Mapping[str, Any], speech: SpeechStream, where: Mapping[str, str]
+    ) -> SpeechXCom:
+        """Push the XComs, report the object, and return what there is to know of it but the text."""
+        self.output_uri = where["OutputUri"]
+        asked_for = {name: given for name, given in request.items() if name != "Text"}
+        measured = {"RequestCharacters": speech.request_characters, "ContentType": speech.content_type}
+        value: Any = {
+            **asked_for,
+            **where,
+            **{name: told for name, told in measured.items() if told is not None},
+        }
+        if self.do_xcom_push:
+            for key in _OWN_XCOM_KEYS:
+                if key in value:
+                    context["ti"].xcom_push(key=key, value=value[key])
+        self._report_output(context, value, written=True)
+        return value  # type: ignore[no-any-return]  # the request's own names
+
+
+def _check_destination(bucket: object, key: object, path: object) -> None:
+    if (bucket is None) != (key is None):
+        raise ValueError(
+            "output_s3_bucket_name and output_s3_key belong together: give both, or output_path."
+        )
+    if (bucket is None) == (path is None):
+        raise ValueError(
+            "Give exactly one destination: output_s3_bucket_name with output_s3_key, or output_path; "
+            f"given were {'none' if path is None else 'both'}."
+        )

@@ -1,0 +1,1 @@
+"""Sensors: gates on TaskStatus."""

@@ -1,0 +1,237 @@
+"""The sensor that gates a pipeline on a synthesis task's TaskStatus."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    PokeReturnValue,
+)
+
+from airflow_polly_provider.aws_base import AwsBaseSensor, aws_template_fields
+from airflow_polly_provider.exceptions import (
+    PollyCredentialsError,
+    PollyError,
+    PollyWaitTimeoutError,
+)
+from airflow_polly_provider.handover import TRIGGER_TIMEOUT_MARGIN, SynthesisTaskHandover
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.sensors import no_worker
+from airflow_polly_provider.settings import default_deferrable, needs_airflow_3_3
+from airflow_polly_provider.synthesis_task import TERMINAL_STATUSES, synthesis_task_id_of
+from airflow_polly_provider.triggers.events import synthesis_task_of
+from airflow_polly_provider.waiting import (
+    CHECK_ERRORS,
+    DEFAULT_POKE_INTERVAL_SECONDS,
+    DEFAULT_TIMEOUT_SECONDS,
+    Schedule,
+    look_up,
+    seconds,
+    wait_goes_on,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.triggers.base import StartTriggerArgs
+
+_ENDED_BY_AIRFLOW = "__fail__"
+"""What Airflow calls the method to resume by when no trigger fired."""
+
+
+class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyHook]):
+    """Wait until a synthesis task completed, and hand the SynthesisTask over.
+
+    Pushes the same XComs as the start operator: the SynthesisTask as ``return_value``, and ``TaskId``,
+    ``TaskStatus``, ``OutputUri``, ``OutputS3Uri`` and ``RequestCharacters`` under their own keys. A
+    synthesis task that failed fails the sensor for good, with Polly's reason.
+
+    Throttling, 5xx answers and a broken network do not end the wait. ``soft_fail`` and ``never_fail`` skip on
+    every error of this package and on the time-out, alike in all modes and Airflow versions; ``silent_fail``
+    goes on after errors that a retry may mend.
+
+    .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
+
+    :param synthesis_task_id: Polly's ``TaskId``, or a SynthesisTask as the start operator returns it, so that
+        ``partial(…).expand(synthesis_task_id=start.output)`` works
+    :param deferrable: wait in the triggerer, without holding a worker; else in the worker, by ``mode``; from
+        ``[operators] default_deferrable`` unless given
+    :param poke_interval: seconds or a timedelta between two checks; when deferred the longest interval, and a
+        young wait is checked more often
+    :param start_from_trigger: start in the triggerer, without a worker (Airflow 3.3+); mapped, it needs
+        ``partial(start_trigger_args=PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output))``
+    :param end_from_trigger: end there when the synthesis task completed, with its XComs and without a worker
+        (Airflow 3.3+); then no success callback, listener or asset event runs
+    :param start_trigger_args: see ``mapped_start_trigger_args``
+    :param timeout: seconds or a timedelta from the start of this try; 72 hours unless given, since Polly
+        forgets the synthesis task then; ends with AirflowSensorTimeout
+    :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``
+    :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds
+
+    ``mode``, ``soft_fail``, ``never_fail``, ``silent_fail``, ``exponential_backoff`` and ``max_wait`` are
+    those of every sensor; ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` those of every
+    sensor of the amazon provider.
+    """
+
+    template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
+    ui_color = "#eabfff"
+    operator_extra_links = CONSOLE_LINKS
+
+    def __init__(
+        self,
+        *,
+        synthesis_task_id: str | Mapping[str, Any],
+        deferrable: bool | None = None,
+        poke_interval: float | timedelta = DEFAULT_POKE_INTERVAL_SECONDS,
+        timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
+        mode: Literal["poke", "reschedule"] = "poke",
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
+        start_trigger_args: StartTriggerArgs | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, timeout=timeout, mode=mode, **kwargs)
+        self.synthesis_task_id = synthesis_task_id
+        self.deferrable = start_from_trigger or (default_deferrable() if deferrable is None else deferrable)
+        self.end_from_trigger = end_from_trigger
+        self._check_end_from_trigger(self.deferrable)
+        self.start_from_trigger = start_from_trigger
+        if start_from_trigger:
+            needs_airflow_3_3("start_from_trigger")
+            self.start_trigger_args = start_trigger_args or no_worker.start_trigger_args(
+                no_worker.template_for(synthesis_task_id),
+                timeout=self.timeout,
+                silent_fail=self.silent_fail,
+                **self._trigger_settings(self._schedule),
+            )
+
+    @classmethod
+    def mapped_start_trigger_args(
+        cls,
+        synthesis_task_id: XComArg,
+        *,
+        timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
+        **trigger_kwargs: Any,
+    ) -> StartTriggerArgs:
+        """Return ``start_trigger_args`` for ``partial``, where a mapped sensor starts in the triggerer.
+
+        Airflow starts mapped tasks with what ``partial`` was given, so it is to be told there whose output
+        the sensor is mapped over, and each setting that differs from its default.
+
+        :param synthesis_task_id: the mapped operator's ``output`` that ``expand`` is given
+        :param timeout: seconds or a timedelta
+        :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
+            further arguments of the trigger
+        """
+        return no_worker.start_trigger_args(
+            no_worker.mapped_template_for(synthesis_task_id), timeout=seconds(timeout), **trigger_kwargs
+        )
+
+    @property
+    def _schedule(self) -> Schedule:
+        max_wait = self.max_wait.total_seconds() if self.max_wait else None
+        return Schedule(self.poke_interval, self.exponential_backoff, max_wait)
+
+    def execute(self, context: Context) -> Any:
+        """Wait: in the triggerer where deferrable, else as ``mode`` says."""
+        with self._skipping_as_asked():
+            return self._defer() if self.deferrable else super().execute(context)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask once for the status."""
+        try:
+            synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id))
+        except CHECK_ERRORS as error:
+            if not wait_goes_on(error, math.inf):
+                raise
+            self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
+            return PokeReturnValue(is_done=False)
+        self.log.info(
+            "Synthesis task %s is %s", synthesis_task.get("TaskId"), synthesis_task.get("TaskStatus")
+        )
+        if synthesis_task.get("TaskStatus") not in TERMINAL_STATUSES:
+            return PokeReturnValue(is_done=False)
+        value = self._hand_over(context, synthesis_task, failed_is_error=True)
+        return PokeReturnValue(is_done=True, xcom_value=value)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take up the task again when its trigger fired.
+
+        :param context: the running task's context
+        :param event: what the trigger sent
+        """
+        with self._skipping_as_asked():
+            try:
+                synthesis_task = synthesis_task_of(event)
+            except PollyWaitTimeoutError as error:
+                raise AirflowSensorTimeout(str(error)) from error
+            return self._hand_over(context, synthesis_task, failed_is_error=True)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Take up the task again, also where Airflow ended the deferral itself, its triggerers being away.
+
+        Airflow 2.11 knows neither that time-out as one nor ``never_fail`` here.
+
+        :param next_method: Airflow's
+        :param next_kwargs: Airflow's
+        :param context: the running task's context
+        """
+        if next_method != _ENDED_BY_AIRFLOW:
+            return super().resume_execution(next_method, next_kwargs, context)
+        why = f"Airflow ended the deferral: {(next_kwargs or {}).get('error')}"
+        with self._skipping_as_asked():
+            try:
+                super().resume_execution(next_method, next_kwargs, context)
+            except AirflowException as error:
+                timed_out = "timeout" in why.lower()
+                raise AirflowSensorTimeout(why) if timed_out else PollyError(why) from error
+
+    def _defer(self) -> NoReturn:
+        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
+        self.log.info("Deferring until synthesis task %s completed or failed", synthesis_task_id)
+        self.defer(
+            trigger=self._trigger(
+                synthesis_task_id,
+                self._schedule,
+                time.time() + self.timeout,
+                silent_fail=self.silent_fail,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout) + TRIGGER_TIMEOUT_MARGIN,
+        )
+
+    def _ask(self, synthesis_task_id: str) -> Mapping[str, Any]:
+        try:
+            return look_up(self.hook, synthesis_task_id)
+        except PollyCredentialsError:
+            # They may have expired since the last poke.
+            self.hook.renew()
+            return look_up(self.hook, synthesis_task_id)
+
+    @contextmanager
+    def _skipping_as_asked(self) -> Iterator[None]:
+        """Skip on our errors with soft_fail or never_fail.
+
+        Airflow itself skips on other errors when poking than on resuming, and on others in 2.11 than in 3.3.
+        """
+        try:
+            yield
+        except AirflowSkipException as skip:
+            # Airflow names the flag alone, and drops the error that it skips for.
+            if skip.__cause__ is not None:
+                self.log.warning("Skipped for: %s", skip.__cause__)
+            raise
+        except (PollyError, AirflowSensorTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                self.log.warning("Skipped for: %s", error)
+                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail asks: {error}") from error
+            raise

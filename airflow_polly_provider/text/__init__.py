@@ -1,0 +1,1 @@
+"""What may be sent to Polly: limits and billing count."""

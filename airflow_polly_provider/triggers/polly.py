@@ -1,0 +1,220 @@
+"""The deferred wait for a synthesis task: a set of values, and a call to the poller."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XCom
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+
+from airflow_polly_provider.exceptions import PollyError, PollyFinalError
+from airflow_polly_provider.settings import supervisor_linger_seconds
+from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS, TERMINAL_STATUSES, TaskStatus, to_xcom_value
+from airflow_polly_provider.triggers import events
+from airflow_polly_provider.triggers.hook_settings import HookSettings
+from airflow_polly_provider.triggers.poller import poller_for
+from airflow_polly_provider.triggers.wait import Trouble
+from airflow_polly_provider.waiting import DEFAULT_POKE_INTERVAL_SECONDS, Schedule, timed_out
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+_LATE_LOOK_SECONDS = 15.0
+"""How long a wait that starts after its deadline, the triggerer having been away, still looks."""
+
+
+class PollySpeechSynthesisTaskTrigger(BaseTrigger):
+    """Fire when a synthesis task completed or failed, or when the deadline passed.
+
+    All waits of one process on one connection share one status poller. The trigger never raises: errors come
+    as events (see :mod:`airflow_polly_provider.triggers.events`).
+
+    :param synthesis_task_id: Polly's ``TaskId``
+    :param deadline: when the wait ends without an answer, in seconds since the epoch; None where Airflow's
+        trigger time-out alone ends it, as when the task starts in the triggerer
+    :param poke_interval: see :class:`~airflow_polly_provider.waiting.Schedule`
+    :param exponential_backoff: the same
+    :param max_wait: the same
+    :param silent_fail: whether to go on after an error that a retry may mend
+    :param end_from_trigger: whether to end the Airflow task here when the synthesis task completed (Airflow
+        3.3+): no worker, but no success callback, listener or asset event either
+    :param push_xcom: whether to push XComs then
+    :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own
+    :param for_resume: what the task that deferred wants back with the event
+    :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param region_name: the same
+    :param verify: the same
+    :param botocore_config: botocore configuration as a mapping
+    """
+
+    def __init__(
+        self,
+        *,
+        synthesis_task_id: str,
+        deadline: float | None = None,
+        poke_interval: float = DEFAULT_POKE_INTERVAL_SECONDS,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
+        silent_fail: bool = False,
+        end_from_trigger: bool = False,
+        push_xcom: bool = True,
+        extra_xcom: dict[str, Any] | None = None,
+        for_resume: dict[str, Any] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
+        self.synthesis_task_id = synthesis_task_id
+        self.deadline = deadline
+        self.poke_interval = poke_interval
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
+        self.silent_fail = silent_fail
+        self.end_from_trigger = end_from_trigger
+        self.push_xcom = push_xcom
+        self.extra_xcom = extra_xcom
+        self.for_resume = for_resume
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._last_seen: Mapping[str, Any] = {}
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and every argument."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "synthesis_task_id": self.synthesis_task_id,
+                "deadline": self.deadline,
+                "poke_interval": self.poke_interval,
+                "exponential_backoff": self.exponential_backoff,
+                "max_wait": self.max_wait,
+                "silent_fail": self.silent_fail,
+                "end_from_trigger": self.end_from_trigger,
+                "push_xcom": self.push_xcom,
+                "extra_xcom": self.extra_xcom,
+                "for_resume": self.for_resume,
+                "aws_conn_id": self.aws_conn_id,
+                "region_name": self.region_name,
+                "verify": self.verify,
+                "botocore_config": self.botocore_config,
+            },
+        )
+
+    @property
+    def hook_settings(self) -> HookSettings:
+        """The connection to ask with."""
+        return HookSettings(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then yield one event."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._patience()):
+                synthesis_task = await self._wait()
+            event = await self._event_of(synthesis_task)
+        except TimeoutError:
+            last_status = self._last_seen.get("TaskStatus")
+            event = TriggerEvent(events.ended_by(timed_out(self.synthesis_task_id, last_status)))
+        except PollyError as error:
+            error.synthesis_task_id = self.synthesis_task_id
+            event = TriggerEvent(events.ended_by(error))
+        await self._outlast_supervisor(began)
+        yield event
+
+    def _patience(self) -> float | None:
+        if self.deadline is None:
+            return None
+        remaining = self.deadline - time.time()
+        return remaining if remaining > 0 else _LATE_LOOK_SECONDS
+
+    async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
+        payload = events.finished(synthesis_task, self.extra_xcom, self.for_resume)
+        # Only success ends here: a failure goes through the worker, so that retries and callbacks hold.
+        if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
+            return TriggerEvent(payload)
+        if self.push_xcom and self.trigger_id is not None:
+            await asyncio.to_thread(self._push_xcoms, synthesis_task)
+        event = TaskSuccessEvent()
+        # dag.test() resumes the task with the payload, where a triggerer sends the state alone.
+        event.payload = payload
+        return event
+
+    def _push_xcoms(self, synthesis_task: Mapping[str, Any]) -> None:
+        """Push what a worker would push; runs in a thread, since it asks the supervisor.
+
+        The event's own ``xcoms`` reach later tasks as JSON strings: Airflow 3.3.2 encodes them twice.
+        """
+        ti: Any = self.task_instance
+        value = to_xcom_value(synthesis_task)
+        own = {key: value[key] for key in OWN_XCOM_KEYS if key in value}
+        for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():
+            XCom.set(
+                key=key,
+                value=field,
+                dag_id=ti.dag_id,
+                task_id=ti.task_id,
+                run_id=ti.run_id,
+                map_index=ti.map_index,
+            )
+
+    async def _outlast_supervisor(self, began: float) -> None:
+        """Fire no sooner after the deferral than the worker's supervisor is surely gone.
+
+        Airflow 3 takes the end of a supervisor that reports after its task was resumed for the end of the
+        resumed task, and fails it (apache/airflow issues 71580 and 72716). Only a triggerer gives triggers an
+        id; ``dag.test()`` has no supervisor.
+        """
+        started_here = self.deadline is None
+        if self.trigger_id is not None and not started_here:
+            await asyncio.sleep(max(0.0, began + supervisor_linger_seconds() - time.monotonic()))
+
+    async def on_kill(self) -> None:
+        """Say what a user who marks or clears the deferred task leaves behind (Airflow 3.3+)."""
+        self.log.warning(
+            "Synthesis task %s runs on and is billed (%s characters): Polly cannot cancel it.",
+            self.synthesis_task_id,
+            self._last_seen.get("RequestCharacters", "unknown"),
+        )
+
+    async def _wait(self) -> Mapping[str, Any]:
+        while True:
+            try:
+                return await self._observe()
+            except PollyError as error:
+                if not self.silent_fail or isinstance(error, PollyFinalError):
+                    raise
+                self.log.exception("Waiting for %s failed; it goes on (silent_fail)", self.synthesis_task_id)
+            await asyncio.sleep(self.poke_interval)
+
+    async def _observe(self) -> Mapping[str, Any]:
+        news = poller_for(self.hook_settings).observe(
+            self.synthesis_task_id,
+            Schedule(self.poke_interval, self.exponential_backoff, self.max_wait),
+        )
+        async with aclosing(news):
+            async for item in news:
+                if isinstance(item, Trouble):
+                    self.log.warning(
+                        "Cannot see synthesis task %s now; the wait goes on: %s",
+                        self.synthesis_task_id,
+                        item.error,
+                    )
+                    continue
+                self._last_seen = item
+                status = item.get("TaskStatus", "")
+                self.log.info("Synthesis task %s is %s", self.synthesis_task_id, status)
+                if status in TERMINAL_STATUSES:
+                    return item
+        raise PollyError(f"The poller stopped watching synthesis task {self.synthesis_task_id}")

@@ -1,0 +1,57 @@
+"""How many status requests a second one process may send."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SLOWEST_REQUESTS_PER_SECOND = 0.1
+_RECOVERY_SECONDS = 60.0
+_SETTLE_SECONDS = 1.0
+
+
+class AdaptiveRate:
+    """A token bucket whose rate halves when the service throttles and recovers by steady steps.
+
+    Additive increase and multiplicative decrease let several processes that share one quota converge on
+    equal parts of it without knowing of each other.
+
+    :param requests_per_second: the highest rate
+    :param clock: seconds, for tests
+    """
+
+    def __init__(self, requests_per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.highest = requests_per_second
+        self.current = requests_per_second
+        self._clock = clock
+        self._next_slot = clock()
+        self._recovered_at = clock()
+        self._decreased_at = float("-inf")
+
+    async def acquire(self) -> None:
+        """Wait for the next request's turn."""
+        now = self._clock()
+        self._recover(now)
+        slot = max(self._next_slot, now)
+        # Jitter keeps several processes from falling into step with each other.
+        self._next_slot = slot + random.uniform(0.8, 1.2) / self.current
+        if slot > now:
+            await asyncio.sleep(slot - now)
+
+    def throttled(self) -> None:
+        """Take note that the service refused a request for coming too soon."""
+        now = self._clock()
+        # One overload shows in several answers; it counts once.
+        if now - self._decreased_at >= _SETTLE_SECONDS:
+            self.current = max(SLOWEST_REQUESTS_PER_SECOND, self.current / 2)
+            self._decreased_at = self._recovered_at = now
+
+    def _recover(self, now: float) -> None:
+        step = self.highest * (now - self._recovered_at) / _RECOVERY_SECONDS
+        self.current = min(self.highest, self.current + step)
+        self._recovered_at = now

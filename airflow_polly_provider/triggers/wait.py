@@ -1,0 +1,43 @@
+"""One wait, as its poller keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from airflow_polly_provider.waiting import Schedule
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A check that failed and does not end the wait."""
+
+    error: Exception
+
+
+@dataclass(eq=False)
+class Wait:
+    """A wait that is registered with a poller; times are monotonic, in seconds."""
+
+    synthesis_task_id: str
+    schedule: Schedule
+    began: float
+    due: float
+    news: asyncio.Queue[Mapping[str, Any] | Exception | Trouble] = field(default_factory=asyncio.Queue)
+    seen_at: float = -math.inf
+    went_on_at: float = 0.0
+    created: datetime | None = None
+    last_status: str | None = None
+    in_trouble: bool = False
+    over: bool = False
+
+    def share_of_interval_gone(self, now: float) -> float:
+        """Return how much of the interval until the next check is over: 1 when that is due."""
+        return min(1.0, max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began)))
