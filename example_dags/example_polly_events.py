@@ -1,0 +1,70 @@
+"""Be told when a synthesis task ended instead of asking: SNS, SQS, and a DAG that the queue starts.
+
+The first DAG starts a synthesis task and ends; Polly tells the topic in ``POLLY_EXAMPLE_TOPIC_ARN`` when the
+audio is there. The second DAG is there where ``POLLY_EXAMPLE_QUEUE_URL`` names a queue that is subscribed to
+the topic. It needs Airflow 3, the provider ``common.messaging`` and, in the triggerer, ``aiobotocore``.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, dag, task
+
+from airflow_polly_provider.notices import synthesis_task_from_notice
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+TOPIC_ARN = os.environ.get("POLLY_EXAMPLE_TOPIC_ARN")
+QUEUE_URL = os.environ.get("POLLY_EXAMPLE_QUEUE_URL")
+
+
+@dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
+def example_polly_events() -> None:
+    """Start a synthesis task and leave it to itself."""
+    # [START howto_polly_events_start]
+    PollyStartSpeechSynthesisTaskOperator(
+        task_id="start",
+        text="Whoever waits for this is told when it is ready.",
+        voice_id="Amy",
+        output_s3_bucket_name=BUCKET,
+        sns_topic_arn=TOPIC_ARN,
+        wait_for_completion=False,
+    )
+    # [END howto_polly_events_start]
+
+
+example_polly_events()
+
+if QUEUE_URL:
+    # [START howto_polly_events]
+    from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+    from airflow.sdk import Asset, AssetWatcher
+
+    queue = MessageQueueTrigger(scheme="sqs", sqs_queue=QUEUE_URL, wait_time_seconds=20, waiter_delay=1)
+    notices = Asset("polly_notices", watchers=[AssetWatcher(name="polly_notices", trigger=queue)])
+
+    @dag(schedule=[notices], start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"])
+    def example_polly_events_heard() -> None:
+        """Run when notices came, with one task for each of their synthesis tasks."""
+
+        @task
+        def heard(**context: Any) -> list[dict[str, Any]]:
+            """Read the messages that started this run; there are none in a run started by hand."""
+            events = [event for events in context["triggering_asset_events"].values() for event in events]
+            messages = [message for event in events for message in event.extra["payload"]["message_batch"]]
+            return [synthesis_task_from_notice(message["Body"]) for message in messages]
+
+        @task
+        def publish(synthesis_task: dict[str, Any]) -> str:
+            """Stand for whatever the pipeline does with the audio."""
+            if synthesis_task["TaskStatus"] != "completed":
+                raise AirflowFailException(synthesis_task.get("TaskStatusReason"))
+            return f"{synthesis_task['OutputS3Uri']}: {synthesis_task['RequestCharacters']} characters"
+
+        publish.expand(synthesis_task=heard())
+
+    example_polly_events_heard()
+    # [END howto_polly_events]

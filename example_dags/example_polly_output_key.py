@@ -1,0 +1,53 @@
+"""Keep the audio of a text at one fixed key, and pay only when the text has changed.
+
+Runs unchanged against AWS and against the emulator: only the connection ``aws_default`` differs. The
+bucket's name comes from the environment variable ``POLLY_EXAMPLE_BUCKET``; on AWS it must exist, in the
+connection's region.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
+
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+
+
+@dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
+def example_polly_output_key() -> None:
+    """Speak a page to ``site/alice.mp3``; tell what it cost."""
+    # [START howto_operator_polly_output_key]
+    speak = PollyStartSpeechSynthesisTaskOperator(
+        task_id="speak",
+        text="texts/alice.txt",
+        voice_id="Amy",
+        output_s3_bucket_name=BUCKET,
+        output_s3_key_prefix="working/",
+        output_s3_key="site/alice.mp3",
+        skip_if_unchanged=True,
+        deferrable=True,
+    )
+    # [END howto_operator_polly_output_key]
+
+    # [START howto_polly_unchanged]
+    @task
+    def report(audio: SynthesisTaskXCom) -> None:
+        """Tell whether anything was paid for."""
+        if audio["Unchanged"]:
+            print(f"{audio['OutputS3Uri']} stays as it is")
+        else:
+            print(f"{audio['OutputS3Uri']} is new, for {audio['RequestCharacters']:,} characters")
+
+    report(speak.output)
+    # [END howto_polly_unchanged]
+
+
+example_polly_output_key()

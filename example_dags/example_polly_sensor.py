@@ -1,0 +1,59 @@
+"""Start a synthesis task without waiting, gate the pipeline on its TaskStatus, and use the result.
+
+The sensor holds no worker while it waits: it is deferred to the triggerer.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_polly_provider.operators.polly import (
+    PollyGetSpeechSynthesisTaskOperator,
+    PollyStartSpeechSynthesisTaskOperator,
+)
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
+
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+
+
+@dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
+def example_polly_sensor() -> None:
+    """Start, gate, hand over."""
+    start = PollyStartSpeechSynthesisTaskOperator(
+        task_id="start",
+        text="The recording of {{ run_id }} is ready. Please listen to it.",
+        voice_id="Joanna",
+        output_s3_bucket_name=BUCKET,
+        output_s3_key_prefix="announcements/",
+        wait_for_completion=False,
+    )
+
+    # [START howto_sensor_polly]
+    gate = PollySpeechSynthesisTaskSensor(
+        task_id="gate",
+        synthesis_task_id=start.output["TaskId"],
+        deferrable=True,
+        timeout=timedelta(hours=1),
+    )
+    # [END howto_sensor_polly]
+
+    # [START howto_operator_polly_get]
+    get = PollyGetSpeechSynthesisTaskOperator(
+        task_id="get",
+        synthesis_task_id=start.output["TaskId"],
+    )
+    # [END howto_operator_polly_get]
+
+    @task
+    def publish(output_uri: str, request_characters: int) -> str:
+        """Stand for whatever the pipeline does with the audio."""
+        return f"{output_uri} ({request_characters} characters billed)"
+
+    gate >> get
+    publish(get.output["OutputUri"], get.output["RequestCharacters"])
+
+
+example_polly_sensor()

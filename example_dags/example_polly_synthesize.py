@@ -1,0 +1,50 @@
+"""Speak short texts at once: into S3, and into a file, without a synthesis task to wait for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime
+
+from airflow.providers.common.compat.sdk import dag, task
+
+from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+FOLDER = os.environ.get("POLLY_EXAMPLE_FOLDER", tempfile.gettempdir())
+
+
+@dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
+def example_polly_synthesize() -> None:
+    """Announce, in S3 and on disk."""
+    # [START howto_operator_polly_synthesize]
+    announce = PollySynthesizeSpeechOperator(
+        task_id="announce",
+        text="The report of {{ dag_run.start_date | ds }} is ready.",
+        voice_id="Joanna",
+        output_s3_bucket_name=BUCKET,
+        output_s3_key="announcements/{{ dag_run.start_date | ds_nodash }}.mp3",
+        max_request_characters=500,
+    )
+    # [END howto_operator_polly_synthesize]
+
+    # [START howto_operator_polly_synthesize_path]
+    to_file = PollySynthesizeSpeechOperator(
+        task_id="to_file",
+        text="Mind the gap, please.",
+        voice_id="Brian",
+        output_format="ogg_vorbis",
+        sample_rate=48000,
+        output_path=f"file://{FOLDER}/announcements/mind-the-gap.ogg",
+    )
+    # [END howto_operator_polly_synthesize_path]
+
+    @task
+    def report(audio: str, file: str, request_characters: int) -> str:
+        """Stand for whatever the pipeline does with the audio."""
+        return f"{audio} and {file}; {request_characters} characters billed for the first"
+
+    report(announce.output["OutputS3Uri"], to_file.output["OutputUri"], announce.output["RequestCharacters"])
+
+
+example_polly_synthesize()

@@ -1,0 +1,31 @@
+"""Deferred waits that meet trouble; conf names their synthesis tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor
+
+# Each request alone, so that a fault is one failed check and not one that botocore hides.
+HERE: dict[str, Any] = {
+    "deferrable": True,
+    "poke_interval": 2,
+    "retries": 0,
+    "botocore_config": {"read_timeout": 1, "retries": {"total_max_attempts": 1}},
+}
+
+
+def conf(name: str) -> str:
+    return f"{{{{ dag_run.conf['{name}'] }}}}"
+
+
+with DAG("alive", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):
+    Sensor(task_id="troubled", synthesis_task_id=conf("troubled"), aws_conn_id="troubled", **HERE)
+    Sensor(task_id="denied", synthesis_task_id=conf("denied"), aws_conn_id="denied", **HERE)
+    Sensor(task_id="lost", synthesis_task_id=conf("lost"), aws_conn_id="lost", timeout=30, **HERE)
+    for number in range(6):
+        name = f"unlisted_{number}"
+        Sensor(task_id=name, synthesis_task_id=conf(name), aws_conn_id="unlisted", **HERE)

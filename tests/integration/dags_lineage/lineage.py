@@ -1,0 +1,35 @@
+"""Synthesis tasks whose objects Airflow and OpenLineage hear of, and ones that they must not hear of."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, AssetAlias
+
+from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator as Get
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as Start
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor
+
+START: dict[str, Any] = {
+    "text": "Nobody else hears this.",
+    "voice_id": "Amy",
+    "output_s3_bucket_name": os.environ["POLLY_EXAMPLE_BUCKET"],
+    "retries": 0,
+}
+
+with DAG("lineage", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):
+    Start(task_id="deferred", deferrable=True, outlets=[AssetAlias(name="spoken")], **START)
+    # Its first try gives up before the synthesis task has ended; the second adopts it.
+    Start(
+        task_id="adopted",
+        deferrable=False,
+        timeout=1,
+        **{**START, "retries": 1, "retry_delay": timedelta(seconds=12)},
+    )
+    Start(task_id="failed", deferrable=False, **{**START, "output_s3_bucket_name": "nobody-made-this"})
+    unseen = Start(task_id="unseen", wait_for_completion=False, **START)
+    looked_up = Get(task_id="looked_up", synthesis_task_id=unseen.output["TaskId"])
+    gate = Sensor(task_id="gate", synthesis_task_id=unseen.output["TaskId"], deferrable=True, retries=0)
+    gate >> looked_up

@@ -1,0 +1,136 @@
+# ruff: noqa: RUF001 - letters of the IPA look like other letters
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+
+from airflow_polly_provider.emulator.rules import MORE_RATES_FOR_SPEECH, SAMPLE_RATES
+from airflow_polly_provider.emulator.worker import speech_available
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "Once upon a midnight dreary, while I pondered, weak and weary. Größe? 日本 😀 yes!"
+# Formats without a container: what ffmpeg calls them.
+RAW_FORMATS = {"pcm": "s16le", "mulaw": "mulaw", "alaw": "alaw"}
+needs_speech = pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
+
+
+def rates(table):
+    return [(output_format, rate) for output_format, all_rates in table.items() for rate in all_rates]
+
+
+def decode(audio: bytes, output_format: str, rate: str, folder: Path) -> tuple[np.ndarray, float, int]:
+    """Give the samples, and the length in seconds and the rate that the file itself tells."""
+    path = folder / "audio"
+    path.write_bytes(audio)
+    raw = ["-f", RAW_FORMATS[output_format], "-ar", rate] if output_format in RAW_FORMATS else []
+    command = [get_ffmpeg_exe(), "-hide_banner", *raw, "-i", path, "-f", "s16le", "-ac", "1", "-"]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=60)
+    told = done.stderr.decode()
+    hours, minutes, seconds = re.search(r"Duration: (\d+):(\d+):([\d.]+)", told).groups()
+    told_rate = re.search(r"Audio: .*?(\d+) Hz, mono", told)[1]
+    duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return np.frombuffer(done.stdout, "<i2"), duration, int(told_rate)
+
+
+@pytest.fixture
+def say(polly):
+    def speak(**parameters):
+        request = {"Text": TEXT, "VoiceId": "Joanna", "OutputFormat": "mp3"} | parameters
+        answer = polly.synthesize_speech(**request)
+        with answer["AudioStream"] as stream:
+            return stream.read(), answer
+
+    return speak
+
+
+@pytest.mark.parametrize(("output_format", "rate"), rates(SAMPLE_RATES) + rates(MORE_RATES_FOR_SPEECH))
+def test_each_format_at_each_rate_lasts_as_long_as_the_samples(say, tmp_path, output_format, rate):
+    seconds = len(say(OutputFormat="pcm", SampleRate="8000")[0]) / 2 / 8000
+    audio, answer = say(OutputFormat=output_format, SampleRate=rate)
+    decoded, duration, told_rate = decode(audio, output_format, rate, tmp_path)
+    assert told_rate == int(rate)
+    assert len(decoded) / told_rate == pytest.approx(seconds, abs=0.1)
+    assert duration == pytest.approx(seconds, abs=0.2)
+    assert np.abs(decoded).max() > 1600
+    assert answer["RequestCharacters"] == len(TEXT)
+
+
+@pytest.mark.parametrize("output_format", sorted(SAMPLE_RATES))
+def test_the_same_request_sounds_the_same(say, tmp_path, output_format):
+    first, second = (say(OutputFormat=output_format)[0] for _ in range(2))
+    if not output_format.startswith("ogg"):
+        assert first == second
+    rate = "16000" if output_format == "pcm" else "8000"
+    heard = [decode(audio, output_format, rate, tmp_path)[0] for audio in (first, second)]
+    assert np.array_equal(*heard)
+
+
+@needs_speech
+def test_voices_differ_within_and_across_languages_and_genders(say):
+    spoken = [say(VoiceId=voice)[0] for voice in ("Joanna", "Matthew", "Salli", "Amy", "Hans", "Marlene")]
+    assert all(one != other for one, other in itertools.combinations(spoken, 2))
+
+
+@pytest.mark.parametrize(
+    ("text_type", "text"),
+    [
+        ("text", TEXT),
+        ("ssml", f'<speak>{TEXT}<mark name="m"/> <prosody rate="150%">After &amp; all.</prosody></speak>'),
+    ],
+)
+def test_marks_point_into_the_text_and_into_the_audio(say, text_type, text):
+    kinds = ["sentence", "word", "viseme"] + (["ssml"] if text_type == "ssml" else [])
+    request = {"Text": text, "TextType": text_type}
+    body, answer = say(OutputFormat="json", SpeechMarkTypes=kinds, **request)
+    assert answer["ContentType"] == "application/x-json-stream"
+    marks = [json.loads(line) for line in body.splitlines()]
+    times = [mark["time"] for mark in marks]
+    assert times == sorted(times)
+    assert times[-1] / 1000 <= len(say(OutputFormat="pcm", SampleRate="16000", **request)[0]) / 2 / 16000
+    data = text.encode()
+    words = [mark for mark in marks if mark["type"] == "word"]
+    assert {"dreary", "Größe", "yes"} <= {mark["value"] for mark in words}
+    for mark in marks:
+        if mark["type"] in ("word", "sentence"):
+            assert data[mark["start"] : mark["end"]].decode() == mark["value"]
+        if mark["type"] == "ssml":
+            assert data[mark["start"] : mark["end"]] == b'<mark name="m"/>'
+
+
+def test_marks_of_a_task_lie_in_the_bucket(client, start, ended, emulator):
+    task = ended(start(OutputFormat="json", SpeechMarkTypes=["word"])["TaskId"])
+    assert task["OutputUri"].endswith(".marks")
+    body = client("s3").get_object(Bucket=emulator.bucket, Key=f"{task['TaskId']}.marks")["Body"].read()
+    assert [json.loads(line)["value"] for line in body.splitlines()] == ["Hello", "from", "the", "emulator"]
+
+
+@needs_speech
+@pytest.mark.parametrize(
+    "entry", ["<alias>World Wide Web Consortium</alias>", "<phoneme>ˈwɜːldwaɪdkənˌsɔːʃəm</phoneme>"]
+)
+def test_a_lexicon_is_heard_where_its_language_is_the_voices(polly, say, entry):
+    polly.put_lexicon(
+        Name="w3c",
+        Content='<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" '
+        f'alphabet="ipa" xml:lang="en-US"><lexeme><grapheme>W3C</grapheme>{entry}</lexeme></lexicon>',
+    )
+    text = "The W3C meets."
+    plain, with_lexicon = say(Text=text)[0], say(Text=text, LexiconNames=["w3c"])[0]
+    assert plain != with_lexicon
+    assert say(Text=text, VoiceId="Brian")[0] == say(Text=text, VoiceId="Brian", LexiconNames=["w3c"])[0]
+
+
+def test_what_lasts_longer_than_ten_minutes_is_cut(say):
+    pauses = "<break time='10s'/>" * 70
+    audio, _ = say(Text=f"<speak>a{pauses}b</speak>", TextType="ssml", OutputFormat="mulaw")
+    assert len(audio) / 8000 <= 600

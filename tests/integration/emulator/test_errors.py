@@ -1,0 +1,219 @@
+"""Each error class that the service model lists for an operation, raised as that class by boto3."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+from botocore.config import Config
+
+PLS = (
+    '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="{alphabet}" '
+    'xml:lang="{language}"><lexeme><grapheme>{grapheme}</grapheme><alias>{alias}</alias></lexeme></lexicon>'
+)
+GOOD = {"alphabet": "ipa", "language": "en-US", "grapheme": "a", "alias": "b"}
+SPEECH = {"Text": "Hello", "VoiceId": "Joanna", "OutputFormat": "mp3"}
+TASK = SPEECH | {"OutputS3BucketName": "polly-emulator"}
+UNKNOWN_ARN = "arn:aws:polly:us-east-1:123456789012:lexicon/unknown"
+KNOWN_ARN = "arn:aws:polly:us-east-1:123456789012:lexicon/known"
+
+SYNTHESIS = {
+    "TextLengthExceededException": {"Text": "a" * 200_001},
+    "InvalidSampleRateException": {"SampleRate": "12345"},
+    "InvalidSsmlException": {"Text": "<speak>", "TextType": "ssml"},
+    "LexiconNotFoundException": {"LexiconNames": ["unknown"]},
+    "MarksNotSupportedForFormatException": {"SpeechMarkTypes": ["word"]},
+    "SsmlMarksNotSupportedForTextTypeException": {"OutputFormat": "json", "SpeechMarkTypes": ["ssml"]},
+    "LanguageNotSupportedException": {"LanguageCode": "de-DE"},
+    "EngineNotSupportedException": {"VoiceId": "Hans", "Engine": "generative"},
+}
+# What a client sends to be refused so.
+REQUESTS = {
+    "StartSpeechSynthesisTask": {error: TASK | more for error, more in SYNTHESIS.items()}
+    | {
+        "InvalidS3BucketException": TASK | {"OutputS3BucketName": "192.168.5.4"},
+        "InvalidS3KeyException": TASK | {"OutputS3KeyPrefix": "../../other"},
+        "InvalidSnsTopicArnException": TASK | {"SnsTopicArn": "not-an-arn"},
+    },
+    "SynthesizeSpeech": {error: SPEECH | more for error, more in SYNTHESIS.items()},
+    "GetSpeechSynthesisTask": {
+        "InvalidTaskIdException": {"TaskId": "not an id"},
+        "SynthesisTaskNotFoundException": {"TaskId": "unknown"},
+    },
+    "ListSpeechSynthesisTasks": {"InvalidNextTokenException": {"NextToken": "x"}},
+    "DescribeVoices": {"InvalidNextTokenException": {"NextToken": "x"}},
+    "ListLexicons": {"InvalidNextTokenException": {"NextToken": "x"}},
+    "GetLexicon": {"LexiconNotFoundException": {"Name": "unknown"}},
+    "DeleteLexicon": {"LexiconNotFoundException": {"Name": "unknown"}},
+    "PutLexicon": {
+        "InvalidLexiconException": {"Name": "x", "Content": "<lexicon>"},
+        "UnsupportedPlsAlphabetException": {
+            "Name": "x",
+            "Content": PLS.format(**GOOD | {"alphabet": "runes"}),
+        },
+        "UnsupportedPlsLanguageException": {"Name": "x", "Content": PLS.format(**GOOD | {"language": "tlh"})},
+        "LexiconSizeExceededException": {"Name": "x", "Content": PLS.format(**GOOD) + " " * 40_000},
+        "MaxLexemeLengthExceededException": {
+            "Name": "x",
+            "Content": PLS.format(**GOOD | {"alias": "b" * 101}),
+        },
+        "MaxLexiconsNumberExceededException": {"Name": "oneTooMany", "Content": PLS.format(**GOOD)},
+        "ValidationException": {"Name": "not a name", "Content": PLS.format(**GOOD)},
+        "TooManyTagsException": {
+            "Name": "x",
+            "Content": PLS.format(**GOOD),
+            "Tags": {f"key{number}": "" for number in range(51)},
+        },
+        "InvalidTagParameterException": {
+            "Name": "x",
+            "Content": PLS.format(**GOOD),
+            "Tags": {"aws:mine": ""},
+        },
+    },
+    "TagResource": {
+        "ResourceNotFoundException": {"ResourceArn": UNKNOWN_ARN, "Tags": {"a": "b"}},
+        "TooManyTagsException": {
+            "ResourceArn": KNOWN_ARN,
+            "Tags": {f"key{number}": "" for number in range(51)},
+        },
+        "ValidationException": {"ResourceArn": KNOWN_ARN, "Tags": {"a": "b" * 257}},
+        "InvalidTagParameterException": {"ResourceArn": KNOWN_ARN, "Tags": {"aws:mine": "b"}},
+    },
+    "UntagResource": {
+        "ResourceNotFoundException": {"ResourceArn": UNKNOWN_ARN, "TagKeys": ["a"]},
+        "ValidationException": {"ResourceArn": KNOWN_ARN, "TagKeys": ["a" * 129]},
+        "InvalidTagParameterException": {"ResourceArn": KNOWN_ARN, "TagKeys": ["aws:mine"]},
+    },
+    "ListTagsForResource": {
+        "ResourceNotFoundException": {"ResourceArn": UNKNOWN_ARN},
+        "ValidationException": {"ResourceArn": "a" * 1012},
+        "InvalidTagParameterException": {"ResourceArn": "not-an-arn"},
+    },
+}
+# What no request brings about: the service's own trouble, which is a fault of the emulator's.
+ONLY_BY_FAULT = {"ServiceFailureException", "ThrottlingException"}
+MODEL = botocore.session.get_session().get_service_model("polly")
+# The bidirectional stream needs HTTP/2 events, which boto3 does not speak either.
+NOT_SERVED = {"StartSpeechSynthesisStream"}
+LISTED = [
+    (operation, error.name)
+    for operation in MODEL.operation_names
+    if operation not in NOT_SERVED
+    for error in MODEL.operation_model(operation).error_shapes
+]
+
+
+@pytest.fixture
+def lenient_polly(client):
+    """A client that sends what boto3 itself would refuse."""
+    import boto3
+
+    made = client("polly")
+    lenient = boto3.client(
+        "polly",
+        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
+        endpoint_url=made.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+    yield lenient
+    lenient.close()
+
+
+def call(polly, operation: str, parameters: dict):
+    method = next(name for name, known in polly.meta.method_to_api_mapping.items() if known == operation)
+    return getattr(polly, method)(**parameters)
+
+
+@pytest.mark.parametrize(("operation", "error"), LISTED)
+def test_each_listed_error_is_raised_as_its_class(emulator, lenient_polly, operation, error):
+    polly = lenient_polly
+    parameters = REQUESTS[operation].get(error)
+    if parameters is None:
+        assert error in ONLY_BY_FAULT, f"no request brings about {error}"
+        emulator.faults.add(operation, error=error)
+        parameters = next(iter(REQUESTS[operation].values()))
+    if KNOWN_ARN in str(parameters):
+        polly.put_lexicon(Name="known", Content=PLS.format(**GOOD))
+    if error == "MaxLexiconsNumberExceededException":
+        for number in range(100):
+            polly.put_lexicon(Name=f"lexicon{number}", Content=PLS.format(**GOOD))
+    with pytest.raises(getattr(polly.exceptions, error)) as caught:
+        call(polly, operation, parameters)
+    shape = MODEL.shape_for(error)
+    status = caught.value.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert status == shape.metadata["error"]["httpStatusCode"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"OutputS3BucketName": "Upper_Case"}, "at 'OutputS3BucketName' failed to satisfy constraint"),
+        ({"OutputS3KeyPrefix": "white space"}, "at 'OutputS3KeyPrefix' failed to satisfy constraint"),
+        ({"OutputFormat": "flac"}, "none of"),
+        ({"VoiceId": "Nobody"}, "none of"),
+        ({"SpeechMarkTypes": ["word"] * 5}, "length 5"),
+        ({"Text": " "}, "empty"),
+        ({"OutputFormat": "json"}, "needs SpeechMarkTypes"),
+        ({"VoiceId": "Ruth"}, "does not support the selected engine: standard"),
+    ],
+)
+def test_what_the_model_does_not_allow_is_a_validation_exception(lenient_polly, more, message):
+    from botocore.exceptions import ClientError
+
+    with pytest.raises(ClientError, match=message) as caught:
+        lenient_polly.start_speech_synthesis_task(**TASK | more)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_the_stream_that_is_not_served_says_so(emulator, client):
+    import urllib.error
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{emulator.endpoint_url}/v1/synthesisStream",
+        method="POST",
+        headers={
+            "Authorization": "AWS4-HMAC-SHA256 Credential=a/20200101/us-east-1/polly/aws4_request",
+            "x-amzn-Engine": "generative",
+            "x-amzn-OutputFormat": "pcm",
+            "x-amzn-VoiceId": "Ruth",
+        },
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(request, timeout=10):
+        pass
+    with caught.value as error:
+        assert error.code == 501
+        assert b"does not serve StartSpeechSynthesisStream" in error.read()
+
+
+def test_voices_are_told_and_filtered(polly):
+    voices = {voice["Id"]: voice for voice in polly.describe_voices()["Voices"]}
+    assert set(voices) == set(MODEL.shape_for("VoiceId").enum)
+    assert voices["Joanna"]["LanguageName"] == "US English"
+    assert {voice["Gender"] for voice in voices.values()} == {"Female", "Male"}
+    hindi = polly.describe_voices(LanguageCode="hi-IN", IncludeAdditionalLanguageCodes=True)["Voices"]
+    assert {"Aditi", "Kajal"} <= {voice["Id"] for voice in hindi}
+    long_form = polly.describe_voices(Engine="long-form", LanguageCode="en-US")["Voices"]
+    assert "Danielle" in {voice["Id"] for voice in long_form}
+
+
+def test_lexicons_and_their_tags_are_kept(polly):
+    content = PLS.format(**GOOD)
+    polly.put_lexicon(Name="mine", Content=content, Tags={"team": "audio"})
+    got = polly.get_lexicon(Name="mine")
+    assert got["Lexicon"] == {"Content": content, "Name": "mine"}
+    attributes = got["LexiconAttributes"]
+    assert (attributes["LexemesCount"], attributes["LanguageCode"], attributes["Alphabet"]) == (
+        1,
+        "en-US",
+        "ipa",
+    )
+    (listed,) = polly.list_lexicons()["Lexicons"]
+    assert listed == {"Name": "mine", "Attributes": attributes}
+    arn = attributes["LexiconArn"]
+    polly.tag_resource(ResourceArn=arn, Tags={"cost": "low"})
+    polly.untag_resource(ResourceArn=arn, TagKeys=["team"])
+    assert polly.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"cost": "low"}
+    polly.delete_lexicon(Name="mine")
+    assert polly.list_lexicons()["Lexicons"] == []

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+
+def test_the_next_calls_fail_and_then_it_works(emulator, polly):
+    emulator.faults.add("ListSpeechSynthesisTasks", error="ThrottlingException", times=2)
+    for _ in range(2):
+        with pytest.raises(ClientError, match="ThrottlingException") as caught:
+            polly.list_speech_synthesis_tasks()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert polly.list_speech_synthesis_tasks()["SynthesisTasks"] == []
+    assert emulator.counters.snapshot() == {"ListSpeechSynthesisTasks": {"ThrottlingException": 2, "ok": 1}}
+
+
+def test_a_share_of_calls_fails(emulator, polly):
+    emulator.faults.add("ListSpeechSynthesisTasks", error="ServiceFailureException", times=None, share=0.5)
+    for _ in range(40):
+        with contextlib.suppress(polly.exceptions.ServiceFailureException):
+            polly.list_speech_synthesis_tasks()
+    assert 10 <= emulator.counters.calls("ListSpeechSynthesisTasks", "ok") <= 30
+
+
+@pytest.mark.parametrize(("drop", "left_over"), [("before", 0), ("after", 1)])
+def test_a_dropped_start_leaves_a_task_only_if_the_work_was_done(emulator, start, polly, drop, left_over):
+    emulator.faults.add("StartSpeechSynthesisTask", drop=drop)
+    with pytest.raises(ConnectionClosedError):
+        start()
+    assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == left_over
+    assert emulator.counters.calls("StartSpeechSynthesisTask", f"dropped {drop}") == 1
+
+
+def test_a_late_answer_runs_into_the_time_out(emulator, client):
+    emulator.faults.add("ListSpeechSynthesisTasks", delay_seconds=3)
+    began = time.monotonic()
+    with pytest.raises(ReadTimeoutError):
+        client("polly", read_timeout=0.3).list_speech_synthesis_tasks()
+    assert time.monotonic() - began < 2
+
+
+def test_an_answer_cut_short_tells_boto3_nothing_though_the_work_was_done(emulator, polly):
+    emulator.faults.add("StartSpeechSynthesisTask", cut=True)
+    answer = polly.start_speech_synthesis_task(
+        Text="Hello", VoiceId="Amy", OutputFormat="mp3", OutputS3BucketName=emulator.bucket
+    )
+    assert "SynthesisTask" not in answer
+    assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == 1
+
+
+def test_a_task_fails_with_the_reason_asked_for(emulator, start, ended):
+    emulator.faults.add("StartSpeechSynthesisTask", fail_task="The voice was hoarse")
+    task = ended(start()["TaskId"])
+    assert (task["TaskStatus"], task["TaskStatusReason"]) == ("failed", "The voice was hoarse")
+
+
+def test_a_denied_operation_is_denied_until_it_is_not(emulator, polly):
+    emulator.faults.deny("ListSpeechSynthesisTasks")
+    for _ in range(3):
+        with pytest.raises(ClientError, match="AccessDeniedException") as caught:
+            polly.list_speech_synthesis_tasks()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    emulator.faults.clear()
+    assert polly.list_speech_synthesis_tasks()
+
+
+def test_quotas_throttle_what_is_over_them(emulator, polly):
+    emulator.set_quotas({"read-tasks": (10, 3)})
+    outcomes = []
+    for _ in range(10):
+        try:
+            polly.list_speech_synthesis_tasks()
+            outcomes.append("ok")
+        except ClientError as error:
+            outcomes.append(error.response["Error"]["Code"])
+    assert outcomes[:3] == ["ok"] * 3
+    assert "ThrottlingException" in outcomes
+
+
+def admin(emulator, method, path, document=None, headers=None):
+    request = urllib.request.Request(
+        f"{emulator.endpoint_url}/_emulator{path}",
+        method=method,
+        data=None if document is None else json.dumps(document).encode(),
+        headers={"X-Polly-Emulator": "1"} if headers is None else headers,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_another_process_does_the_same_over_http(emulator, polly):
+    fault = {"operation": "GetSpeechSynthesisTask", "error": "ServiceFailureException"}
+    assert admin(emulator, "POST", "/faults", fault)[0] == 200
+    _, seeded = admin(emulator, "POST", "/tasks", {"count": 2, "status": "scheduled", "ends_in_seconds": 9})
+    task_id = seeded["TaskIds"][0]
+    with pytest.raises(polly.exceptions.ServiceFailureException):
+        polly.get_speech_synthesis_task(TaskId=task_id)
+    assert admin(emulator, "POST", "/clock", {"advance_seconds": 10})[0] == 200
+    assert polly.get_speech_synthesis_task(TaskId=task_id)["SynthesisTask"]["TaskStatus"] == "completed"
+    assert admin(emulator, "GET", "/counters")[1] == {
+        "GetSpeechSynthesisTask": {"ServiceFailureException": 1, "ok": 1}
+    }
+    assert admin(emulator, "DELETE", "/counters") == (200, {})
+    assert admin(emulator, "PUT", "/quotas", {"read-tasks": [1, 1]}) == (200, {})
+    assert admin(emulator, "GET", "/quotas")[1] == {"read-tasks": [1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("headers", "path"),
+    [
+        ({}, "/counters"),
+        ({"X-Polly-Emulator": "1", "Host": "evil.example"}, "/counters"),
+        ({"X-Polly-Emulator": "1", "Host": "evil.example:80"}, "/faults"),
+    ],
+)
+def test_a_web_page_cannot_reach_the_admin_path(emulator, headers, path):
+    assert admin(emulator, "GET", path, headers=headers)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "document", "status"),
+    [
+        ("POST", "/faults", {"operation": "x"}, 400),
+        ("POST", "/faults", {"nonsense": 1}, 400),
+        ("POST", "/faults", {"operation": "x", "drop": "sideways"}, 400),
+        ("POST", "/tasks", {"status": "asleep"}, 400),
+        ("POST", "/clock", {}, 400),
+        ("POST", "/clock", {"advance_seconds": -1}, 400),
+        ("PUT", "/quotas", {"reads": [1, 1]}, 400),
+        ("GET", "/nothing", None, 404),
+    ],
+)
+def test_an_admin_request_that_makes_no_sense_is_refused(emulator, method, path, document, status):
+    assert admin(emulator, method, path, document)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"operation": "GetSpeechSynthesisTsk", "error": "ThrottlingException"}, "GetSpeechSynthesisTask"),
+        ({"operation": "*", "error": "ThrottlingException", "status": 42}, "400 to 599"),
+        ({"operation": "*"}, "needs one of"),
+    ],
+)
+def test_a_fault_that_could_never_show_is_refused(emulator, settings, said):
+    with pytest.raises(ValueError, match=said):
+        emulator.faults.add(**settings)

@@ -1,0 +1,270 @@
+"""What no well-behaved client sends: the emulator refuses it, and goes on."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import re
+import socket
+from urllib.parse import quote, urlsplit
+
+import botocore.session
+import pytest
+
+from airflow_polly_provider.emulator.testing import running_emulator
+
+MODEL = botocore.session.get_session().get_service_model("polly")
+AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=any/20200101/us-east-1/polly/aws4_request"
+REQUESTS = 20_000
+STRANGE = [
+    "",
+    "\0",
+    "a" * 5000,
+    "é😀\u202e",
+    "../../../etc/passwd",
+    "%00%ff",
+    "<speak>",
+    '<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>',
+    "'; DROP TABLE tasks; --",
+    "${jndi:ldap://x}",
+    "\\ud800",
+    -1,
+    0,
+    2**70,
+    1.5,
+    float("inf"),
+    None,
+    True,
+    [],
+    [[[[]]]],
+    {},
+    {"a": {"b": {}}},
+]
+
+
+class Fuzzer:
+    """Requests that begin well, and then go wrong somewhere; the same ones in each run."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(4)
+
+    def request(self) -> tuple[str, str, bytes]:
+        operation = MODEL.operation_model(self.random.choice(MODEL.operation_names))
+        method, path = operation.http["method"], operation.http["requestUri"]
+        if self.random.random() < 0.05:
+            method = self.random.choice(["PATCH", "DELETE", "TRACE", "FOO", "HEAD"])
+        shape = operation.input_shape
+        values = {name: self.value(member) for name, member in shape.members.items()} if shape else {}
+        for name in list(values):
+            if self.random.random() < 0.2:
+                del values[name]
+        query = []
+        for name, member in shape.members.items() if shape else ():
+            wire = member.serialization.get("name", name)
+            if member.serialization.get("location") == "uri":
+                path = path.replace("{" + wire + "}", quote(str(values.pop(name, "x")), safe=""))
+            elif member.serialization.get("location") == "querystring" and name in values:
+                query.append(f"{quote(wire)}={quote(str(values.pop(name)))}")
+        body = json.dumps(values).encode()
+        if self.random.random() < 0.2:
+            body = self.mangled(body)
+        return method, path + ("?" + "&".join(query) if query else ""), body
+
+    def value(self, shape) -> object:
+        if self.random.random() < 0.15:
+            return self.random.choice(STRANGE)
+        if shape.type_name == "list":
+            return [self.value(shape.member) for _ in range(self.random.randrange(4))]
+        if shape.type_name == "map":
+            return {str(self.value(shape.key)): self.value(shape.value) for _ in range(2)}
+        if getattr(shape, "enum", None):
+            return self.random.choice(shape.enum)
+        return self.random.choice(["8000", "text", "valid-name", "Hello", 3])
+
+    def mangled(self, body: bytes) -> bytes:
+        choice = self.random.randrange(4)
+        if choice == 0:
+            return body[: self.random.randrange(len(body) + 1)]
+        if choice == 1:
+            return self.random.randbytes(50)
+        if choice == 2:
+            return b"[" * 100_000
+        return b"\xff\xfe" + body
+
+
+@pytest.fixture(scope="module")
+def silent_emulator():
+    with running_emulator(audio="none") as emulator:
+        # Speaking takes a process each time, and is not what is under test.
+        emulator.faults.add("SynthesizeSpeech", error="ThrottlingException", times=None)
+        yield emulator
+
+
+@pytest.mark.timeout(240)
+def test_thousands_of_bad_requests_bring_no_500(silent_emulator):
+    address = urlsplit(silent_emulator.endpoint_url)
+    fuzzer = Fuzzer()
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    statuses: dict[int, int] = {}
+    for _ in range(REQUESTS):
+        method, path, body = fuzzer.request()
+        connection.request(method, path, body, {"Authorization": AUTHORIZATION})
+        answer = connection.getresponse()
+        text = answer.read()
+        statuses[answer.status] = statuses.get(answer.status, 0) + 1
+        assert answer.status < 500 or answer.status == 501, (method, path, body, text)
+        if answer.status >= 400 and method != "HEAD":
+            assert answer.headers["x-amzn-ErrorType"], (method, path, body)
+            assert json.loads(text)["message"], (method, path, body)
+    connection.close()
+    assert statuses[200] > 300
+    assert statuses[400] > 5000
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"\r\n\r\n",
+        b"rubbish\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET no-slash HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 99999999999999\r\n\r\n",
+        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_or_hung_up_on_and_the_server_lives(silent_emulator, wire):
+    address = urlsplit(silent_emulator.endpoint_url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(wire)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.recv(4096)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+    connection.request("GET", "/v1/voices", headers={"Authorization": AUTHORIZATION})
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_a_huge_body_is_refused(silent_emulator):
+    address = urlsplit(silent_emulator.endpoint_url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    body = json.dumps({"Text": "a" * 5_000_000}).encode()
+    connection.request("POST", "/v1/synthesisTasks", body, {"Authorization": AUTHORIZATION})
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert answer.headers["x-amzn-ErrorType"] == "SerializationException"
+    connection.close()
+
+
+def test_a_request_in_pieces_and_in_chunks_is_read_whole(silent_emulator):
+    address = urlsplit(silent_emulator.endpoint_url)
+    document = json.dumps(
+        {"Text": "Hi", "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "any-bucket"}
+    ).encode()
+    head = f"POST /v1/synthesisTasks HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\n"
+    wire = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n"
+    wire += b"%x\r\n%s\r\n%x;ext=1\r\n%s\r\n0\r\n\r\n" % (
+        10,
+        document[:10],
+        len(document) - 10,
+        document[10:],
+    )
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        for at in range(0, len(wire), 7):
+            client.sendall(wire[at : at + 7])
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def signed(first_line: str, *more: str) -> bytes:
+    return "\r\n".join([first_line, "Host: x", f"Authorization: {AUTHORIZATION}", *more, "", ""]).encode()
+
+
+def exchange(emulator, *wires: bytes) -> bytes:
+    """Send bytes, each after an answer to the one before; give all that comes until the server hangs up."""
+    address = urlsplit(emulator.endpoint_url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        answers = b""
+        for wire in wires:
+            client.sendall(wire)
+            answers += client.recv(65536)
+        while more := client.recv(65536):
+            answers += more
+    return answers
+
+
+def test_requests_sent_ahead_are_answered_in_their_order(silent_emulator):
+    # Listing buckets is answered by a worker thread, the others at once.
+    slow = signed("GET / HTTP/1.1").replace(b"/polly/", b"/s3/")
+    unknown = signed("GET /v1/synthesisTasks/00000000-0000-4000-8000-000000000000 HTTP/1.1")
+    last = signed("GET /v1/lexicons HTTP/1.1", "Connection: close")
+    answers = exchange(silent_emulator, slow + unknown + slow + last)
+    marks = [b"ListAllMyBucketsResult xmlns", b"SynthesisTaskNotFoundException", b'{"Lexicons"']
+    order = sorted((found.start(), mark) for mark in marks for found in re.finditer(re.escape(mark), answers))
+    assert [mark for _, mark in order] == [marks[0], marks[1], marks[0], marks[2]]
+
+
+def test_what_follows_a_last_request_does_not_spoil_its_answer(silent_emulator):
+    answers = exchange(
+        silent_emulator, signed("GET /v1/lexicons HTTP/1.1", "Connection: close") + b"\r\nmore"
+    )
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert answers.endswith(b'{"Lexicons": []}')
+
+
+def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(silent_emulator):
+    body = b'{"Content": "<lexicon"}'
+    length = f"Content-Length: {len(body)}"
+    head = signed("PUT /v1/lexicons/a HTTP/1.1", length, "Expect: 100-continue", "Connection: close")
+    answers = exchange(silent_emulator, head, body)
+    assert answers.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")
+    assert b"InvalidLexiconException" in answers
+
+
+def test_an_offer_to_leave_http_1_is_passed_over(silent_emulator):
+    upgrade = [
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
+    ]
+    first = signed("POST /v1/synthesisTasks HTTP/1.1", "Content-Length: 2", *upgrade) + b"{}"
+    answers = exchange(silent_emulator, first + signed("GET /v1/lexicons HTTP/1.1", "Connection: close"))
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert b"ValidationException" in answers
+    assert b'{"Lexicons"' in answers
+
+
+def test_no_http_gets_an_error_of_the_shape_that_polly_gives(silent_emulator):
+    answers = exchange(silent_emulator, b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+    head, _, body = answers.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-amzn-ErrorType: BadRequestException" in head
+    assert b"Connection: close" in head
+    assert json.loads(body)["message"]
+
+
+def test_an_unsigned_request_is_refused_as_aws_refuses_it(silent_emulator):
+    address = urlsplit(silent_emulator.endpoint_url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.request("GET", "/v1/voices")
+    answer = connection.getresponse()
+    assert answer.status == 403
+    assert answer.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+    connection.close()
+
+
+def test_a_service_that_nobody_emulates_gets_an_error_and_not_silence(silent_emulator, caplog):
+    address = urlsplit(silent_emulator.endpoint_url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    scope = AUTHORIZATION.replace("/polly/", "/telepathy/")
+    connection.request("GET", "/", headers={"Authorization": scope})
+    answer = connection.getresponse()
+    assert answer.status >= 400
+    assert answer.read()
+    connection.close()

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+from datetime import datetime
+
+import boto3
+import pytest
+import soundfile
+
+from airflow_polly_provider.emulator import synthesis
+from airflow_polly_provider.emulator.testing import running_emulator
+from airflow_polly_provider.emulator.worker import speech_available
+
+TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps for a while."
+
+
+def test_a_task_is_scheduled_then_in_progress_then_completed(start, polly):
+    task = start()
+    seen = [task["TaskStatus"]]
+    deadline = time.monotonic() + 30
+    while seen[-1] != "completed" and time.monotonic() < deadline:
+        status = polly.get_speech_synthesis_task(TaskId=task["TaskId"])["SynthesisTask"]["TaskStatus"]
+        if status != seen[-1]:
+            seen.append(status)
+    assert seen == ["scheduled", "inProgress", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "output_format", "key"),
+    [
+        (None, "mp3", "{id}.mp3"),
+        ("audio/intro", "ogg_vorbis", "audio/intro.{id}.ogg"),
+        ("odd?a=1&b=+:;$@,'()!*", "pcm", "odd?a=1&b=+:;$@,'()!*.{id}.pcm"),
+    ],
+)
+def test_the_object_lies_where_output_uri_says(client, start, ended, emulator, prefix, output_format, key):
+    settings = {"OutputFormat": output_format} | ({"OutputS3KeyPrefix": prefix} if prefix else {})
+    task = ended(start(**settings)["TaskId"])
+    key = key.format(id=task["TaskId"])
+    assert task["OutputUri"] == f"https://s3.us-east-1.amazonaws.com/{emulator.bucket}/{key}"
+    assert client("s3").get_object(Bucket=emulator.bucket, Key=key)["Body"].read()
+
+
+@pytest.mark.speech
+@pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
+def test_speech_lasts_as_long_as_speech_does(client, start, ended, emulator):
+    task = ended(start(Text=TEXT)["TaskId"])
+    answer = client("s3").get_object(Bucket=emulator.bucket, Key=f"{task['TaskId']}.mp3")
+    assert answer["ContentType"] == "audio/mpeg"
+    audio = soundfile.info(io.BytesIO(answer["Body"].read()))
+    assert audio.samplerate == 22050
+    assert 10 <= len(TEXT) / audio.duration <= 20
+
+
+def test_without_the_speech_extra_there_is_a_tone(monkeypatch, client):
+    monkeypatch.setattr(synthesis, "speech_available", lambda: False)
+    with running_emulator(buckets=("tones",)) as emulator:
+        polly, s3 = client("polly", running=emulator), client("s3", running=emulator)
+        task = polly.start_speech_synthesis_task(
+            Text=TEXT, VoiceId="Amy", OutputFormat="mp3", OutputS3BucketName="tones"
+        )["SynthesisTask"]
+        deadline = time.monotonic() + 30
+        while task["TaskStatus"] != "completed" and time.monotonic() < deadline:
+            task = polly.get_speech_synthesis_task(TaskId=task["TaskId"])["SynthesisTask"]
+        audio = soundfile.info(
+            io.BytesIO(s3.get_object(Bucket="tones", Key=f"{task['TaskId']}.mp3")["Body"].read())
+        )
+    assert audio.duration == pytest.approx(len(TEXT) / 15, abs=0.2)
+
+
+def test_a_missing_bucket_shows_as_a_failed_task(start, ended):
+    task = ended(start(OutputS3BucketName="nobody-made-this")["TaskId"])
+    assert task["TaskStatus"] == "failed"
+    assert "nobody-made-this does not exist" in task["TaskStatusReason"]
+
+
+def test_a_reset_empties_the_buckets_and_an_end_deletes_them(client):
+    with running_emulator(buckets=("short-lived",)) as emulator:
+        s3 = client("s3", running=emulator)
+        for key in ("a/b & c", "<é>", "plain"):
+            s3.put_object(Bucket="short-lived", Key=key, Body=b"x")
+        emulator.reset()
+        assert s3.list_objects_v2(Bucket="short-lived")["KeyCount"] == 0
+        s3.put_object(Bucket="short-lived", Key="left", Body=b"x")
+    with running_emulator(buckets=("another",)) as emulator:
+        buckets = client("s3", running=emulator).list_buckets()["Buckets"]
+        assert "short-lived" not in {bucket["Name"] for bucket in buckets}
+
+
+def test_an_end_is_told_to_the_sns_topic(client, start, ended, emulator):
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name="polly")["TopicArn"]
+    queue = sqs.create_queue(QueueName="polly")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    task = ended(start(SnsTopicArn=topic)["TaskId"])
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    notice = json.loads(message["Body"])
+    assert (notice["taskId"], notice["taskStatus"]) == (task["TaskId"], "COMPLETED")
+    assert notice["outputUri"] == f"s3://{emulator.bucket}/{task['TaskId']}.mp3"
+    assert datetime.fromisoformat(notice["creationTime"]) == task["CreationTime"]
+    assert (notice["outputFormat"], notice["textType"]) == ("Mp3", "Text")
+
+
+def test_a_failure_is_told_to_the_sns_topic_with_its_reason(client, start, ended):
+    sns, sqs = client("sns"), client("sqs")
+    topic = sns.create_topic(Name="polly-failures")["TopicArn"]
+    queue = sqs.create_queue(QueueName="polly-failures")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    task = ended(start(SnsTopicArn=topic, OutputS3BucketName="nobody-made-this")["TaskId"])
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    envelope = json.loads(message["Body"])
+    assert envelope["Subject"] == f"SynthesisTaskNotification {{ TaskId: {task['TaskId']}, Status: FAILED }}"
+    assert "nobody-made-this" in json.loads(envelope["Message"])["taskStatusReason"]
+
+
+def test_tags_are_not_billed(start):
+    ssml = '<speak>Hello <break time="10ms"/><emphasis>world</emphasis></speak>'
+    assert start(Text=ssml, TextType="ssml")["RequestCharacters"] == len("Hello world")
+
+
+def test_regions_know_nothing_of_each_other(client, start):
+    task_id = start()["TaskId"]
+    elsewhere = client("polly", region_name="eu-west-1")
+    with pytest.raises(elsewhere.exceptions.SynthesisTaskNotFoundException):
+        elsewhere.get_speech_synthesis_task(TaskId=task_id)
+
+
+def test_a_task_shows_in_lists_only_after_the_delay(client):
+    with running_emulator(list_delay_seconds=60, audio="none") as emulator:
+        polly = client("polly", running=emulator)
+        task_id = polly.start_speech_synthesis_task(
+            Text="Hi", VoiceId="Amy", OutputFormat="mp3", OutputS3BucketName="any-bucket"
+        )["SynthesisTask"]["TaskId"]
+        assert polly.get_speech_synthesis_task(TaskId=task_id)
+        assert polly.list_speech_synthesis_tasks()["SynthesisTasks"] == []
+        emulator.advance_clock(61)
+        assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == 1
+
+
+def test_seeded_tasks_are_listed_page_by_page(emulator, polly):
+    expected = emulator.seed(count=230, spacing_seconds=1)
+    emulator.seed(count=5, status="inProgress", ends_in_seconds=60, ends_as="failed", reason="no voice")
+    pages = polly.get_paginator("list_speech_synthesis_tasks").paginate(Status="completed")
+    assert [task["TaskId"] for page in pages for task in page["SynthesisTasks"]] == expected
+    emulator.advance_clock(61)
+    failed = polly.list_speech_synthesis_tasks(Status="failed")["SynthesisTasks"]
+    assert [task["TaskStatusReason"] for task in failed] == ["no voice"] * 5
+
+
+def test_a_second_emulator_of_the_process_leaves_the_firsts_bucket_alone() -> None:
+    with running_emulator(audio="none") as first:
+        with running_emulator(audio="none") as second:
+            assert second.bucket == first.bucket
+        s3 = boto3.client("s3", **first.client_settings)
+        s3.head_bucket(Bucket=first.bucket)
+        s3.close()

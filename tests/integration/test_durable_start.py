@@ -1,0 +1,262 @@
+"""One synthesis task for one run of an Airflow task, whatever fails on the way to Polly and back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow_polly_provider.emulator.testing import running_emulator
+from airflow_polly_provider.exceptions import PollyConfigurationError, PollyInvalidRequestError
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators import durable_start, patient_start, token_search
+from airflow_polly_provider.operators.durable_start import DurableStart
+from airflow_polly_provider.operators.start_memory import StartMemory
+from airflow_polly_provider.operators.token_search import TokenSearch
+from airflow_polly_provider.request_token import TaskRun, prefix_with_token, request_digest, request_token
+from airflow_polly_provider.synthesis_task import S3Location, parse_output_uri
+from airflow_polly_provider.waiting import Schedule, wait_in_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+
+RUN = TaskRun("dag", "run", "task", -1, 2)
+START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
+
+
+class Store(dict[str, Any]):
+    """Airflow 3.3's task state store, as far as the operator uses it."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable_start, "_LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(patient_start, "_LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(token_search, "PAGES_PER_SECOND", 50.0)
+    monkeypatch.setattr(token_search, "_LONGEST_BACK_OFF_SECONDS", 0.05)
+
+
+def hook(**config: Any) -> PollyHook:
+    return PollyHook(aws_conn_id="aws_default", config=config or None)
+
+
+def durable(
+    emulator: RunningEmulator,
+    *,
+    run: TaskRun = RUN,
+    try_number: int = 1,
+    store: Store | None = None,
+    look_seconds: float = 0.5,
+    text: str = "Hello.",
+    objects_written: bool = True,
+    **config: Any,
+) -> Mapping[str, Any]:
+    request = {"Text": text, "VoiceId": "Amy", "OutputFormat": "mp3", "OutputS3BucketName": emulator.bucket}
+    token = request_token(run, request_digest(request))
+    prefix = prefix_with_token("audio/", token)
+    polly = hook(**config)
+    s3 = boto3.client("s3", **emulator.client_settings)
+
+    def object_exists(location: S3Location) -> bool:
+        if not objects_written:
+            return True
+        listed = s3.list_objects_v2(Bucket=location.bucket, Prefix=location.key)
+        return bool(listed.get("Contents"))
+
+    return DurableStart(
+        polly,
+        {**request, "OutputS3KeyPrefix": prefix},
+        memory=StartMemory({"task_state_store": store} if store is not None else {}, token),  # type: ignore[arg-type]
+        try_number=try_number,
+        search=TokenSearch(
+            polly,
+            S3Location(emulator.bucket, prefix),
+            not_before=datetime.now(tz=UTC) - timedelta(minutes=10),
+        ),
+        look_seconds=look_seconds,
+        object_exists=object_exists,
+    ).run()
+
+
+def started(emulator: RunningEmulator) -> int:
+    return len(list(hook().list_speech_synthesis_tasks()))
+
+
+def calls(emulator: RunningEmulator, operation: str) -> int:
+    return sum(emulator.counters.snapshot().get(operation, {}).values())
+
+
+@pytest.fixture
+def polly(emulator: RunningEmulator) -> RunningEmulator:
+    emulator.reset()
+    return emulator
+
+
+@pytest.fixture
+def emulator_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunningEmulator]]:
+    """An emulator with settings of one test's own."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> RunningEmulator:
+            emulator = stack.enter_context(running_emulator(audio="none", **settings))
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", emulator.airflow_connection())
+            return emulator
+
+        yield start
+
+
+def test_a_faultless_first_try_makes_one_request(polly: RunningEmulator) -> None:
+    durable(polly)
+    assert sum(sum(outcomes.values()) for outcomes in polly.counters.snapshot().values()) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"drop": "after"}, id="answer lost after the work"),
+        pytest.param({"drop": "before"}, id="connection dropped before the work"),
+        pytest.param({"cut": True}, id="answer cut short"),
+        pytest.param({"error": "ServiceFailureException"}, id="500 before the work"),
+        pytest.param({"error": "ThrottlingException", "times": 20}, id="throttled twenty times"),
+        pytest.param({"delay_seconds": 1.5}, id="answer slower than the read time-out"),
+        pytest.param({"error": "UnrecognizedClientException", "status": 400}, id="credentials refused once"),
+    ],
+)
+@pytest.mark.parametrize("with_store", [False, True])
+def test_one_fault_at_the_start_leaves_one_synthesis_task(
+    polly: RunningEmulator, fault: dict[str, Any], with_store: bool
+) -> None:
+    polly.faults.add(START, **fault)
+    task = durable(polly, store=Store() if with_store else None, look_seconds=2, read_timeout=1)
+    assert started(polly) == 1
+    assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
+
+
+def test_bad_ssml_is_refused_once_and_for_good(polly: RunningEmulator) -> None:
+    polly.faults.add(START, error="InvalidSsmlException")
+    with pytest.raises(PollyInvalidRequestError, match="InvalidSsmlException"):
+        durable(polly)
+    assert calls(polly, START) == 1
+
+
+def test_a_lost_answer_is_not_started_twice_where_listing_is_denied(polly: RunningEmulator) -> None:
+    polly.faults.add(START, drop="after")
+    polly.faults.deny(LIST)
+    with pytest.raises(PollyConfigurationError, match="polly:ListSpeechSynthesisTasks") as raised:
+        durable(polly)
+    assert "durable=False" in str(raised.value)
+    polly.faults.clear()
+    assert started(polly) == 1
+
+
+def test_a_retry_adopts_what_the_store_remembers_without_listing(polly: RunningEmulator) -> None:
+    store = Store()
+    first = durable(polly, store=store)
+    polly.counters.reset()
+    again = durable(polly, store=store, try_number=2)
+    assert again["TaskId"] == first["TaskId"]
+    assert (calls(polly, START), calls(polly, LIST)) == (0, 0)
+
+
+def test_a_retry_adopts_by_the_token_where_there_is_no_store(polly: RunningEmulator) -> None:
+    first = durable(polly)
+    assert durable(polly, try_number=2)["TaskId"] == first["TaskId"]
+    assert started(polly) == 1
+
+
+def test_a_try_that_died_between_call_and_remembering_is_adopted(polly: RunningEmulator) -> None:
+    store = Store()
+    first = durable(polly, store=store)
+    store["polly_start"]["synthesis_task_id"] = None
+    assert durable(polly, store=store, try_number=2)["TaskId"] == first["TaskId"]
+    assert started(polly) == 1
+
+
+def test_the_same_try_run_twice_starts_once(polly: RunningEmulator) -> None:
+    store = Store()
+    first = durable(polly, store=store)
+    assert durable(polly, store=store, try_number=1)["TaskId"] == first["TaskId"]
+
+
+def test_a_failed_synthesis_task_is_not_adopted(polly: RunningEmulator) -> None:
+    polly.faults.add(START, fail_task="Something broke")
+    store = Store()
+    first = durable(polly, store=store)
+    polly.advance_clock(60)
+    again = durable(polly, store=store, try_number=2)
+    assert again["TaskId"] != first["TaskId"]
+
+
+def test_a_completed_synthesis_task_whose_object_is_gone_is_not_adopted(polly: RunningEmulator) -> None:
+    first = durable(polly)
+    polly.advance_clock(60)
+    wait_in_worker(hook(), first["TaskId"], schedule=Schedule(0.1), deadline=time.time() + 60)
+    output = parse_output_uri(first["OutputUri"])
+    boto3.client("s3", **polly.client_settings).delete_object(Bucket=output.bucket, Key=output.key)
+    assert durable(polly, try_number=2)["TaskId"] != first["TaskId"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(RUN._replace(run_id="another"), id="another run"),
+        pytest.param(RUN._replace(map_index=1), id="another map index"),
+        pytest.param(RUN._replace(dag_id="another"), id="another dag"),
+        pytest.param(RUN._replace(max_tries=5), id="the same after a clear"),
+        pytest.param(RUN._replace(namespace="staging"), id="another deployment"),
+    ],
+)
+def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, other: TaskRun) -> None:
+    store = Store()
+    first = durable(polly, store=store)
+    assert durable(polly, store=store, run=other, try_number=2)["TaskId"] != first["TaskId"]
+    assert durable(polly, run=other._replace(task_id="second"), try_number=2)["TaskId"] != first["TaskId"]
+
+
+def test_another_request_is_never_answered_with_an_earlier_ones_audio(polly: RunningEmulator) -> None:
+    first = durable(polly, text="One.")
+    assert durable(polly, text="Two.", try_number=2)["TaskId"] != first["TaskId"]
+
+
+def test_a_synthesis_task_that_list_shows_late_is_waited_for(
+    emulator_with: Callable[..., RunningEmulator],
+) -> None:
+    emulator = emulator_with(list_delay_seconds=1.0)
+    emulator.faults.add(START, drop="after")
+    durable(emulator, look_seconds=5, objects_written=False)
+    assert calls(emulator, START) == 1
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_look_finds_the_token_among_many_foreign_tasks(
+    emulator_with: Callable[..., RunningEmulator], newest_first: bool
+) -> None:
+    emulator = emulator_with(newest_first=newest_first)
+    emulator.seed(count=2000, status="completed", age_seconds=3600, spacing_seconds=1)
+    first = durable(emulator, objects_written=False)
+    emulator.seed(count=250, status="completed", spacing_seconds=0.001)
+    assert durable(emulator, try_number=2, objects_written=False)["TaskId"] == first["TaskId"]
+
+
+def test_a_look_ends_where_only_older_tasks_follow(emulator_with: Callable[..., RunningEmulator]) -> None:
+    emulator = emulator_with(newest_first=True)
+    emulator.seed(count=5000, status="completed", age_seconds=3600, spacing_seconds=1)
+    durable(emulator, try_number=2, look_seconds=0)
+    assert calls(emulator, LIST) == 4
+
+
+def test_a_start_that_stays_lost_ends_with_its_own_error(polly: RunningEmulator) -> None:
+    polly.faults.add(START, error="ServiceFailureException", times=None)
+    with pytest.raises(ClientError, match="ServiceFailureException"):
+        durable(polly, look_seconds=0)
+    assert calls(polly, START) == 5

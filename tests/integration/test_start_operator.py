@@ -1,0 +1,337 @@
+"""The start operator in whole DAGs against the emulator: each way to wait, each way that it can end."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_polly_provider.emulator.testing import running_emulator
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.dag_runs import FinishedRun
+
+    Runner = Callable[[DAG], FinishedRun]
+
+TEXT = "Zebras quietly juggle."
+START, GET = "StartSpeechSynthesisTask", "GetSpeechSynthesisTask"
+
+NO_WAIT: dict[str, Any] = {"wait_for_completion": False}
+IN_WORKER: dict[str, Any] = {"deferrable": False}
+DEFERRED: dict[str, Any] = {"deferrable": True}
+
+each_mode = pytest.mark.parametrize(
+    "mode", [NO_WAIT, IN_WORKER, DEFERRED], ids=["no wait", "in worker", "deferred"]
+)
+each_wait = pytest.mark.parametrize("mode", [IN_WORKER, DEFERRED], ids=["in worker", "deferred"])
+
+
+def new_dag(name: str = "speaking") -> DAG:
+    return DAG(f"{name}_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None)
+
+
+def arguments(emulator: RunningEmulator, **given: Any) -> dict[str, Any]:
+    return {
+        "task_id": "start",
+        "text": TEXT,
+        "voice_id": "Amy",
+        "output_s3_bucket_name": emulator.bucket,
+        "output_s3_key_prefix": "audio/",
+        "poke_interval": 0.2,
+        "retries": 0,
+        "retry_delay": timedelta(0),
+    } | given
+
+
+def start_dag(emulator: RunningEmulator, **given: Any) -> DAG:
+    with new_dag() as dag:
+        PollyStartSpeechSynthesisTaskOperator(**arguments(emulator, **given))
+    return dag
+
+
+@pytest.fixture(scope="module")
+def slow_emulator_process() -> Iterator[RunningEmulator]:
+    with running_emulator(scheduled_seconds=0, in_progress_seconds=3600, audio="none") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def slow_emulator(slow_emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    """An emulator whose synthesis tasks take an hour."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", slow_emulator_process.airflow_connection())
+    return slow_emulator_process
+
+
+def assert_hands_over(xcoms: dict[str, Any], emulator: RunningEmulator, status: str) -> None:
+    assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
+    value = xcoms.pop("return_value")
+    assert xcoms == {key: value[key] for key in OWN_XCOM_KEYS}
+    assert value["TaskStatus"] == status
+    assert value["RequestCharacters"] == len(TEXT)
+    assert value["OutputS3Uri"].startswith(f"s3://{emulator.bucket}/audio/")
+    assert value["TaskId"] in value["OutputS3Uri"]
+    assert datetime.fromisoformat(value["CreationTime"]).tzinfo is not None
+
+
+class TestModes:
+    @each_mode
+    def test_completed(self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]) -> None:
+        run = run_dag(start_dag(emulator, **mode))
+        assert run.task("start") == ("success", 1), run.output
+        assert_hands_over(run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed")
+        assert emulator.counters.calls(START) == 1
+        if mode is not NO_WAIT:
+            _, _, path = run.xcoms("start")["OutputS3Uri"].partition("s3://")
+            bucket, _, key = path.partition("/")
+            s3 = boto3.client("s3", **emulator.client_settings)
+            assert s3.head_object(Bucket=bucket, Key=key)["ContentLength"] > 1000
+
+    def test_give_the_same_result(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        values = [
+            run_dag(start_dag(emulator, **mode)).xcoms("start")["return_value"]
+            for mode in (NO_WAIT, IN_WORKER, DEFERRED)
+        ]
+        # dag.test() hands a resumed task the event alone, without what the deferral gave it for later.
+        own = {"TaskId", "CreationTime", "OutputUri", "OutputS3Uri", "RequestDigest"}
+        shared = [{key: value[key] for key in value if key not in own} for value in values]
+        assert shared[1] == shared[2]
+        assert {**shared[0], "TaskStatus": "completed"} == shared[1]
+
+    @each_mode
+    def test_push_nothing_where_told(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        run = run_dag(start_dag(emulator, do_xcom_push=False, **mode))
+        assert run.task("start") == ("success", 1), run.output
+        assert run.xcoms("start") == {}
+
+    @each_mode
+    @pytest.mark.parametrize(
+        "fault",
+        [{"error": "ThrottlingException"}, {"error": "ServiceFailureException", "status": 500}],
+        ids=["throttled", "5xx"],
+    )
+    def test_survive_trouble_while_waiting(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any], fault: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(GET, times=2, **fault)
+        if fault["error"] == "ThrottlingException":
+            emulator.faults.add(START, times=1, **fault)
+        run = run_dag(start_dag(emulator, **mode))
+        assert run.task("start") == ("success", 1), run.output
+        assert_hands_over(run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed")
+        assert emulator.counters.calls(START, "ok") == 1
+
+    @each_wait
+    def test_fail_with_pollys_reason_and_a_hint(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(START, fail_task="Access Denied for the output bucket")
+        run = run_dag(start_dag(emulator, **mode))
+        assert run.task("start") == ("failed", 1)
+        assert run.xcoms("start") == {}
+        assert "PollySynthesisTaskFailedError" in run.output
+        assert "failed: Access Denied for the output bucket." in run.output
+        assert "s3:PutObject" in run.output
+
+    def test_succeed_without_waiting_whatever_comes(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        emulator.faults.add(START, fail_task="Access Denied")
+        assert run_dag(start_dag(emulator, **NO_WAIT)).task("start") == ("success", 1)
+
+    @each_wait
+    def test_start_afresh_when_a_failed_one_is_retried(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(START, times=1, fail_task="An internal error")
+        run = run_dag(start_dag(emulator, retries=1, **mode))
+        assert run.task("start") == ("success", 2), run.output
+        assert_hands_over(run.xcoms("start"), emulator, "completed")
+        assert emulator.counters.calls(START) == 2
+
+    @each_wait
+    def test_end_at_the_timeout(
+        self, slow_emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        run = run_dag(start_dag(slow_emulator, timeout=1.5, **mode))
+        assert run.task("start") == ("failed", 1)
+        assert "PollyWaitTimeoutError" in run.output
+        assert "was inProgress when the timeout passed" in run.output
+        assert "billed" in run.output
+
+
+BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "empty text": ({"text": "{{ '' }}"}, ["text is empty"]),
+    "long text": ({"text": "{{ 'x' * 100001 }}"}, ["100,001", "100,000"]),
+    "sample rate": ({"sample_rate": "44100"}, ["sample_rate '44100'", "24000"]),
+    "marks": ({"speech_mark_types": ["word"]}, ["speech_mark_types", "json"]),
+    "prefix": ({"output_s3_key_prefix": "my audio/"}, ["output_s3_key_prefix", "no spaces"]),
+    "bucket": ({"output_s3_bucket_name": "s3://bucket"}, ["output_s3_bucket_name", "bare name"]),
+    "missing file": ({"text": "{{ 'no' }}/such.txt"}, ["no/such.txt", "template_searchpath"]),
+}
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(("given", "words"), BAD.values(), ids=BAD)
+    def test_fails_before_any_request_and_without_retries(
+        self, emulator: RunningEmulator, run_dag: Runner, given: dict[str, Any], words: list[str]
+    ) -> None:
+        run = run_dag(start_dag(emulator, retries=2, **given))
+        assert run.task("start") == ("failed", 1), run.output
+        assert emulator.counters.calls(START) == 0
+        for word in words:
+            assert word in run.output
+
+    @each_mode
+    def test_malformed_ssml_fails_without_retries(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        run = run_dag(start_dag(emulator, text=f"<speak>{TEXT}", text_type="ssml", retries=2, **mode))
+        assert run.task("start") == ("failed", 1), run.output
+        assert "InvalidSsmlException" in run.output
+        assert TEXT not in run.output
+        assert emulator.counters.calls(START) == 1
+
+    @pytest.mark.parametrize("operation", [START, GET])
+    @each_wait
+    def test_denied_fails_without_retries_naming_the_permission(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any], operation: str
+    ) -> None:
+        emulator.faults.deny(operation)
+        run = run_dag(start_dag(emulator, retries=2, **mode))
+        assert run.task("start") == ("failed", 1), run.output
+        assert f"Allow polly:{operation}" in run.output
+        assert "the connection 'aws_default' was found" in run.output
+
+    def test_no_region_fails_without_retries_naming_what_to_set(
+        self, emulator: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        nowhere = {"conn_type": "aws", "login": "x", "password": "y"}
+        monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", json.dumps(nowhere))
+        run = run_dag(start_dag(emulator, retries=2, aws_conn_id="nowhere"))
+        assert run.task("start") == ("failed", 1), run.output
+        assert "the connection 'nowhere' was found" in run.output
+        assert "AWS_DEFAULT_REGION" in run.output
+
+    def test_no_credentials_say_that_the_connection_was_not_found(
+        self, emulator: RunningEmulator, run_dag: Runner
+    ) -> None:
+        run = run_dag(start_dag(emulator, aws_conn_id="misspelt", region_name="us-east-1"))
+        assert run.task("start") == ("failed", 1), run.output
+        assert "the connection 'misspelt' was not found" in run.output
+
+
+class TestText:
+    @each_mode
+    def test_is_in_no_log_and_no_xcom(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        run = run_dag(start_dag(emulator, **mode))
+        assert run.task("start") == ("success", 1), run.output
+        assert TEXT not in run.output
+        assert TEXT not in json.dumps(run.xcoms("start"))
+
+    @each_wait
+    def test_is_in_no_log_of_a_failure(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(START, fail_task="no")
+        run = run_dag(start_dag(emulator, **mode))
+        assert run.state == "failed"
+        assert TEXT not in run.output
+
+
+class TestComposition:
+    @each_mode
+    def test_later_tasks_take_single_values(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        with new_dag() as dag:
+            start = PollyStartSpeechSynthesisTaskOperator(**arguments(emulator, **mode))
+
+            @task
+            def later(uri: str, characters: int, whole: dict[str, Any]) -> list[Any]:
+                return [uri, characters, whole["TaskId"]]
+
+            later(start.output["OutputUri"], start.output["RequestCharacters"], start.output)
+        run = run_dag(dag)
+        assert run.task("later") == ("success", 1), run.output
+        pushed = run.xcoms("start")
+        assert run.xcoms("later")["return_value"] == [pushed["OutputUri"], len(TEXT), pushed["TaskId"]]
+
+    @each_wait
+    def test_takes_text_and_settings_from_earlier_tasks(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        with new_dag() as dag:
+
+            @task
+            def write() -> dict[str, Any]:
+                return {"text": "A longer sentence.", "marks": ["word", "sentence"]}
+
+            written = write()
+            PollyStartSpeechSynthesisTaskOperator(
+                **arguments(
+                    emulator,
+                    text=written["text"],
+                    speech_mark_types=written["marks"],
+                    output_format="json",
+                    **mode,
+                )
+            )
+        run = run_dag(dag)
+        assert run.task("start") == ("success", 1), run.output
+        assert run.xcoms("start")["RequestCharacters"] == len("A longer sentence.")
+        assert run.xcoms("start")["OutputUri"].endswith(".marks")
+
+    @each_mode
+    def test_maps_over_texts_given_and_made(
+        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    ) -> None:
+        texts = ["One.", "Two two."]
+        common = arguments(emulator, **mode)
+        del common["text"], common["task_id"]
+        with new_dag() as dag:
+
+            @task
+            def make() -> list[str]:
+                return texts
+
+            PollyStartSpeechSynthesisTaskOperator.partial(task_id="given", **common).expand(text=texts)
+            made = PollyStartSpeechSynthesisTaskOperator.partial(task_id="made", **common).expand(text=make())
+
+            @task
+            def gather(values: list[dict[str, Any]]) -> list[int]:
+                return [value["RequestCharacters"] for value in values]
+
+            gather(made.output)
+        run = run_dag(dag)
+        assert run.state == "success", run.output
+        tasks = [run.xcoms(task_id, index) for task_id in ("given", "made") for index in range(2)]
+        assert [pushed["RequestCharacters"] for pushed in tasks] == [len(text) for text in texts] * 2
+        assert len({pushed["OutputS3Uri"].rpartition("/")[2].partition(".")[0] for pushed in tasks}) == 4
+        assert run.xcoms("gather")["return_value"] == [len(text) for text in texts]
+
+    def test_maps_over_names_that_mapped_tasks_made(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        """A mapped task's output is a lazy sequence, which botocore takes for no list."""
+        with new_dag() as dag:
+
+            @task
+            def name_of(index: int) -> str:
+                return ["word", "sentence"][index]
+
+            names = name_of.expand(index=[0, 1])
+            PollyStartSpeechSynthesisTaskOperator(
+                **arguments(emulator, output_format="json", speech_mark_types=names)
+            )
+        run = run_dag(dag)
+        assert run.task("start") == ("success", 1), run.output

@@ -1,0 +1,306 @@
+"""The operator that speaks at once, in whole DAGs against the emulator: where it writes, how it can end."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
+from botocore.exceptions import ClientError
+
+from airflow_polly_provider.emulator.worker import speech_available
+from airflow_polly_provider.operators import patient_start
+from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.dag_runs import FinishedRun
+
+    Runner = Callable[[DAG], FinishedRun]
+
+TEXT = "Zebras quietly juggle."
+SPEAK = "SynthesizeSpeech"
+KEY = "audio/zebras.mp3"
+needs_speech = pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
+BREAK = 'a. <break time="10s"/>'
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patient_start, "_LONGEST_BACK_OFF_SECONDS", 0.1)
+
+
+@pytest.fixture
+def s3(emulator: RunningEmulator) -> Any:
+    client = boto3.client("s3", **emulator.client_settings)
+    yield client
+    client.close()
+
+
+def to_s3(emulator: RunningEmulator) -> dict[str, Any]:
+    return {"output_s3_bucket_name": emulator.bucket, "output_s3_key": KEY}
+
+
+def speak_dag(**given: Any) -> DAG:
+    name = f"speaking_{time.time_ns()}"
+    arguments = {"text": TEXT, "voice_id": "Amy", "retries": 0, "retry_delay": timedelta(0)} | given
+    with DAG(name, start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None) as dag:
+        PollySynthesizeSpeechOperator(task_id="speak", **arguments)
+    return dag
+
+
+def exists(s3: Any, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError:
+        return False
+    return True
+
+
+@pytest.fixture
+def clean_bucket(emulator: RunningEmulator, s3: Any) -> str:
+    for each in s3.list_objects_v2(Bucket=emulator.bucket).get("Contents", []):
+        s3.delete_object(Bucket=emulator.bucket, Key=each["Key"])
+    return emulator.bucket
+
+
+class TestS3:
+    def test_gets_the_audio_whole(
+        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    ) -> None:
+        run = run_dag(speak_dag(engine="neural", sample_rate=44100, **to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+
+        stored = s3.get_object(Bucket=clean_bucket, Key=KEY)
+        assert stored["ContentType"] == "audio/mpeg"
+        polly = boto3.client("polly", **emulator.client_settings)
+        spoken = polly.synthesize_speech(
+            Text=TEXT, VoiceId="Amy", OutputFormat="mp3", Engine="neural", SampleRate="44100"
+        )
+        assert stored["Body"].read() == spoken["AudioStream"].read()
+        polly.close()
+
+        xcoms = run.xcoms("speak")
+        value = xcoms.pop("return_value")
+        assert value == {
+            "Engine": "neural",
+            "OutputFormat": "mp3",
+            "SampleRate": "44100",
+            "VoiceId": "Amy",
+            "OutputUri": f"{emulator.endpoint_url}/{clean_bucket}/{KEY}",
+            "OutputS3Uri": f"s3://{clean_bucket}/{KEY}",
+            "RequestCharacters": len(TEXT),
+            "ContentType": "audio/mpeg",
+        }
+        keys = ("OutputUri", "OutputS3Uri", "RequestCharacters", "ContentType")
+        assert xcoms == {key: value[key] for key in keys}
+        assert TEXT not in run.output
+        assert TEXT not in json.dumps(value)
+
+    @pytest.mark.parametrize("connection", ["", "aws_default@"])
+    def test_may_be_named_as_a_path(
+        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str, connection: str
+    ) -> None:
+        given = ObjectStoragePath(f"s3://{connection}{clean_bucket}/{KEY}") if connection else None
+        run = run_dag(speak_dag(output_path=given or f"s3://{clean_bucket}/{KEY}"))
+        assert run.task("speak") == ("success", 1), run.output
+        assert run.xcoms("speak")["OutputS3Uri"] == f"s3://{clean_bucket}/{KEY}"
+        assert exists(s3, clean_bucket, KEY)
+
+    def test_is_written_with_the_paths_own_connection(
+        self, emulator: RunningEmulator, run_dag: Runner, clean_bucket: str
+    ) -> None:
+        run = run_dag(speak_dag(output_path=f"s3://misspelt@{clean_bucket}/{KEY}"))
+        assert run.task("speak") == ("failed", 1)
+        assert "misspelt" in run.output
+
+    def test_pushes_nothing_where_told(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        run = run_dag(speak_dag(do_xcom_push=False, **to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+        assert run.xcoms("speak") == {}
+
+    def test_a_missing_bucket_is_final(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        run = run_dag(speak_dag(output_s3_bucket_name="nowhere-at-all", output_s3_key=KEY, retries=2))
+        assert run.task("speak") == ("failed", 1), run.output
+        assert "s3://nowhere-at-all/audio/zebras.mp3: there is no such bucket" in run.output
+        assert emulator.counters.calls(SPEAK) == 1
+
+
+class TestFile:
+    def test_gets_the_audio_whole(self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path) -> None:
+        path = tmp_path / "new folder" / "zebras.ogg"
+        run = run_dag(speak_dag(output_path=f"file://{path}", output_format="ogg_vorbis"))
+        assert run.task("speak") == ("success", 1), run.output
+        assert path.read_bytes().startswith(b"OggS")
+        assert [each.name for each in path.parent.iterdir()] == ["zebras.ogg"]
+        xcoms = run.xcoms("speak")
+        assert xcoms["OutputUri"] == f"file://{path}"
+        assert xcoms["ContentType"] == "audio/ogg"
+        assert "OutputS3Uri" not in xcoms
+
+    def test_that_cannot_be_written_costs_nothing(
+        self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        run = run_dag(speak_dag(output_path=f"file://{tmp_path}/file/zebras.mp3"))
+        assert run.task("speak") == ("failed", 1)
+        assert emulator.counters.calls(SPEAK) == 0
+
+
+class TestMarks:
+    @needs_speech
+    def test_are_stored_like_audio(
+        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    ) -> None:
+        marks = {"output_format": "json", "speech_mark_types": ["word"]}
+        run = run_dag(speak_dag(**marks, **to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+        lines = s3.get_object(Bucket=clean_bucket, Key=KEY)["Body"].read().splitlines()
+        assert [json.loads(line)["value"] for line in lines] == ["Zebras", "quietly", "juggle"]
+        assert run.xcoms("speak")["ContentType"] == "application/x-json-stream"
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}], ids=["throttled"])
+    def test_that_costs_nothing_is_waited_out(
+        self, emulator: RunningEmulator, run_dag: Runner, fault: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(SPEAK, times=6, **fault)
+        run = run_dag(speak_dag(**to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+        assert "Polly takes no speech now" in run.output
+        assert emulator.counters.calls(SPEAK, "ok") == 1
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"error": "ServiceFailureException", "status": 500},
+            {"drop": "after"},
+        ],
+        ids=["5xx", "lost answer"],
+    )
+    def test_that_may_have_cost_is_left_to_retries(
+        self, emulator: RunningEmulator, run_dag: Runner, fault: dict[str, Any]
+    ) -> None:
+        emulator.faults.add(SPEAK, times=1, **fault)
+        run = run_dag(speak_dag(**to_s3(emulator)))
+        assert run.task("speak") == ("failed", 1)
+        assert sum(emulator.counters.snapshot()[SPEAK].values()) == 1
+
+    def test_denied_is_final_and_names_the_permission(
+        self, emulator: RunningEmulator, run_dag: Runner
+    ) -> None:
+        emulator.faults.deny(SPEAK)
+        run = run_dag(speak_dag(retries=2, **to_s3(emulator)))
+        assert run.task("speak") == ("failed", 1)
+        assert "Allow polly:SynthesizeSpeech" in run.output
+
+    @pytest.mark.parametrize("there_before", [False, True])
+    def test_a_stream_that_breaks_off_leaves_no_half_of_it(
+        self,
+        emulator: RunningEmulator,
+        run_dag: Runner,
+        s3: Any,
+        clean_bucket: str,
+        tmp_path: Path,
+        there_before: bool,
+    ) -> None:
+        path = tmp_path / "zebras.mp3"
+        if there_before:
+            path.write_text("before")
+            s3.put_object(Bucket=clean_bucket, Key=KEY, Body=b"before")
+        for destination in (to_s3(emulator), {"output_path": f"file://{path}"}):
+            emulator.faults.add(SPEAK, times=1, cut=True)
+            run = run_dag(speak_dag(**destination))
+            assert run.task("speak") == ("failed", 1)
+            assert "PollyIncompleteAnswerError" in run.output
+            assert "pays for it, again" in run.output
+        assert [each.name for each in tmp_path.iterdir()] == (["zebras.mp3"] if there_before else [])
+        assert exists(s3, clean_bucket, KEY) == there_before
+        if there_before:
+            assert path.read_text() == "before"
+            assert s3.get_object(Bucket=clean_bucket, Key=KEY)["Body"].read() == b"before"
+        assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
+
+    def test_the_retry_of_a_broken_stream_succeeds(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        emulator.faults.add(SPEAK, times=1, cut=True)
+        run = run_dag(speak_dag(retries=1, **to_s3(emulator)))
+        assert run.task("speak") == ("success", 2), run.output
+
+    @needs_speech
+    def test_large_audio_goes_in_parts_and_leaves_none_when_it_breaks_off(
+        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    ) -> None:
+        """More than one part of an upload: 8 MiB, some four minutes of samples."""
+        breaks = BREAK * 28
+        large = {"text": f"<speak>Go.{breaks}</speak>", "text_type": "ssml", "output_format": "pcm"}
+        run = run_dag(speak_dag(**large, **to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+        size = s3.head_object(Bucket=clean_bucket, Key=KEY)["ContentLength"]
+        assert size > 8 * 1024 * 1024
+        s3.delete_object(Bucket=clean_bucket, Key=KEY)
+
+        emulator.faults.add(SPEAK, times=1, cut=True)
+        run = run_dag(
+            speak_dag(**{**large, "text": large["text"].replace("Go.", f"Go.{breaks}")}, **to_s3(emulator))
+        )
+        assert run.task("speak") == ("failed", 1)
+        assert not exists(s3, clean_bucket, KEY)
+        assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
+
+    @needs_speech
+    def test_audio_that_polly_cuts_is_told(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+        text = f"<speak>Go.{BREAK * 62}</speak>"
+        run = run_dag(speak_dag(text=text, text_type="ssml", output_format="mulaw", **to_s3(emulator)))
+        assert run.task("speak") == ("success", 1), run.output
+        assert "SynthesizeSpeech cuts it at 600" in run.output
+
+
+class TestText:
+    def test_may_be_a_template_file(self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path) -> None:
+        (tmp_path / "gap.ssml").write_text("<speak>Mind the <emphasis>{{ 'gap' }}</emphasis></speak>")
+        dag = speak_dag(text="gap.ssml", **to_s3(emulator))
+        dag.template_searchpath = [str(tmp_path)]
+        run = run_dag(dag)
+        assert run.task("speak") == ("success", 1), run.output
+        assert run.xcoms("speak")["RequestCharacters"] == len("Mind the gap")
+        assert run.xcoms("speak")["return_value"]["TextType"] == "ssml"
+
+    def test_over_the_limit_fails_before_any_request(
+        self, emulator: RunningEmulator, run_dag: Runner
+    ) -> None:
+        for given in ({"text": "{{ 'x' * 3001 }}"}, {"max_request_characters": 10}):
+            run = run_dag(speak_dag(retries=2, **given, **to_s3(emulator)))
+            assert run.task("speak") == ("failed", 1)
+        assert sum(emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
+
+
+def test_maps_over_texts_and_hands_its_values_on(
+    emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+) -> None:
+    with DAG(f"mapped_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None) as dag:
+        speak = PollySynthesizeSpeechOperator.partial(
+            task_id="speak",
+            voice_id="Amy",
+            output_s3_bucket_name=clean_bucket,
+            output_s3_key="numbers/{{ ti.map_index }}.mp3",
+        ).expand(text=["One.", "Two two."])
+
+        @task
+        def gather(values: list[dict[str, Any]]) -> list[Any]:
+            return [[value["OutputS3Uri"], value["RequestCharacters"]] for value in values]
+
+        gather(speak.output)
+    run = run_dag(dag)
+    assert run.state == "success", run.output
+    assert run.xcoms("gather")["return_value"] == [
+        [f"s3://{clean_bucket}/numbers/0.mp3", 4],
+        [f"s3://{clean_bucket}/numbers/1.mp3", 8],
+    ]

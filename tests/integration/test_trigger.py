@@ -1,0 +1,82 @@
+"""The deferred wait on a real event loop, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from airflow_polly_provider.emulator.testing import running_emulator
+from airflow_polly_provider.triggers import poller
+from airflow_polly_provider.triggers.events import synthesis_task_of
+from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+
+WAITS = 200
+
+
+@pytest.fixture(scope="module")
+def mute_emulator() -> Iterator[RunningEmulator]:
+    with running_emulator(scheduled_seconds=0.2, in_progress_seconds=0.5, audio="none") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def started(mute_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The TaskIds of many synthesis tasks that were started just now."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", mute_emulator.airflow_connection())
+    mute_emulator.faults.clear()
+    polly = boto3.client("polly", **mute_emulator.client_settings)
+    ids = [
+        polly.start_speech_synthesis_task(
+            Text=f"Number {number}",
+            VoiceId="Amy",
+            OutputFormat="mp3",
+            OutputS3BucketName=mute_emulator.bucket,
+        )["SynthesisTask"]["TaskId"]
+        for number in range(WAITS)
+    ]
+    polly.close()
+    mute_emulator.counters.reset()
+    return ids
+
+
+async def wait_for(synthesis_task_id: str) -> dict[str, Any]:
+    trigger = PollySpeechSynthesisTaskTrigger(
+        synthesis_task_id=synthesis_task_id, deadline=time.time() + 60, poke_interval=1
+    )
+    (event,) = [event async for event in trigger.run()]
+    return synthesis_task_of(event.payload)
+
+
+@pytest.mark.parametrize("troubled", [False, True], ids=["quiet", "troubled"])
+async def test_many_waits_share_one_poller(
+    mute_emulator: RunningEmulator, started: list[str], monkeypatch: pytest.MonkeyPatch, troubled: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "200")
+    if troubled:
+        mute_emulator.faults.add("*", times=3, error="ThrottlingException")
+        mute_emulator.faults.add("*", times=3, error="ServiceFailureException", status=500)
+        mute_emulator.faults.add("*", times=2, cut=True)
+        mute_emulator.faults.add("*", times=2, drop="before")
+    pollers: set[int] = set()
+
+    async def count_pollers() -> None:
+        await asyncio.sleep(0.5)
+        pollers.update(id(thing) for thing in gc.get_objects() if type(thing) is poller.StatusPoller)
+
+    *ended, _ = await asyncio.gather(*map(wait_for, started), count_pollers())
+    assert [task["TaskId"] for task in ended] == started
+    assert {task["TaskStatus"] for task in ended} == {"completed"}
+    assert len(pollers) == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    asked = sum(map(mute_emulator.counters.calls, ("GetSpeechSynthesisTask", "ListSpeechSynthesisTasks")))
+    assert asked <= 5 * WAITS

@@ -1,0 +1,51 @@
+"""Unit tests reach no network."""
+
+from __future__ import annotations
+
+import os
+
+import botocore.handlers
+import botocore.loaders
+import botocore.session
+import pytest
+from hypothesis import settings
+from pytest_socket import disable_socket
+
+from tests.unit.support import Wire, connection
+
+# Shared machines stall at times; a slow example is no wrong one. What CI judges is the change, not the luck
+# of the draw: there the examples are the same each time, and everywhere else new ones are looked for.
+settings.register_profile("unit", deadline=None, max_examples=100)
+settings.register_profile("unit-ci", settings.get_profile("unit"), derandomize=True, database=None)
+settings.load_profile("unit-ci" if os.environ.get("CI") else "unit")
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def _service_data() -> botocore.loaders.Loader:
+    return botocore.loaders.Loader()
+
+
+@pytest.fixture(autouse=True)
+def _service_data_read_once(monkeypatch: pytest.MonkeyPatch, _service_data: botocore.loaders.Loader) -> None:
+    """Read botocore's data files once for all sessions: it is most of what making a client costs."""
+    monkeypatch.setattr(botocore.session, "create_loader", lambda data_path=None: _service_data)
+
+
+@pytest.fixture
+def aws_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ``aws_default``, with keys and the region eu-west-1."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-1"))
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> Wire:
+    """What every Polly client made in this test talks to, whoever makes it."""
+    wire = Wire()
+    handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-send.polly", wire)]
+    monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+    return wire

@@ -1,0 +1,116 @@
+# ruff: noqa: RUF001 - letters of the IPA look like other letters
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.emulator.audio import Event
+from airflow_polly_provider.emulator.marks import mark_lines
+from airflow_polly_provider.emulator.pronunciation import Lexeme, Pronouncer
+from airflow_polly_provider.emulator.spoken import SpokenText
+from airflow_polly_provider.emulator.ssml import Ssml
+from airflow_polly_provider.emulator.tone import hum
+
+
+def marks_of(text, events, spoken, tags=(), kinds=("sentence", "word", "ssml"), **settings):
+    settings = {"end_milliseconds": 60_000} | settings
+    lines = mark_lines(events, spoken, text, tags=list(tags), kinds=kinds, **settings)
+    return [json.loads(line) for line in lines]
+
+
+def hummed_marks(text, ssml=False, lexemes=()):
+    pronouncer = Pronouncer(lexemes)
+    if ssml:
+        document = Ssml(text, pronouncer=pronouncer)
+        return marks_of(text, hum(str(document.plain), 50, lambda _: None), document.plain)
+    spoken = SpokenText()
+    pronouncer.write(spoken, text, 0)
+    return marks_of(text, hum(str(spoken), 50, lambda _: None), spoken)
+
+
+def test_offsets_are_bytes_not_characters():
+    text = "Café für 日本 😀 ok. Ça va?"
+    words = [mark for mark in hummed_marks(text) if mark["type"] == "word"]
+    assert [mark["value"] for mark in words] == ["Café", "für", "日本", "ok", "Ça", "va"]
+    data = text.encode()
+    assert [data[mark["start"] : mark["end"]].decode() for mark in words] == [mark["value"] for mark in words]
+    sentences = [mark["value"] for mark in hummed_marks(text) if mark["type"] == "sentence"]
+    assert sentences == ["Café für 日本 😀 ok.", "Ça va?"]
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=80))
+def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text):
+    data = text.encode()
+    end_of_last = 0
+    for mark in hummed_marks(text):
+        assert 0 <= mark["start"] < mark["end"] <= len(data)
+        assert data[mark["start"] : mark["end"]].decode() == mark["value"]
+        if mark["type"] == "word":
+            assert mark["start"] >= end_of_last
+            end_of_last = mark["end"]
+
+
+def test_offsets_in_ssml_count_its_tags():
+    text = '<speak>Größe: <sub alias="kilo gram">kg</sub> &amp; <emphasis>ich</emphasis></speak>'
+    words = [mark for mark in hummed_marks(text, ssml=True) if mark["type"] == "word"]
+    assert [mark["value"] for mark in words] == ["Größe", "kg", "ich"]
+    data = text.encode()
+    assert [data[mark["start"] : mark["end"]].decode() for mark in words] == ["Größe", "kg", "ich"]
+
+
+def test_a_lexicon_changes_what_is_said_but_not_where_it_stands():
+    spoken = SpokenText()
+    Pronouncer([Lexeme("W3C", alias="World Wide Web Consortium")]).write(spoken, "The W3C, not W3CX.", 0)
+    assert str(spoken) == "The World Wide Web Consortium, not W3CX."
+    words = [
+        mark["value"] for mark in hummed_marks("The W3C, not W3CX.", lexemes=[Lexeme("W3C", alias="a b")])
+    ]
+    assert words[1:] == ["The", "W3C", "not", "W3CX"]
+
+
+def test_a_pronunciation_reaches_the_synthesizer_in_its_own_letters():
+    spoken = SpokenText()
+    Pronouncer([Lexeme("pecan", phonemes="pɪˈkɑːn")]).write(spoken, "a pecan [[x]]", 0)
+    assert str(spoken) == "a [[pI'kA:n]] [ x]]"
+
+
+def test_marks_of_one_name_keep_their_order():
+    text = '<speak>a<mark name="x"/>b<mark name="y"/>c<mark name="x"/>d</speak>'
+    document = Ssml(text)
+    events = [Event("mark", time, 3, name=name) for time, name in ((1, "x"), (2, "y"), (3, "x"))]
+    found = marks_of(text, events, document.spoken, tags=document.marks, kinds=["ssml"])
+    tag = len('<mark name="x"/>')
+    assert [(mark["value"], mark["start"], mark["end"]) for mark in found] == [
+        ("x", 8, 8 + tag),
+        ("y", 9 + tag, 9 + 2 * tag),
+        ("x", 10 + 2 * tag, 10 + 3 * tag),
+    ]
+
+
+def test_visemes_end_in_silence():
+    events = [Event("phoneme", 0, 0, name="h"), Event("phoneme", 50, 0, name="ˈə"), Event("phoneme", 90, 0)]
+    found = marks_of("hi", events, SpokenText(), kinds=["viseme"])
+    assert [(mark["time"], mark["value"]) for mark in found] == [(0, "k"), (50, "@"), (90, "sil")]
+
+
+def test_words_that_were_told_as_one_are_marked_one_by_one():
+    text = "Hello from the <b>emu"
+    spoken = SpokenText()
+    spoken.add(text, 0)
+    events = [Event("word", 0, 0, 5), Event("word", 400, 6, 4), Event("word", 800, 19, 2)]
+    found = marks_of(text, events, spoken, kinds=["word"], markup=True)
+    assert [(mark["value"], mark["time"]) for mark in found] == [
+        ("Hello", 0),
+        ("from", 400),
+        ("the", 600),
+        ("emu", 800),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " ", "…", "!!!"])
+def test_a_text_without_words_has_no_word_marks(text):
+    assert [mark for mark in hummed_marks(text) if mark["type"] == "word"] == []

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.operators.output_provenance import (
+    MAX_KEY_BYTES,
+    Provenance,
+    checked_output_key,
+    is_pollys_key,
+    provenance_in,
+)
+
+TASK_ID = "7e8d1036-b26e-498f-a8aa-a22527ddf6fa"
+MADE = Provenance(
+    task_id=TASK_ID,
+    output_uri=f"https://s3.eu-west-1.amazonaws.com/bucket/audio/x.{TASK_ID}.mp3",
+    creation_time="2025-01-02T03:04:05+00:00",
+    request_characters="5",
+    run_token="abcdefghijklmnop",
+    speech_digest="0" * 64,
+)
+S3_METADATA_BYTES = 2048
+
+
+class TestKey:
+    @pytest.mark.parametrize(
+        "key",
+        ["a", "/a", "episodes/2025-01-01.mp3", "été 1?.mp3", "é" * 512, f"audio/{TASK_ID}.mp3", "s3/x.mp3"],
+    )
+    def test_is_taken_as_it_is(self, key: str) -> None:
+        assert checked_output_key(key, "audio/x-abcdefghijklmnop") == key
+
+    @pytest.mark.parametrize(
+        ("key", "words"),
+        [
+            ("", "is empty"),
+            (" \n", "is empty"),
+            (None, "must be a string, not NoneType"),
+            (5, "must be a string, not int"),
+            ("s3://bucket/key", "is a URI"),
+            ("audio/", "names a folder"),
+            ("é" * 513, "1,026 bytes"),
+            ("x" * (MAX_KEY_BYTES + 1), "1,025 bytes"),
+            (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly itself"),
+        ],
+    )
+    def test_is_refused_for_good_where_no_object_can_have_it(self, key: object, words: str) -> None:
+        with pytest.raises(PollyInvalidRequestError, match=words):
+            checked_output_key(key, "audio/x-abcdefghijklmnop")
+
+    def test_of_pollys_making_is_known_with_and_without_a_prefix(self) -> None:
+        assert is_pollys_key(f"{TASK_ID}.mp3", None)
+        assert is_pollys_key(f"a/(b)+.{TASK_ID}.marks", "a/(b)+")
+        assert not is_pollys_key(f"{TASK_ID}.mp3", "audio")
+        assert not is_pollys_key(f"audio.{TASK_ID}.mp3", None)
+        assert not is_pollys_key("intro.mp3", None)
+
+
+class TestProvenance:
+    def test_comes_back_from_an_objects_metadata(self) -> None:
+        assert provenance_in({**MADE.metadata(), "another": "thing"}) == MADE
+
+    def test_of_the_longest_place_has_room_in_s3s_metadata(self) -> None:
+        longest = MADE._replace(output_uri=f"https://s3.ap-southeast-1.amazonaws.com/{'b' * 63}/{'x' * 845}")
+        metadata = longest.metadata()
+        assert sum(len(name) + len(value) for name, value in metadata.items()) < S3_METADATA_BYTES
+        assert all(value.isascii() for value in metadata.values())
+
+    @given(
+        st.dictionaries(st.sampled_from(list(MADE.metadata())), st.text(max_size=20)),
+    )
+    def test_is_none_in_what_others_wrote(self, others: dict[str, str]) -> None:
+        found = provenance_in(others)
+        assert found is None or found.metadata() == {name: others.get(name, "") for name in MADE.metadata()}
+
+    @pytest.mark.parametrize("missing", ["polly-output-uri", "polly-request-characters"])
+    def test_is_none_where_a_part_of_it_is_missing(self, missing: str) -> None:
+        metadata = MADE.metadata()
+        del metadata[missing]
+        assert provenance_in(metadata) is None

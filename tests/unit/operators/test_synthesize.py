@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+from tests.unit.support import execute
+
+S3: dict[str, Any] = {"output_s3_bucket_name": "bucket", "output_s3_key": "a.mp3"}
+
+
+def operator(**given: Any) -> PollySynthesizeSpeechOperator:
+    return PollySynthesizeSpeechOperator(task_id="speak", **{"text": "Hello", "voice_id": "Amy"} | given)
+
+
+class TestParsing:
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({}, "exactly one destination.*none"),
+            ({**S3, "output_path": "file:///a.mp3"}, "exactly one destination.*both"),
+            ({"output_s3_key": "a.mp3"}, "belong together"),
+            ({"output_s3_bucket_name": "bucket"}, "belong together"),
+            ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "belong together"),
+            ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
+        ],
+    )
+    def test_refuses_parameters_that_contradict_each_other(self, given: dict[str, Any], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            operator(**given)
+
+
+# A request would fail for want of a network: the checks come first.
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("given", "words"),
+        [
+            ({"output_s3_bucket_name": "s3://bucket"}, "bare name"),
+            ({"output_s3_bucket_name": ""}, "bare name"),
+            ({"output_s3_key": ""}, "output_s3_key must be the whole key"),
+            ({"output_s3_key": "audio/"}, "output_s3_key must be the whole key"),
+            ({"output_s3_key": "s3://bucket/a.mp3"}, "output_s3_key must be the whole key"),
+            ({"output_s3_key": "ä" * 513}, "output_s3_key has 1,026 bytes; S3 takes 1,024"),
+            ({"text": "x" * 3_001}, "PollyStartSpeechSynthesisTaskOperator"),
+            ({"max_request_characters": 4}, "max_request_characters is 4"),
+        ],
+    )
+    def test_refuse_what_cannot_succeed_for_good(self, given: dict[str, Any], words: str) -> None:
+        with pytest.raises(PollyInvalidRequestError, match=words):
+            execute(operator(**{**S3, **given}))
+
+    @pytest.mark.parametrize(
+        ("path", "words"),
+        [
+            ("s3://bucket", "names no bucket and key"),
+            ("s3://bucket/", "names no bucket and key"),
+            ("s3://bucket/audio/", "whole key"),
+            ("s3a://connection@Bucket/a.mp3", "bare name"),
+            ("file:///data/", "must name a file"),
+        ],
+    )
+    def test_refuse_a_path_that_names_no_file(self, path: str, words: str) -> None:
+        with pytest.raises(PollyInvalidRequestError, match=words):
+            execute(operator(output_path=path))
+
+    def test_refuse_a_folder_before_anything_is_sent(self, tmp_path: Any) -> None:
+        with pytest.raises(PollyInvalidRequestError, match="is a folder"):
+            execute(operator(output_path=f"file://{tmp_path}"))

@@ -1,0 +1,258 @@
+"""Polly's side of the wire, inside the process: real botocore clients, no network."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import itertools
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import botocore.session
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from botocore.awsrequest import AWSResponse
+from botocore.validate import validate_parameters
+
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators.polly import (
+    PollyGetSpeechSynthesisTaskOperator,
+    PollyStartSpeechSynthesisTaskOperator,
+)
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+CREATED = datetime.datetime(2025, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+ROUTES = {"POST": "StartSpeechSynthesisTask", "GET": "GetSpeechSynthesisTask"}
+MODEL = botocore.session.get_session().get_service_model("polly")
+
+
+def synthesis_task(synthesis_task_id: str = "t1", status: str = "completed", **fields: Any) -> dict[str, Any]:
+    """A SynthesisTask as boto3 returns it."""
+    return {
+        "TaskId": synthesis_task_id,
+        "TaskStatus": status,
+        "OutputUri": f"https://s3.eu-west-1.amazonaws.com/bucket/audio.{synthesis_task_id}.mp3",
+        "CreationTime": CREATED,
+        "RequestCharacters": 5,
+        "OutputFormat": "mp3",
+        "VoiceId": "Amy",
+        **fields,
+    }
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error answer of the service."""
+
+    code: str
+    status: int = 400
+    message: str = "no"
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """An answer whose body was lost on its way."""
+
+
+Answer = dict[str, Any] | Refusal | Truncated | Exception
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent."""
+
+    operation: str
+    synthesis_task_id: str
+    url: str
+    body: dict[str, Any]
+    query: dict[str, list[str]]
+    region: str
+    thread: str
+    at: float
+
+
+@dataclass
+class Wire:
+    """Answers every Polly request of the process.
+
+    Its answers are checked against botocore's output shapes: it gives none that Polly would not give.
+    """
+
+    answer: Callable[[Request], Answer] = lambda request: synthesis_task(request.synthesis_task_id)
+    may_list: bool = True
+    delay_seconds: float = 0.0
+    requests: list[Request] = field(default_factory=list)
+    clients: set[int] = field(default_factory=set)
+
+    def script(self, *answers: Answer) -> None:
+        """Answer each id's requests one after the other; the last answer stays."""
+        asked: Counter[str] = Counter()
+
+        def next_answer(request: Request) -> Answer:
+            place = min(asked[request.synthesis_task_id], len(answers) - 1)
+            asked[request.synthesis_task_id] += 1
+            answer = answers[place]
+            if isinstance(answer, dict):
+                return {**answer, "TaskId": request.synthesis_task_id or answer["TaskId"]}
+            return answer
+
+        self.answer = next_answer
+
+    def count(self, synthesis_task_id: str) -> int:
+        return sum(request.synthesis_task_id == synthesis_task_id for request in self.requests)
+
+    def __call__(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        url = urlsplit(request.url)
+        synthesis_task_id = unquote(url.path.partition("/v1/synthesisTasks")[2].strip("/"))
+        operation = ROUTES[request.method]
+        if request.method == "GET" and not synthesis_task_id:
+            operation = "ListSpeechSynthesisTasks"
+        authorization = request.headers.get("Authorization", b"")
+        scope = (authorization.decode() if isinstance(authorization, bytes) else authorization).split("/")
+        seen = Request(
+            operation=operation,
+            synthesis_task_id=synthesis_task_id,
+            url=request.url,
+            body=json.loads(request.body or b"{}"),
+            query=parse_qs(url.query),
+            region=scope[2] if len(scope) > 2 else "",
+            thread=threading.current_thread().name,
+            at=time.monotonic(),
+        )
+        if operation == "ListSpeechSynthesisTasks" and not self.may_list:
+            return respond(request.url, operation, Refusal("AccessDeniedException", 403))
+        self.requests.append(seen)
+        if self.delay_seconds:
+            time.sleep(self.delay_seconds)
+        answer = self.answer(seen)
+        if isinstance(answer, Exception):
+            raise answer
+        return respond(request.url, operation, answer)
+
+
+class _Raw(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncated) -> AWSResponse:
+    headers = {"Content-Type": "application/json"}
+    if isinstance(answer, Refusal):
+        headers["x-amzn-ErrorType"] = answer.code
+        body, status = json.dumps({"message": answer.message}), answer.status
+    elif isinstance(answer, Truncated):
+        body, status = "", 200
+    else:
+        output = answer if operation.startswith("List") else {"SynthesisTask": answer}
+        validate_parameters(output, MODEL.operation_model(operation).output_shape)
+        body, status = json.dumps(output, default=lambda moment: moment.timestamp()), 200
+    return AWSResponse(url, status, headers, _Raw(body.encode()))
+
+
+class RecordingTaskInstance:
+    """As much of a running task instance as an operator uses."""
+
+    def __init__(self, **identity: Any) -> None:
+        self.dag_id = identity.get("dag_id", "dag")
+        self.run_id = identity.get("run_id", "run")
+        self.task_id = identity.get("task_id", "speak")
+        self.map_index = identity.get("map_index", -1)
+        self.max_tries = identity.get("max_tries", 0)
+        self.try_number = identity.get("try_number", 1)
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def context(**identity: Any) -> dict[str, Any]:
+    """A running task's context."""
+    ti = RecordingTaskInstance(**identity)
+    return {
+        "ti": ti,
+        "task_instance": ti,
+        "dag_run": SimpleNamespace(start_date=datetime.datetime.now(tz=datetime.UTC)),
+    }
+
+
+@contextmanager
+def recorded_hooks(monkeypatch: Any) -> Iterator[list[PollyHook]]:
+    """Note every PollyHook that is made."""
+    made: list[PollyHook] = []
+    original = PollyHook.__init__
+
+    def noting(self: PollyHook, *args: Any, **kwargs: Any) -> None:
+        made.append(self)
+        original(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PollyHook, "__init__", noting)
+        yield made
+
+
+def connection(**extra: Any) -> str:
+    """An AWS connection as the value of ``AIRFLOW_CONN_…``."""
+    return json.dumps({"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra})
+
+
+_numbers = itertools.count(1)
+
+
+def new_id() -> str:
+    """A TaskId that no other test uses."""
+    return f"00000000-0000-4000-8000-{next(_numbers):012d}"
+
+
+@contextmanager
+def running(operator: Any) -> Iterator[None]:
+    """Let ``operator.execute`` be called without a task runner, as Airflow's own unit test mode does."""
+    from airflow.providers.common.compat.sdk import BaseOperator
+
+    guard = sys.modules[BaseOperator.__module__].ExecutorSafeguard
+    before, guard.test_mode = guard.test_mode, True
+    try:
+        yield
+    finally:
+        guard.test_mode = before
+
+
+def execute(operator: Any, running_context: dict[str, Any] | None = None) -> Any:
+    """Run an operator's ``execute`` with its fields as they are."""
+    with running(operator):
+        return operator.execute(running_context or context())
+
+
+def start_operator(**arguments: Any) -> PollyStartSpeechSynthesisTaskOperator:
+    given = {"text": "Hello there", "voice_id": "Amy", "output_s3_bucket_name": "my-bucket"} | arguments
+    return PollyStartSpeechSynthesisTaskOperator(task_id="speak", **given)
+
+
+def deferral_of(waiter: str, **arguments: Any) -> Any:
+    """The deferral of an operator or sensor that waits for a synthesis task that runs."""
+    operator: Any
+    if waiter == "start":
+        operator = start_operator(deferrable=True, **arguments)
+    elif waiter == "get":
+        operator = PollyGetSpeechSynthesisTaskOperator(
+            task_id="get", synthesis_task_id="t1", wait_for_completion=True, deferrable=True, **arguments
+        )
+    else:
+        operator = PollySpeechSynthesisTaskSensor(
+            task_id="sense", synthesis_task_id="t1", deferrable=True, **arguments
+        )
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(operator)
+    return deferred.value

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+from importlib.metadata import entry_points, version
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+
+import airflow_polly_provider
+from airflow_polly_provider.get_provider_info import get_provider_info
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.settings import SECTION, token_namespace
+
+KINDS = {
+    "hooks": "airflow_polly_provider.hooks",
+    "operators": "airflow_polly_provider.operators",
+    "sensors": "airflow_polly_provider.sensors",
+    "triggers": "airflow_polly_provider.triggers",
+}
+
+
+def modules_of(kind: str) -> set[str]:
+    return {module for entry in get_provider_info().get(kind, []) for module in entry["python-modules"]}
+
+
+def public_classes(module_name: str) -> list[type]:
+    module = importlib.import_module(module_name)
+    return [
+        thing
+        for name, thing in inspect.getmembers(module, inspect.isclass)
+        if thing.__module__ == module_name and name.startswith("Polly")
+    ]
+
+
+class TestProviderInfo:
+    def test_is_valid_by_airflows_own_schema(self) -> None:
+        schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+        jsonschema.validate(get_provider_info(), schema)
+
+    def test_is_what_airflow_finds_by_the_entry_point(self) -> None:
+        (found,) = (
+            entry
+            for entry in entry_points(group="apache_airflow_provider")
+            if entry.value.startswith("airflow_polly_provider.")
+        )
+        assert found.load()() == get_provider_info()
+        assert get_provider_info()["package-name"] == found.dist.metadata["Name"]
+
+    def test_has_the_version_of_the_package(self) -> None:
+        assert version("airflow-polly-provider") == airflow_polly_provider.__version__
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_names_only_modules_that_hold_something(self, kind: str) -> None:
+        for module in modules_of(kind):
+            assert public_classes(module), module
+
+    @pytest.mark.parametrize(
+        ("kind", "suffix"),
+        [("operators", "Operator"), ("sensors", "Sensor"), ("triggers", "Trigger"), ("hooks", "Hook")],
+    )
+    def test_names_every_module_that_users_import_from(self, kind: str, suffix: str) -> None:
+        package = importlib.import_module(KINDS[kind])
+        with_something = {
+            info.name
+            for info in pkgutil.iter_modules(package.__path__, f"{KINDS[kind]}.")
+            if any(
+                thing.__name__.endswith(suffix) and not thing.__name__.endswith(f"Waiting{suffix}")
+                for thing in public_classes(info.name)
+            )
+        }
+        assert with_something == modules_of(kind)
+
+    def test_names_links_that_can_be_imported(self) -> None:
+        for path in get_provider_info().get("extra-links", []):
+            module, _, name = path.rpartition(".")
+            assert inspect.isclass(getattr(importlib.import_module(module), name))
+
+    def test_registers_no_connection_type_of_its_own(self) -> None:
+        assert "connection-types" not in get_provider_info()
+        assert PollyHook.conn_type == "aws"
+
+
+class TestConfiguration:
+    def options(self) -> dict[str, Any]:
+        options: dict[str, Any] = get_provider_info()["config"][SECTION]["options"]
+        return options
+
+    def test_documents_what_settings_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert set(self.options()) >= {"token_namespace"}
+        assert token_namespace() == self.options()["token_namespace"]["default"]
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__TOKEN_NAMESPACE", "staging")
+        assert token_namespace() == "staging"

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_polly_provider.exceptions import PollyFinalError, PollyInvalidNoticeError
+from airflow_polly_provider.notices import synthesis_task_from_notice
+from airflow_polly_provider.synthesis_task import TaskStatus, parse_output_uri, synthesis_task_id_of
+from tests.unit.support import MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# As recorded by others, with the names changed.
+RECORDED = {
+    "taskId": "28e59aee-7a24-4c8b-87f2-132b195bc9f9",
+    "taskStatus": "COMPLETED",
+    "outputUri": "s3://my-audio/28e59aee-7a24-4c8b-87f2-132b195bc9f9.mp3",
+    "creationTime": "2018-12-27T08:23:18.093Z",
+    "requestCharacters": 2667,
+    "snsTopicArn": "arn:aws:sns:us-east-1:123456789012:topic",
+    "outputFormat": "Mp3",
+    "textType": "Ssml",
+    "voiceId": "Amy",
+}
+TRANSLATED = {
+    "TaskId": "28e59aee-7a24-4c8b-87f2-132b195bc9f9",
+    "TaskStatus": "completed",
+    "OutputUri": "s3://my-audio/28e59aee-7a24-4c8b-87f2-132b195bc9f9.mp3",
+    "OutputS3Uri": "s3://my-audio/28e59aee-7a24-4c8b-87f2-132b195bc9f9.mp3",
+    "CreationTime": "2018-12-27T08:23:18.093000+00:00",
+    "RequestCharacters": 2667,
+    "SnsTopicArn": "arn:aws:sns:us-east-1:123456789012:topic",
+    "OutputFormat": "mp3",
+    "TextType": "ssml",
+    "VoiceId": "Amy",
+}
+
+
+def in_envelope(message: Any, **fields: Any) -> dict[str, Any]:
+    """A message as SNS delivers it to SQS without RawMessageDelivery."""
+    return {
+        "Type": "Notification",
+        "MessageId": "1dce39c3-f6b9-574b-9315-6d5d78f1ff69",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:topic",
+        "Subject": "SynthesisTaskNotification { TaskId: 28e5, Status: COMPLETED }",
+        "Message": message,
+        "Timestamp": "2018-12-27T08:23:36.886Z",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        RECORDED,
+        json.dumps(RECORDED),
+        in_envelope(json.dumps(RECORDED)),
+        json.dumps(in_envelope(json.dumps(RECORDED))),
+        in_envelope(RECORDED),
+    ],
+    ids=["raw, parsed", "raw", "in SNS's envelope, parsed", "in SNS's envelope", "parsed throughout"],
+)
+def test_a_recorded_notice_becomes_what_operators_push(message: str | Mapping[str, Any]) -> None:
+    assert synthesis_task_from_notice(message) == TRANSLATED
+
+
+def test_a_failure_brings_its_reason() -> None:
+    failed = {"taskId": "t1", "taskStatus": "FAILED", "taskStatusReason": "The bucket does not exist"}
+    synthesis_task = synthesis_task_from_notice(failed)
+    assert synthesis_task["TaskStatus"] == TaskStatus.FAILED
+    assert synthesis_task["TaskStatusReason"] == "The bucket does not exist"
+
+
+@pytest.mark.parametrize(
+    ("notice", "member", "value"),
+    [
+        ({"taskStatus": "IN_PROGRESS"}, "TaskStatus", "inProgress"),
+        ({"taskStatus": "Paused"}, "TaskStatus", "Paused"),
+        ({"outputFormat": "OggVorbis"}, "OutputFormat", "ogg_vorbis"),
+        ({"engine": "LONG_FORM"}, "Engine", "long-form"),
+        ({"languageCode": "EnUs"}, "LanguageCode", "en-US"),
+        ({"speechMarkTypes": ["Word", "SENTENCE"]}, "SpeechMarkTypes", ["word", "sentence"]),
+        ({"lexiconNames": ["One"]}, "LexiconNames", ["One"]),
+        ({"voiceId": "Somebody New"}, "VoiceId", "Somebody New"),
+        ({"requestCharacters": "2667"}, "RequestCharacters", 2667),
+        ({"creationTime": "yesterday"}, "CreationTime", "yesterday"),
+        ({"somethingNew": {"a": 1}}, "SomethingNew", {"a": 1}),
+    ],
+)
+def test_values_are_spelled_as_the_api_spells_them_or_kept(
+    notice: dict[str, Any], member: str, value: Any
+) -> None:
+    assert synthesis_task_from_notice({**RECORDED, **notice})[member] == value
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("not JSON", "it is no JSON"),
+        ("", "it is no JSON"),
+        ("[" * 100_000, "it is no JSON"),
+        ("[]", "no JSON object, but list"),
+        (None, "no JSON object, but NoneType"),
+        ({}, r"it has no taskId \(its keys: none\)"),
+        ({"taskId": 7, "taskStatus": "COMPLETED"}, "it has no taskId"),
+        ({"taskId": "t1"}, r"it has no taskStatus \(its keys: taskId\)"),
+        ({**RECORDED, "outputUri": None}, "it has no outputUri"),
+        (in_envelope("Your subscription was confirmed"), "it is no JSON"),
+        (in_envelope('{"Records": []}'), r"it has no taskId \(its keys: Records\)"),
+        (TRANSLATED, "it has no taskId"),
+    ],
+)
+def test_what_is_no_notice_is_refused_for_good(message: Any, why: str) -> None:
+    with pytest.raises(PollyInvalidNoticeError, match=why) as refused:
+        synthesis_task_from_notice(message)
+    assert isinstance(refused.value, PollyFinalError)
+
+
+def test_a_refusal_does_not_quote_what_else_lies_in_the_queue() -> None:
+    with pytest.raises(PollyInvalidNoticeError) as refused:
+        synthesis_task_from_notice({"password": "hunter2", "Message": '{"secret": "swordfish"}'})
+    assert "hunter2" not in str(refused.value)
+    assert "swordfish" not in str(refused.value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text() | st.sampled_from(sorted(RECORDED)), values),
+    max_leaves=8,
+)
+notices = st.dictionaries(st.sampled_from(sorted(RECORDED)), json_values).map(lambda other: RECORDED | other)
+
+
+class TestProperties:
+    @given(json_values | notices)
+    @settings(derandomize=True)
+    def test_anything_is_taken_or_refused_never_broken(self, value: Any) -> None:
+        for message in (value, json.dumps(value), in_envelope(json.dumps(value))):
+            try:
+                synthesis_task = synthesis_task_from_notice(message)
+            except PollyInvalidNoticeError:
+                continue
+            assert synthesis_task_id_of(synthesis_task)
+            json.dumps(synthesis_task)
+
+    @given(notices, st.booleans())
+    @settings(derandomize=True)
+    def test_the_way_of_delivery_makes_no_difference(self, notice: dict[str, Any], raw: bool) -> None:
+        body = json.dumps(notice if raw else in_envelope(json.dumps(notice)))
+        try:
+            expected = synthesis_task_from_notice(notice)
+        except PollyInvalidNoticeError:
+            with pytest.raises(PollyInvalidNoticeError):
+                synthesis_task_from_notice(body)
+        else:
+            assert synthesis_task_from_notice(body) == expected
+
+    @given(
+        st.sampled_from(MODEL.shape_for("OutputFormat").enum),
+        st.sampled_from(MODEL.shape_for("Engine").enum),
+        st.sampled_from(MODEL.shape_for("LanguageCode").enum),
+        st.sampled_from(list(TaskStatus)),
+        st.sampled_from([str.upper, str.title, str.lower]),
+    )
+    @settings(derandomize=True)
+    def test_every_value_of_the_api_is_found_again_however_it_is_spelled(
+        self, output_format: str, engine: str, language: str, status: TaskStatus, spell: Any
+    ) -> None:
+        def spelled(value: str) -> str:
+            return re.sub("[_-]", "", str(spell(value)))
+
+        api = {
+            "OutputFormat": output_format,
+            "Engine": engine,
+            "LanguageCode": language,
+            "TaskStatus": status,
+        }
+        notice = {name[0].lower() + name[1:]: spelled(value) for name, value in api.items()}
+        synthesis_task = synthesis_task_from_notice(RECORDED | notice)
+        assert {name: synthesis_task[name] for name in api} == api
+
+    @given(st.from_regex(r"\A[0-9a-zA-Z/!\-_.*'():;$@=+,?&]{1,120}\Z"))
+    @settings(derandomize=True)
+    def test_the_object_is_named_literally(self, key: str) -> None:
+        synthesis_task = synthesis_task_from_notice({**RECORDED, "outputUri": f"s3://my-audio/{key}"})
+        assert parse_output_uri(synthesis_task["OutputS3Uri"]) == ("my-audio", key)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request_token import (
+    MAX_PREFIX_CHARACTERS,
+    TOKEN_CHARACTERS,
+    TaskRun,
+    prefix_with_token,
+    request_digest,
+    request_token,
+    speech_digest,
+)
+from tests.unit.support import MODEL
+
+MODEL_PATTERN = MODEL.shape_for("OutputS3KeyPrefix").metadata["pattern"]
+ALPHABET = "0123456789abcXYZ/!-_.*'():;$@=+,?&"
+
+names = st.text(min_size=1, max_size=30)
+runs = st.builds(
+    TaskRun,
+    dag_id=names,
+    run_id=names,
+    task_id=names,
+    map_index=st.integers(-1, 1000),
+    max_tries=st.integers(0, 100),
+    namespace=st.text(max_size=10),
+)
+requests = st.dictionaries(
+    st.sampled_from(["Text", "VoiceId", "OutputS3BucketName", "Engine"]), st.text(max_size=50), min_size=1
+)
+
+
+def token_of(run: TaskRun, request: dict[str, str]) -> str:
+    return request_token(run, request_digest(request))
+
+
+class TestToken:
+    @given(runs, requests)
+    def test_is_the_same_for_the_same_run_and_request(self, run: TaskRun, request: dict[str, str]) -> None:
+        reordered = dict(reversed(request.items()))
+        assert token_of(run, request) == token_of(TaskRun(*run), reordered)
+
+    @given(runs, runs, requests, requests)
+    def test_differs_for_any_other_run_or_request(
+        self, run: TaskRun, other: TaskRun, request: dict[str, str], other_request: dict[str, str]
+    ) -> None:
+        assume(run != other)
+        assert token_of(run, request) != token_of(other, request)
+        assume(request != other_request)
+        assert token_of(run, request) != token_of(run, other_request)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"dag_id": "x"},
+            {"run_id": "x"},
+            {"task_id": "x"},
+            {"map_index": 0},
+            {"max_tries": 3},
+            {"namespace": "staging"},
+        ],
+    )
+    def test_depends_on_each_part_of_the_runs_identity(self, change: dict[str, object]) -> None:
+        run = TaskRun("dag", "run", "task", -1, 2)
+        assert token_of(run, {"Text": "a"}) != token_of(run._replace(**change), {"Text": "a"})
+
+    @given(st.lists(st.text(max_size=4), min_size=3, max_size=3))
+    def test_keeps_the_boundaries_between_names(self, parts: list[str]) -> None:
+        first, second, third = parts
+        assume(second)
+        run = TaskRun(first + second, third, "t", -1, 0)
+        assert token_of(run, {}) != token_of(run._replace(dag_id=first, run_id=second + third), {})
+
+    @given(runs, requests)
+    def test_fits_every_place_in_a_key(self, run: TaskRun, request: dict[str, str]) -> None:
+        assert re.fullmatch(rf"[a-z2-7]{{{TOKEN_CHARACTERS}}}", token_of(run, request))
+
+    def test_never_changes_from_one_release_to_the_next(self) -> None:
+        """A changed recipe would make retries in flight start, and bill, a second synthesis task."""
+        run = TaskRun("dag", "manual__2025-01-01T00:00:00+00:00", "speak", -1, 2, "production")
+        assert token_of(run, {"Text": "Grüße", "VoiceId": "Vicki"}) == "23lv3okjoja545t4"
+
+
+class TestPrefix:
+    @pytest.mark.parametrize(
+        ("prefix", "carried"),
+        [
+            (None, "abc"),
+            ("", "abc"),
+            ("audio/", "audio/abc"),
+            ("audio/intro", "audio/intro-abc"),
+            ("/", "/abc"),
+        ],
+    )
+    def test_carries_the_token_as_documented(self, prefix: str | None, carried: str) -> None:
+        assert prefix_with_token(prefix, "abc") == carried
+
+    @given(st.text(ALPHABET, max_size=MAX_PREFIX_CHARACTERS), runs, requests)
+    def test_is_valid_for_polly_or_refused_naming_the_room(
+        self, prefix: str, run: TaskRun, request: dict[str, str]
+    ) -> None:
+        token = token_of(run, request)
+        carried = prefix_with_token(prefix, token)
+        assert re.fullmatch(MODEL_PATTERN, carried)
+        assert carried.startswith(prefix)
+        assert carried.endswith(token)
+
+    @given(st.integers(0, MAX_PREFIX_CHARACTERS), st.sampled_from("a/"))
+    def test_of_every_length_is_valid_for_polly_or_refused_naming_the_room(
+        self, length: int, last: str
+    ) -> None:
+        prefix = ("a" * length)[:-1] + last if length else ""
+        room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - (0 if prefix.endswith("/") else 1)
+        if length <= room:
+            assert re.fullmatch(MODEL_PATTERN, prefix_with_token(prefix, "t" * TOKEN_CHARACTERS))
+            return
+        with pytest.raises(PollyInvalidRequestError, match=f"at most {room} characters.*durable=False"):
+            prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
+
+    @pytest.mark.parametrize(("prefix", "room"), [("a" * 784, 783), ("a" * 784 + "/", 784)])
+    def test_one_character_too_long_is_refused(self, prefix: str, room: int) -> None:
+        assert prefix_with_token(prefix[-room:], "t" * TOKEN_CHARACTERS)
+        with pytest.raises(PollyInvalidRequestError, match=f"at most {room} characters"):
+            prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
+
+
+class TestSpeechDigest:
+    REQUEST: ClassVar[dict[str, Any]] = {"Text": "Hello", "VoiceId": "Amy", "OutputFormat": "mp3"}
+
+    def digest(self, *, lexicons: dict[str, str] | None = None, **change: Any) -> str:
+        return speech_digest(self.REQUEST | change, lexicons or {})
+
+    def test_is_the_same_wherever_the_object_goes_and_whoever_is_told(self) -> None:
+        elsewhere = {
+            "OutputS3BucketName": "bucket",
+            "OutputS3KeyPrefix": "2025-01-01/",
+            "SnsTopicArn": "arn:aws:sns:eu-west-1:123456789012:topic",
+        }
+        assert self.digest(**elsewhere) == self.digest()
+
+    def test_differs_with_whatever_else_a_request_can_hold(self) -> None:
+        placing = {"OutputS3BucketName", "OutputS3KeyPrefix", "SnsTopicArn"}
+        members = set(MODEL.shape_for("StartSpeechSynthesisTaskInput").members) - placing
+        digests = {self.digest(**{name: "another"}) for name in members}
+        assert len({self.digest(), *digests}) == len(members) + 1
+
+    def test_differs_with_what_a_lexicon_says(self) -> None:
+        said = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
+        assert len({self.digest(lexicons=lexicons) for lexicons in said}) == 4
+
+    def test_never_changes_from_one_release_to_the_next(self) -> None:
+        """Or every object is paid for once more after an upgrade."""
+        assert self.digest() == "17c485b28c985f4e78cfbc59136f83e7c04d4d885b9d3402f872cb5f6e11d8fa"

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import time
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.text.limits import MAX_TOTAL_CHARACTERS, billed_characters
+
+# What XML itself allows in a document; a carriage return would come back as a line feed.
+characters = st.characters(
+    exclude_categories=["Cs", "Cc"], include_characters="\t\n", exclude_characters="\ufffe\uffff"
+)
+texts = st.text(characters, max_size=60)
+tags = st.sampled_from(["s", "p", "prosody", "w", "amazon:effect"])
+
+
+@st.composite
+def ssml_documents(draw: st.DrawFn) -> tuple[str, str]:
+    """An SSML document, and the text that is spoken of it."""
+    parts: list[str] = []
+    spoken: list[str] = []
+    for text in draw(st.lists(texts, max_size=5)):
+        spoken.append(text)
+        tag = draw(tags)
+        attribute = quoteattr(draw(texts)).replace("\n", " ")
+        parts.append(f"<{tag} name={attribute}>{escape(text)}</{tag}>")
+        parts.append(draw(st.sampled_from(["", '<break time="1s"/>', "<!-- not <b>spoken</b> -- -->"])))
+    return f"<speak>{''.join(parts)}</speak>", "".join(spoken)
+
+
+class TestBilledCharacters:
+    @given(st.text())
+    def test_of_plain_text_is_its_length(self, text: str) -> None:
+        assert billed_characters(text, ssml=False) == len(text)
+
+    @given(ssml_documents())
+    def test_of_ssml_is_the_length_of_what_is_spoken(self, document: tuple[str, str]) -> None:
+        ssml, spoken = document
+        assert billed_characters(ssml, ssml=True) == len(spoken)
+
+    @given(st.text())
+    def test_is_never_more_than_the_total(self, text: str) -> None:
+        assert 0 <= billed_characters(text, ssml=True) <= len(text)
+
+    @pytest.mark.parametrize(
+        ("ssml", "billed"),
+        [
+            ("<speak>Hi</speak>", 2),
+            ("<speak>a&amp;b &#228; &#xE4;</speak>", 7),
+            ('<speak><sub alias="a > b">AB</sub></speak>', 2),
+            ("<speak><!-- <p>no</p> -->yes</speak>", 3),
+            ('<?xml version="1.0"?><speak>Hi</speak>', 2),
+            ("<speak>\N{GRINNING FACE}</speak>", 1),
+        ],
+    )
+    def test_leaves_out_what_polly_does_not_bill(self, ssml: str, billed: int) -> None:
+        assert billed_characters(ssml, ssml=True) == billed
+
+    @pytest.mark.parametrize("part", ["<!--", "<", '<"', "<a '", "&", "&#", "<!-- -", "-->"])
+    def test_takes_no_longer_for_malformed_ssml(self, part: str) -> None:
+        text = part * (MAX_TOTAL_CHARACTERS // len(part))
+        began = time.process_time()
+        billed_characters(text, ssml=True)
+        assert time.process_time() - began < 1

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.emulator.errors import ApiError
+from airflow_polly_provider.emulator.lexicons import MAX_CHARACTERS, parse_lexicon
+from airflow_polly_provider.exceptions import PollyFinalError, PollyInvalidRequestError
+from airflow_polly_provider.text.pls import ALPHABETS, MAX_LEXICON_CHARACTERS, check_pls
+
+NAMESPACE = "http://www.w3.org/2005/01/pronunciation-lexicon"
+ROOT = f'<lexicon version="1.0" xmlns="{NAMESPACE}" alphabet="ipa" xml:lang="en-US">'
+LEXEME = "<lexeme><grapheme>W3C</grapheme><alias>World Wide Web Consortium</alias></lexeme>"
+BOMB = (
+    '<!DOCTYPE lexicon [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    f"{ROOT}<lexeme><grapheme>&b;</grapheme><alias>&b;</alias></lexeme></lexicon>"
+)
+
+
+def document(inner: str = LEXEME, root: str = ROOT) -> str:
+    return f"{root}\n  {inner}\n</lexicon>"
+
+
+class TestAccepted:
+    def test_tells_what_it_is_about(self) -> None:
+        assert check_pls(document(LEXEME * 2)) == ("ipa", "en-US", 2)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            f'<?xml version="1.0" encoding="UTF-8"?>\n{document()}',
+            f'<?xml version="1.0" encoding="UTF-16"?>\n{document()}',
+            f"\ufeff{document()}",
+            document(""),
+            document(f"<!-- a comment -->{LEXEME}"),
+            document(
+                f'<meta name="a" content="b"/><metadata><x xmlns="urn:x"><lexeme/></x></metadata>{LEXEME}'
+            ),
+            document("<lexeme><grapheme>a</grapheme><grapheme>A</grapheme><phoneme>x</phoneme></lexeme>"),
+            document(
+                "<lexeme role='x'><grapheme>a</grapheme><phoneme alphabet='x-sampa'>x</phoneme>"
+                "<alias>b</alias><example>c</example></lexeme>"
+            ),
+            document(f'<note xmlns="urn:mine"><deep/></note>{LEXEME}'),
+            document("<lexeme><grapheme>a</grapheme><phoneme><![CDATA[x]]>&#x2c8;&amp;</phoneme></lexeme>"),
+            document(f"<lexeme><grapheme>a</grapheme><alias> {'b' * 100} </alias></lexeme>"),
+            document(root=ROOT.replace("en-US", "en")),
+            document() + " " * (MAX_LEXICON_CHARACTERS - len(document())),
+        ],
+        ids=range(13),
+    )
+    def test_is_what_pls_allows(self, content: str) -> None:
+        assert check_pls(content).alphabet == "ipa"
+
+    @pytest.mark.parametrize("alphabet", ALPHABETS)
+    def test_is_every_alphabet_that_polly_knows(self, alphabet: str) -> None:
+        assert check_pls(document(root=ROOT.replace("ipa", alphabet))).alphabet == alphabet
+
+
+REFUSED = {
+    "nothing": (" \n", "is empty"),
+    "too long": ("x" * 40_001, "40,001 characters; Polly takes 40,000"),
+    "no xml": ("W3C = World Wide Web Consortium", "line 1, column 1: it is not well-formed XML"),
+    "cut off": (f"{ROOT}\n  <lexeme>", "line 2, column 11: it is not well-formed XML"),
+    "two roots": (document() + document(), "not well-formed XML"),
+    "undefined entity": (document("<lexeme>&eacute;</lexeme>"), "line 2, column 11: .*undefined entity"),
+    "doctype": (f"<!DOCTYPE lexicon>\n{document()}", "line 1, column 1: a DOCTYPE is refused"),
+    "external doctype": (
+        f'<!DOCTYPE lexicon SYSTEM "file:///etc/passwd">{document()}',
+        "a DOCTYPE is refused",
+    ),
+    "bomb": (BOMB, "a DOCTYPE is refused"),
+    "no namespace": (document(root=ROOT.replace("xmlns", "other")), "line 1, column 1: the root must be"),
+    "other root": (f'<lexemes xmlns="{NAMESPACE}"/>', "the root must be <lexicon>"),
+    "no version": (document(root=ROOT.replace('version="1.0"', "")), 'needs version="1.0"'),
+    "other version": (document(root=ROOT.replace('"1.0"', '"2.0"')), 'needs version="1.0"'),
+    "no alphabet": (
+        document(root=ROOT.replace('alphabet="ipa"', "")),
+        "needs an alphabet that Polly knows: ipa",
+    ),
+    "other alphabet": (document(root=ROOT.replace("ipa", "arpabet")), "needs an alphabet"),
+    "no language": (document(root=ROOT.replace('xml:lang="en-US"', "")), "needs xml:lang"),
+    "no such language": (document(root=ROOT.replace("en-US", "en_US")), "needs xml:lang"),
+    "no grapheme": (
+        document("<lexeme><alias>b</alias></lexeme>"),
+        "line 2, column 3: <lexeme> needs a <grapheme>",
+    ),
+    "no replacement": (
+        document("<lexeme><grapheme>b</grapheme></lexeme>"),
+        "needs a <phoneme> or an <alias>",
+    ),
+    "empty grapheme": (
+        document("<lexeme><grapheme> </grapheme><alias>b</alias></lexeme>"),
+        "<grapheme> is empty",
+    ),
+    "empty phoneme": (
+        document("<lexeme><grapheme>a</grapheme>\n<phoneme/></lexeme>"),
+        "line 3, column 1: <phoneme> is empty",
+    ),
+    "long alias": (
+        document(f"<lexeme><grapheme>é</grapheme><alias>{'b' * 101}</alias></lexeme>"),
+        "line 2, column 33: <alias> has 101 characters; Polly takes 100",
+    ),
+    "alphabet of a phoneme": (
+        document("<lexeme><grapheme>a</grapheme><phoneme alphabet='x'>b</phoneme></lexeme>"),
+        "<phoneme> needs an alphabet that Polly knows",
+    ),
+    "misspelt": (document("<lexem><grapheme>a</grapheme></lexem>"), "<lexem> has no place in <lexicon>"),
+    "stray": (document("<grapheme>a</grapheme>"), "<grapheme> has no place in <lexicon>"),
+    "lone surrogate": (document("<lexeme><grapheme>\ud800</grapheme></lexeme>"), "not well-formed"),
+    "zero byte": (document("\0"), "not well-formed"),
+}
+
+
+class TestRefused:
+    @pytest.mark.parametrize(("content", "words"), REFUSED.values(), ids=REFUSED)
+    def test_with_line_and_column(self, content: str, words: str) -> None:
+        with pytest.raises(PollyInvalidRequestError, match=words) as error:
+            check_pls(content)
+        assert isinstance(error.value, PollyFinalError), "no retry can mend it"
+
+    def test_for_all_that_is_wrong_at_once_up_to_five(self) -> None:
+        bad = "\n<lexeme/>" * 4
+        with pytest.raises(PollyInvalidRequestError) as error:
+            check_pls(document(bad, ROOT.replace("ipa", "x")))
+        told = str(error.value)
+        assert told.index("line 1,") < told.index("line 3,") < told.index("line 4,")
+        assert "line 5" not in told
+        assert "and 4 more" in told
+
+    def test_without_its_texts(self) -> None:
+        secret = "secret"
+        with pytest.raises(PollyInvalidRequestError) as error:
+            check_pls(document(f"<lexeme><grapheme>{secret}</grapheme></lexeme>"))
+        assert secret not in str(error.value)
+
+
+class TestInvariants:
+    @given(st.text())
+    @example(BOMB)
+    def test_any_text_is_accepted_or_refused(self, content: str) -> None:
+        with pytest.raises(PollyInvalidRequestError):
+            check_pls(content)
+
+    @given(
+        st.lists(
+            st.sampled_from(
+                [
+                    "<lexeme>",
+                    "</lexeme>",
+                    "<grapheme>",
+                    "</grapheme>",
+                    "<alias>",
+                    "</alias>",
+                    "<phoneme/>",
+                    "a",
+                ]
+            ),
+            max_size=12,
+        )
+    )
+    @example(["<lexeme>", "<grapheme>", "a", "</grapheme>", "<alias>", "a", "</alias>", "</lexeme>"])
+    def test_what_is_accepted_the_emulator_takes(self, pieces: list[str]) -> None:
+        """The emulator reads lexicons by code of its own."""
+        content = document("".join(pieces))
+        try:
+            summary = check_pls(content)
+        except PollyInvalidRequestError:
+            return
+        lexicon = parse_lexicon("x", content, ["en-US"])
+        assert (lexicon.alphabet, lexicon.language) == (summary.alphabet, summary.language)
+
+    def test_the_emulator_has_the_same_limit(self) -> None:
+        assert MAX_CHARACTERS == MAX_LEXICON_CHARACTERS
+        with pytest.raises(ApiError, match="40000"):
+            parse_lexicon("x", "x" * (MAX_CHARACTERS + 1), [])

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from xml.dom import minidom
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Environment, StrictUndefined, UndefinedError
+
+from airflow_polly_provider.emulator.ssml import Ssml as EmulatedSsml
+from airflow_polly_provider.exceptions import PollySsmlError
+from airflow_polly_provider.text import ssml
+from airflow_polly_provider.text.limits import billed_characters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_polly_provider.text.markup import Ssml, SsmlDocument
+
+# All that XML can hold, carriage returns and markup among it.
+texts = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
+    | st.sampled_from("\t\n\r&<>\"'];-"),
+    max_size=30,
+)
+some_texts = texts.filter(str.strip)
+
+# Each function, with text in its attributes too.
+around: list[Callable[[Any, str], Ssml]] = [
+    lambda inner, _: ssml.p(inner),
+    lambda inner, _: ssml.s(inner),
+    lambda inner, _: ssml.emphasis(inner, level="strong"),
+    lambda inner, _: ssml.prosody(inner, rate="85%", pitch="+5%", volume="-6dB"),
+    lambda inner, _: ssml.prosody(inner, max_duration="2s"),
+    lambda inner, _: ssml.lang(inner, language="fr-FR"),
+    lambda inner, _: ssml.effect(inner, name="whispered"),
+    lambda inner, _: ssml.effect(inner, phonation="soft"),
+    lambda inner, _: ssml.effect(inner, vocal_tract_length="+10%"),
+    lambda inner, text: ssml.mark(text) + inner + ssml.pause(time="1s"),
+    lambda inner, _: inner + ssml.pause(strength="x-strong") + ssml.pause(),
+]
+words: list[Callable[[str, str], Ssml]] = [
+    lambda text, _: ssml.escape(text),
+    lambda text, other: ssml.sub(text, alias=other),
+    lambda text, other: ssml.phoneme(text, ph=other),
+    lambda text, _: ssml.say_as(text, interpret_as="date", format="mdy"),
+    lambda text, _: ssml.w(text, role="amazon:VB"),
+]
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> tuple[SsmlDocument, str]:
+    """A document, and the text that was put into it."""
+    parts: list[Ssml | str] = []
+    put_in = []
+    for text in draw(st.lists(texts, max_size=5)):
+        part: Any = draw(st.sampled_from(words))(text, draw(some_texts))
+        for wrap in draw(st.lists(st.sampled_from(around), max_size=3)):
+            part = wrap(part, draw(some_texts))
+        parts.append(draw(st.sampled_from([part, ssml.escape(part)])))
+        put_in.append(text)
+        plain = draw(texts)
+        parts.append(plain)
+        put_in.append(plain)
+    return ssml.speak(*parts), "".join(put_in)
+
+
+def text_of(markup: str) -> str:
+    """The text of a document, by an XML parser that knows the prefix of Polly's own tags."""
+    declared = markup.replace("<speak>", '<speak xmlns:amazon="urn:a">', 1)
+    root: Any = minidom.parseString(declared.encode()).documentElement
+
+    def texts_in(node: Any) -> str:
+        return node.data if node.nodeType == node.TEXT_NODE else "".join(map(texts_in, node.childNodes))
+
+    return texts_in(root)
+
+
+class TestWhateverText:
+    @given(documents())
+    def test_comes_back_out_of_the_parser_unchanged(self, made: tuple[SsmlDocument, str]) -> None:
+        document, put_in = made
+        assert text_of(str(document)) == put_in
+
+    @given(documents())
+    def test_is_billed_by_its_length_and_by_nothing_else(self, made: tuple[SsmlDocument, str]) -> None:
+        document, put_in = made
+        assert document.billed_characters == len(put_in)
+        assert billed_characters(str(document), ssml=True) == len(put_in)
+        assert ssml.billed_characters(document) == len(put_in)
+
+    @given(documents())
+    def test_is_taken_by_the_emulator_as_it_stands(self, made: tuple[SsmlDocument, str]) -> None:
+        document, put_in = made
+        assert EmulatedSsml(str(document)).words == put_in
+
+    @given(some_texts)
+    def test_comes_back_out_of_an_attribute_unchanged(self, text: str) -> None:
+        root = minidom.parseString(str(ssml.speak(ssml.sub("x", alias=text))).encode()).documentElement
+        assert root.firstChild.getAttribute("alias") == text
+
+    @given(texts, st.sampled_from([*map(chr, range(9)), "\x0b", "\x1f", "\ud800", "\ufffe"]), texts)
+    def test_with_a_character_that_xml_cannot_hold_is_refused(
+        self, before: str, bad: str, after: str
+    ) -> None:
+        for make in (ssml.speak, lambda text: ssml.sub("x", alias=f"a{text}"), ssml.escape):
+            with pytest.raises(PollySsmlError) as refused:
+                make(before + bad + after)
+            assert f"U+{ord(bad):04X}" in str(refused.value)
+        with pytest.raises(PollySsmlError, match=f"at position {len(before)},"):
+            ssml.speak(before + bad + after)
+
+    def test_is_not_told_when_refused(self) -> None:
+        with pytest.raises(PollySsmlError) as refused:
+            ssml.speak("secret\0secret")
+        assert "secret" not in str(refused.value)
+
+
+class TestFunctions:
+    @pytest.mark.parametrize(
+        ("made", "markup"),
+        [
+            (ssml.speak("AT&T ", 3, " < ", 4.5), "<speak>AT&amp;T 3 &lt; 4.5</speak>"),
+            (ssml.pause(), "<break/>"),
+            (ssml.pause(time=timedelta(seconds=1.5)), '<break time="1500ms"/>'),
+            (ssml.pause(strength="none"), '<break strength="none"/>'),
+            (ssml.emphasis("now"), '<emphasis level="moderate">now</emphasis>'),
+            (ssml.prosody("x", max_duration="2s"), '<prosody amazon:max-duration="2s">x</prosody>'),
+            (
+                ssml.say_as("12-31", interpret_as="date", format="md"),
+                '<say-as interpret-as="date" format="md">12-31</say-as>',
+            ),
+            (ssml.sub("Hg", alias='"Mercury"'), '<sub alias="&quot;Mercury&quot;">Hg</sub>'),
+            (
+                ssml.phoneme("薄", ph="bo2", alphabet="x-amazon-pinyin"),
+                '<phoneme alphabet="x-amazon-pinyin" ph="bo2">薄</phoneme>',
+            ),
+            (ssml.lang("Oui", language="fr-FR"), '<lang xml:lang="fr-FR">Oui</lang>'),
+            (ssml.mark("here"), '<mark name="here"/>'),
+            (ssml.w("read", role="amazon:VBD"), '<w role="amazon:VBD">read</w>'),
+            (
+                ssml.effect("x", vocal_tract_length="110%"),
+                '<amazon:effect vocal-tract-length="110%">x</amazon:effect>',
+            ),
+            ("a < " + ssml.pause() + " b", "a &lt; <break/> b"),
+        ],
+    )
+    def test_make_pollys_tags(self, made: Ssml, markup: str) -> None:
+        assert str(made) == markup
+        assert f"{made}" == markup
+
+    @pytest.mark.parametrize("interpret_as", ssml.INTERPRET_AS)
+    def test_take_every_kind_of_text(self, interpret_as: str) -> None:
+        assert interpret_as in str(ssml.say_as("1", interpret_as=interpret_as))
+
+    @pytest.mark.parametrize("rate", ["x-slow", "20%", "85.5%", "200%"])
+    def test_take_every_rate(self, rate: str) -> None:
+        assert rate in str(ssml.prosody("x", rate=rate))
+
+    def test_never_change_what_they_are_given(self) -> None:
+        piece = ssml.p("a")
+        assert piece + "b" != piece
+        with pytest.raises(AttributeError):
+            piece.markup = "c"  # type: ignore[misc]  # the point of the test
+
+    def test_name_the_variable_that_a_template_lacks(self) -> None:
+        template = Environment(undefined=StrictUndefined).from_string("{{ ssml.p(title) }}")
+        with pytest.raises(UndefinedError, match="'title' is undefined"):
+            template.render(ssml=ssml)
+
+    def test_make_pieces_that_sum_up(self) -> None:
+        pieces = [ssml.s("a"), ssml.s("b")]
+        assert str(sum(pieces)) == "<s>a</s><s>b</s>"
+        assert Environment().from_string("{{ parts | sum }}").render(parts=pieces) == "<s>a</s><s>b</s>"
+        assert str(sum([0, 1.5], ssml.s("a"))) == "<s>a</s>01.5", "numbers are text elsewhere"
+
+    def test_count_plain_text_as_it_is(self) -> None:
+        assert ssml.billed_characters("a<b/>c") == 6
+
+
+BAD: dict[str, tuple[Callable[[], Any], str]] = {
+    "a document in another": (lambda: ssml.p(ssml.speak("x")), "<speak> is the root"),
+    "nothing": (lambda: ssml.speak(None), "not of NoneType"),  # type: ignore[arg-type]  # an XCom that is missing
+    "truth": (lambda: ssml.speak(True), "not of bool"),
+    "time and strength": (lambda: ssml.pause(time="1s", strength="weak"), "not both"),
+    "long time": (lambda: ssml.pause(time="10.5s"), "at most 10s"),
+    "long time in ms": (lambda: ssml.pause(time="10001ms"), "at most 10s"),
+    "time without unit": (lambda: ssml.pause(time="1"), "1.5s or 500ms"),
+    "time in digits that are not ASCII": (
+        lambda: ssml.pause(time="\N{ARABIC-INDIC DIGIT FIVE}s"),
+        "1.5s or 500ms",
+    ),
+    "rate in digits that are not ASCII": (
+        lambda: ssml.prosody("x", rate="\N{ARABIC-INDIC DIGIT EIGHT}5%"),
+        "from 20% to 200%",
+    ),
+    "time below 0": (lambda: ssml.pause(time=timedelta(seconds=-1)), "is no duration"),
+    "strength": (lambda: ssml.pause(strength="huge"), "x-weak, weak"),
+    "level": (lambda: ssml.emphasis("x", level="much"), "strong, moderate, reduced"),
+    "prosody of nothing": (lambda: ssml.prosody("x"), "needs one of"),
+    "two speeds": (lambda: ssml.prosody("x", rate="slow", max_duration="1s"), "not both"),
+    "slow rate": (lambda: ssml.prosody("x", rate="19%"), "from 20% to 200%"),
+    "fast rate": (lambda: ssml.prosody("x", rate="201%"), "from 20% to 200%"),
+    "pitch": (lambda: ssml.prosody("x", pitch="5%"), r"\+5% or -10%"),
+    "volume": (lambda: ssml.prosody("x", volume="6dB"), r"\+6dB or -6dB"),
+    "max_duration": (lambda: ssml.prosody("x", max_duration="soon"), "max_duration 'soon' is no duration"),
+    "interpret_as": (lambda: ssml.say_as("1", interpret_as="currency"), "telephone"),
+    "format of no date": (lambda: ssml.say_as("1", interpret_as="time", format="md"), "only"),
+    "format": (lambda: ssml.say_as("1", interpret_as="date", format="iso"), "yyyymmdd"),
+    "alias": (lambda: ssml.sub("x", alias=" "), "alias must not be empty"),
+    "ph": (lambda: ssml.phoneme("x", ph=""), "ph must not be empty"),
+    "alphabet": (lambda: ssml.phoneme("x", ph="x", alphabet="kirshenbaum"), "x-sampa"),
+    "language": (lambda: ssml.lang("x", language="French"), "fr-FR"),
+    "mark": (lambda: ssml.mark(""), "name must not be empty"),
+    "role": (lambda: ssml.w("x", role="VB"), "amazon:VB"),
+    "no effect": (lambda: ssml.effect("x"), "takes one of"),
+    "two effects": (lambda: ssml.effect("x", name="drc", phonation="soft"), "takes one of"),
+    "effect": (lambda: ssml.effect("x", name="shouted"), "whispered or drc"),
+    "phonation": (lambda: ssml.effect("x", phonation="hard"), "soft"),
+    "vocal tract": (lambda: ssml.effect("x", vocal_tract_length="long"), "percentage"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), BAD.values(), ids=BAD)
+def test_what_polly_does_not_take_is_refused_for_good(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(PollySsmlError, match=words) as refused:
+        make()
+    assert isinstance(refused.value, ValueError)
+    assert isinstance(refused.value, AirflowFailException), "Airflow retries everything else"

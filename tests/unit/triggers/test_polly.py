@@ -1,0 +1,181 @@
+"""What a trigger is given survives its way through the database to the triggerer."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import json
+import pkgutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.amazon.aws.utils.mixins import AwsHookParams
+from airflow.triggers.base import BaseTrigger
+
+import airflow_polly_provider.triggers
+from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.triggers import events
+from airflow_polly_provider.triggers.hook_settings import HookSettings
+from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from tests.unit.support import connection, deferral_of, recorded_hooks, synthesis_task
+
+if TYPE_CHECKING:
+    from tests.unit.support import Wire
+
+# A value for each parameter that is none of its defaults.
+SAMPLES: dict[str, Any] = {
+    "synthesis_task_id": "t1",
+    "synthesis_task_ids": ["t1", "t2"],
+    "deadline": 1735787045.25,
+    "poke_interval": 12.5,
+    "exponential_backoff": True,
+    "max_wait": 33.0,
+    "silent_fail": True,
+    "end_from_trigger": True,
+    "push_xcom": False,
+    "extra_xcom": {"RequestDigest": "d"},
+    "for_resume": {"key": "a.mp3"},
+    "aws_conn_id": "other",
+    "region_name": "us-west-2",
+    "verify": "/etc/ssl/our.pem",
+    "botocore_config": {"read_timeout": 7, "retries": {"mode": "standard"}},
+}
+
+
+def trigger_classes() -> list[type[BaseTrigger]]:
+    package = airflow_polly_provider.triggers
+    modules = [
+        importlib.import_module(info.name)
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    return [
+        thing
+        for module in modules
+        for _, thing in inspect.getmembers(module, inspect.isclass)
+        if issubclass(thing, BaseTrigger) and thing.__module__ == module.__name__
+    ]
+
+
+def import_string(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def parameters_of(trigger_class: type[BaseTrigger]) -> dict[str, inspect.Parameter]:
+    return {
+        name: parameter
+        for name, parameter in inspect.signature(trigger_class.__init__).parameters.items()
+        if name != "self"
+    }
+
+
+each_trigger = pytest.mark.parametrize("trigger_class", trigger_classes())
+
+
+class TestSerialization:
+    def test_is_walked_for_some_class(self) -> None:
+        assert PollySpeechSynthesisTaskTrigger in trigger_classes()
+
+    @each_trigger
+    def test_samples_differ_from_the_defaults(self, trigger_class: type[BaseTrigger]) -> None:
+        for name, parameter in parameters_of(trigger_class).items():
+            assert SAMPLES[name] != parameter.default, name
+
+    @each_trigger
+    def test_carries_everything_given(self, trigger_class: type[BaseTrigger]) -> None:
+        given = {name: SAMPLES[name] for name in parameters_of(trigger_class)}
+        path, arguments = trigger_class(**given).serialize()
+        assert import_string(path) is trigger_class
+        assert arguments == given
+        assert json.loads(json.dumps(arguments)) == arguments
+
+    @each_trigger
+    def test_makes_an_equal_trigger_again(self, trigger_class: type[BaseTrigger]) -> None:
+        given = {name: SAMPLES[name] for name in parameters_of(trigger_class)}
+        path, arguments = trigger_class(**given).serialize()
+        again = import_string(path)(**json.loads(json.dumps(arguments)))
+        assert again.serialize() == (path, arguments)
+        assert {name: getattr(again, name) for name in given} == given
+
+
+class TestHookSettings:
+    """Each setting given to an operator arrives in the client that the triggerer makes."""
+
+    @each_trigger
+    def test_are_all_that_the_amazon_provider_has(self, trigger_class: type[BaseTrigger]) -> None:
+        settings = AwsHookParams._fields
+        assert set(settings) <= set(parameters_of(trigger_class))
+        assert {field.name for field in dataclasses.fields(HookSettings)} == set(settings)
+
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {
+                "region_name": "us-west-2",
+                "verify": "/etc/ssl/our.pem",
+                "botocore_config": {"read_timeout": 7, "connect_timeout": 3},
+            },
+            {"verify": False},
+            {},
+        ],
+        ids=["all", "unverified", "none"],
+    )
+    async def test_survive_deferral(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, waiter: str, settings: dict[str, Any]
+    ) -> None:
+        other = connection(region_name="eu-west-1", endpoint_url="http://polly.test:1")
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", other.replace("AKIAEXAMPLE", "AKIAOTHER"))
+        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.delenv(name, raising=False)
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        deferred = deferral_of(waiter, aws_conn_id="other", **settings)
+        wire.answer = lambda _: synthesis_task("t1", "completed")
+        path, arguments = deferred.trigger.serialize()
+
+        with recorded_hooks(monkeypatch) as hooks:
+            trigger = import_string(path)(**json.loads(json.dumps(arguments)))
+            (event,) = [event async for event in trigger.run()]
+
+        assert events.synthesis_task_of(event.payload)["TaskStatus"] == "completed"
+        (hook,) = hooks
+        client: Any = hook.client
+        assert client._request_signer._credentials.access_key == "AKIAOTHER"
+        assert client.meta.endpoint_url == "http://polly.test:1"
+        assert client.meta.region_name == settings.get("region_name", "eu-west-1")
+        assert client._endpoint.http_session._verify == settings.get("verify", True)
+        asked = settings.get("botocore_config", {})
+        assert client.meta.config.read_timeout == asked.get("read_timeout", 60)
+        assert client.meta.config.connect_timeout == asked.get("connect_timeout", 60)
+        assert client.meta.config.retries["total_max_attempts"] == 1
+        assert wire.requests[-1].url.startswith("http://polly.test:1/")
+
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    def test_and_schedule_go_with_the_deadline(self, wire: Wire, waiter: str) -> None:
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        deferred = deferral_of(waiter, poke_interval=12.5, timeout=600)
+        trigger = deferred.trigger
+        assert trigger.poke_interval == 12.5
+        assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
+        assert deferred.timeout.total_seconds() > 600, "our own deadline comes first"
+
+
+class TestEvents:
+    def test_of_another_kind_are_told_as_such(self) -> None:
+        for event in (None, {}, {"status": "success"}):
+            with pytest.raises(PollyError, match="does not know"):
+                events.synthesis_task_of(event)
+
+    def test_of_a_later_release_with_an_unknown_error_still_tell_it(self) -> None:
+        event = {"error": {"class": "PollyNewerError", "message": "so it is", "synthesis_task_id": "t1"}}
+        with pytest.raises(PollyError, match="so it is") as error:
+            events.synthesis_task_of(event)
+        assert error.value.synthesis_task_id == "t1"
+
+    def test_are_json(self) -> None:
+        event = events.finished(synthesis_task())
+        assert json.loads(json.dumps(event)) == event
+        event = events.ended_by(PollyError("no", synthesis_task_id="t1", task_status="scheduled"))
+        assert json.loads(json.dumps(event)) == event
