@@ -1,0 +1,127 @@
+"""The faults of the table, and the ways to wait that each is tried with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from benchmarks.faults.gate import Spoiling
+
+DEFERRABLE, IN_WORKER, NOT_WAITING, MAPPED = "deferrable", "in_worker", "not_waiting", "mapped"
+PLAIN = "plain_boto3"
+OURS = (DEFERRABLE, IN_WORKER, NOT_WAITING, MAPPED)
+ALL = (*OURS, PLAIN)
+NAMED, NAMED_IN_WORKER = "named", "named_in_worker"
+WITH_OUTPUT_KEY = (NAMED, NAMED_IN_WORKER)
+"""Modes in which the finished object is put at a key of its own (``output_s3_key``)."""
+OUTPUT_KEY_ENDING = "named.mp3"
+
+BUCKET = "polly-faults"
+MAPPED_OVER = 20
+NO_FAULT = "none, for comparison"
+Event = Literal["triggerer", "scheduler", "database", "emulator"]
+START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
+SHORT_LOOK_SECONDS = 10
+"""``[aws_polly] start_look_seconds`` where the fault does not need the default of 60."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong once in each Airflow task.
+
+    :param name: its row in the table.
+    :param modes: DAGs that it is tried with.
+    :param emulator: faults of the emulator, each in force for as many calls as there are Airflow tasks.
+    :param refusals_shared: whether mapped tasks share the emulator's faults between them.
+    :param spoil: what the gate does to the answers of starts.
+    :param shut: whether the emulator's port is closed when the tasks start.
+    :param hold: the place at which each task's process is stopped, and then killed unless ``event`` is given.
+    :param event: what is killed once every task is held, or else deferred.
+    :param list_delay_seconds: how late the emulator's lists show a synthesis task.
+    :param look_seconds: the look's length; None for the default.
+    :param fails: whether the run must end failed.
+    :param slow: seconds that a synthesis takes.
+    """
+
+    name: str
+    modes: tuple[str, ...] = ALL
+    emulator: tuple[dict[str, Any], ...] = ()
+    refusals_shared: bool = False
+    spoil: Spoiling | None = None
+    shut: bool = False
+    hold: str | None = None
+    event: Event | None = None
+    list_delay_seconds: float = 0
+    look_seconds: float | None = SHORT_LOOK_SECONDS
+    fails: bool = False
+    slow: float = 10
+    emulator_arguments: tuple[str, ...] = field(default=())
+
+
+def _start(**fault: Any) -> tuple[dict[str, Any], ...]:
+    return ({"operation": START, **fault},)
+
+
+LOST = _start(drop="after")
+DENIED = {"operation": LIST, "error": "AccessDeniedException", "times": None}
+WAITING_IN_TRIGGERER = (DEFERRABLE, MAPPED)
+WAITING_IN_WORKER = (IN_WORKER, PLAIN)
+
+SINGLE_FAULTS = (
+    Fault(NO_FAULT),
+    Fault("answer lost after the work", emulator=LOST),
+    Fault("connection refused for a while", shut=True),
+    Fault("connection closed before the work", emulator=_start(drop="before")),
+    Fault("answer cut short", emulator=_start(cut=True)),
+    Fault("TCP reset in the middle of the answer", spoil="reset"),
+    Fault("500 before the work", emulator=_start(error="ServiceFailureException")),
+    Fault("500 after the work", spoil="500"),
+    Fault("answer slower than the read time-out", emulator=_start(delay_seconds=6)),
+    Fault(
+        "answer lost, and List shows the task 20 s late",
+        emulator=LOST,
+        list_delay_seconds=20,
+        look_seconds=None,
+    ),
+    Fault("answer lost, and List denied", emulator=(*LOST, DENIED), fails=True),
+    Fault(
+        "credentials expired three times", emulator=_start(error="ExpiredTokenException", status=403, times=3)
+    ),
+    Fault("SIGKILL of the worker before the call", hold="before the call"),
+    Fault("SIGKILL of the worker between call and remembering", hold="after the call"),
+    Fault("SIGKILL of the worker between remembering and waiting", OURS, hold="remembered"),
+    Fault("SIGKILL of the worker while it waits", WAITING_IN_WORKER, hold="waiting"),
+    Fault("SIGKILL of the worker on resume", WAITING_IN_TRIGGERER, hold="resume"),
+    Fault("SIGKILL of the worker before the copy", WITH_OUTPUT_KEY, hold="before the copy"),
+    Fault("SIGKILL of the worker between copy and removal", WITH_OUTPUT_KEY, hold="copied"),
+    Fault("SIGKILL of the worker between removal and XComs", WITH_OUTPUT_KEY, hold="removed"),
+    Fault(
+        "throttled 20 times",
+        emulator=_start(error="ThrottlingException", times=20),
+        refusals_shared=True,
+    ),
+)
+
+SHARED_FAULTS = (
+    Fault("SIGKILL of the triggerer while waiting", WAITING_IN_TRIGGERER, event="triggerer", slow=45),
+    Fault(
+        "SIGKILL of the scheduler and all workers between call and remembering",
+        hold="after the call",
+        event="scheduler",
+        slow=20,
+    ),
+    Fault(
+        "SIGKILL of the scheduler while waiting in the triggerer",
+        WAITING_IN_TRIGGERER,
+        event="scheduler",
+        slow=45,
+    ),
+    Fault("metadata database drops every connection, thrice in 6 s", event="database", slow=45),
+    Fault(
+        "emulator killed and restarted with its state",
+        (DEFERRABLE, IN_WORKER, MAPPED, PLAIN),
+        event="emulator",
+        slow=45,
+    ),
+)

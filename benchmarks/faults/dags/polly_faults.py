@@ -1,0 +1,183 @@
+"""One DAG for each way to wait, with places at which a worker can be stopped, to be killed just there.
+
+A run's conf says all: ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; its default
+if missing), and ``hold``: at which place the first process to come along stops. It writes its process id
+into a file of the folder ``POLLY_FAULTS_HOLD``, and goes on when the file ``<run id>.go`` is there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.common.compat.sdk import DAG, get_current_context, task
+from botocore.config import Config
+
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators.output_object import OutputObject
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAPPED = int(os.environ.get("POLLY_FAULTS_MAPPED", "20"))
+BUCKET = os.environ.get("POLLY_FAULTS_BUCKET", "polly-faults")
+HELD_SECONDS = 180
+TIMEOUTS: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 3}
+DEFAULTS = {"retries": 3, "retry_delay": timedelta(seconds=2)}
+MANUAL: dict[str, Any] = {"schedule": None, "start_date": datetime(2025, 1, 1), "catchup": False}
+REQUEST: dict[str, Any] = {"output_s3_bucket_name": BUCKET, "voice_id": "Amy", "output_format": "mp3"}
+
+
+def hold(place: str, context: Any = None) -> None:
+    """Stop here if the run asks for it and no earlier process of this task instance did."""
+    context = context or get_current_context()
+    if context["dag_run"].conf.get("hold") != place:
+        return
+    ti = context["ti"]
+    marker = Path(
+        os.environ["POLLY_FAULTS_HOLD"], f"{ti.run_id}.{-1 if ti.map_index is None else ti.map_index}"
+    )
+    released = marker.with_name(f"{ti.run_id}.go")
+    if marker.exists() or released.exists():
+        return
+    # Whoever reads the file must not find it half written.
+    unfinished = marker.with_name(f"{marker.name}.{os.getpid()}.unfinished")
+    unfinished.write_text(f"{os.getpid()} {os.getppid()}")
+    unfinished.rename(marker)
+    until = time.monotonic() + HELD_SECONDS
+    while time.monotonic() < until and not released.exists():
+        time.sleep(0.2)
+
+
+class HeldHook(PollyHook):
+    """PollyHook, with places to stop at around the start and before each status check."""
+
+    def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> Any:
+        """Start, with a place before and one after."""
+        hold("before the call")
+        started = super().start_speech_synthesis_task(request)
+        hold("after the call")
+        return started
+
+    def get_speech_synthesis_task(self, synthesis_task_id: str) -> Any:
+        """Ask, with a place before."""
+        hold("waiting")
+        return super().get_speech_synthesis_task(synthesis_task_id)
+
+
+class HeldOutputObject(OutputObject):
+    """The object at a key of its own, with places to stop at around copy and removal."""
+
+    def _copy(self, *args: Any) -> bool:
+        hold("before the copy")
+        copied = super()._copy(*args)
+        hold("copied")
+        return copied
+
+    def _remove_original(self, *args: Any) -> None:
+        super()._remove_original(*args)
+        hold("removed")
+
+
+class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
+    """The start operator, with places to stop at."""
+
+    aws_hook_class = HeldHook
+    output_object_class = HeldOutputObject
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run with the run's own look-up time."""
+        if look := context["dag_run"].conf.get("look"):
+            os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = str(look)
+        return super().execute(context)
+
+    def _durable_start(self, context: Any, request: dict[str, Any], token: str) -> Mapping[str, Any]:
+        started = super()._durable_start(context, request, token)
+        hold("remembered", context)
+        return started
+
+    def execute_complete(self, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Resume, with a place before."""
+        hold("resume", context)
+        return super().execute_complete(context, *args, **kwargs)
+
+
+OPERATOR: dict[str, Any] = {
+    **REQUEST,
+    "task_id": "start",
+    "aws_conn_id": "{{ dag_run.conf['connection'] }}",
+    "output_s3_key_prefix": "{{ dag_run.conf['prefix'] }}",
+    "botocore_config": TIMEOUTS,
+}
+
+
+@task
+def output_uri(started: Any) -> list[str]:
+    """Give what a later task sees."""
+    return [started["OutputUri"]]
+
+
+@task
+def output_uris(started: Any) -> list[str]:
+    """Give what a later task sees of a mapped one."""
+    return [one["OutputUri"] for one in started]
+
+
+with DAG("deferrable", **MANUAL, default_args=DEFAULTS):
+    output_uri(HeldOperator(**OPERATOR, text="Hello.", deferrable=True).output)
+
+with DAG("in_worker", **MANUAL, default_args=DEFAULTS):
+    output_uri(HeldOperator(**OPERATOR, text="Hello.", deferrable=False).output)
+
+with DAG("not_waiting", **MANUAL, default_args=DEFAULTS):
+    output_uri(HeldOperator(**OPERATOR, text="Hello.", wait_for_completion=False).output)
+
+NAMED: dict[str, Any] = {
+    **OPERATOR,
+    "output_s3_key": "{{ dag_run.conf['prefix'] }}named.mp3",
+    "skip_if_unchanged": True,
+}
+
+with DAG("named", **MANUAL, default_args=DEFAULTS):
+    output_uri(HeldOperator(**NAMED, text="Hello.", deferrable=True).output)
+
+with DAG("named_in_worker", **MANUAL, default_args=DEFAULTS):
+    output_uri(HeldOperator(**NAMED, text="Hello.", deferrable=False).output)
+
+with DAG("mapped", **MANUAL, default_args=DEFAULTS, max_active_tasks=64):
+    output_uris(
+        HeldOperator.partial(**OPERATOR, deferrable=True)
+        .expand(text=[f"Hello, number {number}." for number in range(10, 10 + MAPPED)])
+        .output
+    )
+
+with DAG("plain_boto3", **MANUAL, default_args=DEFAULTS):
+
+    @task
+    def start() -> dict[str, Any]:
+        """Start and wait with boto3's defaults."""
+        conf: Any = get_current_context()["dag_run"].conf
+        polly: Any = AwsBaseHook(
+            conf["connection"], client_type="polly", config=Config(**TIMEOUTS)
+        ).get_conn()
+        hold("before the call")
+        started = polly.start_speech_synthesis_task(
+            Text="Hello.",
+            VoiceId="Amy",
+            OutputFormat="mp3",
+            OutputS3BucketName=BUCKET,
+            OutputS3KeyPrefix=conf["prefix"] + "plain",
+        )["SynthesisTask"]
+        hold("after the call")
+        hold("waiting")
+        while started["TaskStatus"] not in ("completed", "failed"):
+            time.sleep(2)
+            started = polly.get_speech_synthesis_task(TaskId=started["TaskId"])["SynthesisTask"]
+        return {name: started[name] for name in ("TaskId", "TaskStatus", "OutputUri", "RequestCharacters")}
+
+    output_uri(start())

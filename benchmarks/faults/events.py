@@ -1,0 +1,62 @@
+"""Strikes at what all runs share: triggerer, scheduler, metadata database, emulator."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import sqlalchemy
+
+from scripts.stack.errors import ComponentDiedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.faults.catalogue import Fault
+    from benchmarks.faults.lane import Lane
+    from scripts.stack.airflow import AirflowStack
+
+_DROPS = 3
+_BETWEEN_DROPS_SECONDS = 3.0
+
+
+def strike(fault: Fault, stack: AirflowStack, lanes: Sequence[Lane]) -> None:
+    """Let a fault's event happen, and bring back what it killed.
+
+    :param fault: with an event.
+    :param lanes: those with a run in them.
+    """
+    if fault.event in ("triggerer", "scheduler"):
+        stack.kill(fault.event)
+        stack.start(fault.event)
+    elif fault.event == "emulator":
+        for lane in lanes:
+            lane.gate.shut()
+            lane.restart()
+            lane.gate.open()
+    elif fault.event == "database":
+        _drop_connections(stack.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+
+
+def _drop_connections(database_url: str) -> None:
+    engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.pool.NullPool)
+    statement = sqlalchemy.text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for _ in range(_DROPS):
+        with engine.connect() as connection:
+            print(f"dropped {connection.execute(statement).scalar()} database connections", flush=True)
+        time.sleep(_BETWEEN_DROPS_SECONDS)
+    engine.dispose()
+
+
+def start_what_died(stack: AirflowStack) -> None:
+    """Start components that could not bear a strike and ended, as a service manager does."""
+    for name, component in stack.components.items():
+        try:
+            component.check()
+        except ComponentDiedError:
+            print(f"the {name} ended; starting it again", flush=True)
+            stack.kill(name)
+            stack.start(name)

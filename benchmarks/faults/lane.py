@@ -1,0 +1,127 @@
+"""A lane: an emulator process behind a gate, which one run at a time has to itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import urllib.request
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+
+from airflow_polly_provider.emulator.admin import HEADER
+from benchmarks.faults.catalogue import BUCKET
+from benchmarks.faults.gate import Gate
+from scripts.stack.emulator import ACCESS_KEY, REGION, aws_connection, running_emulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SECONDS = 30
+
+
+class Lane:
+    """An emulator that keeps its state on disk, and the connection that leads Airflow to it.
+
+    :param folder: for its state and its log.
+    :param number: tells lanes apart.
+    """
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.connection_id = f"lane_{number}"
+        self.gate = Gate()
+        self.endpoint_url = ""
+        self._folder = folder / self.connection_id
+        self._cleanup = contextlib.ExitStack()
+        self._starts = 0
+        self._lock = threading.RLock()
+        self._closed = False
+        self._arguments: tuple[str, ...] | None = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True)
+        self._cleanup.enter_context(self.gate)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._closed = True
+            self.kill()
+        self._cleanup.close()
+
+    @property
+    def airflow_connection(self) -> str:
+        """Give the connection in the form that ``AIRFLOW_CONN_*`` variables take."""
+        return aws_connection(f"http://127.0.0.1:{self.gate.port}")
+
+    def prepare(self, *arguments: str) -> None:
+        """Run an emulator with these arguments, without faults and with its counters at nothing."""
+        if arguments != self._arguments:
+            self.kill()
+            self.start(*arguments)
+        self.ask("DELETE", "faults")
+        self.ask("DELETE", "counters")
+        self.gate.open()
+
+    def start(self, *arguments: str) -> None:
+        """Start the emulator, on the state that it left."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("This lane is closed")
+            self._starts += 1
+            self._emulator = contextlib.ExitStack()
+            self.endpoint_url = self._emulator.enter_context(
+                running_emulator(
+                    self._folder / f"emulator-{self._starts}.log",
+                    *("--audio", "tone", "--bucket", BUCKET, "--state", str(self._folder / "state")),
+                    *arguments,
+                )
+            )
+            self._arguments = arguments
+        host, _, port = self.endpoint_url.removeprefix("http://").rpartition(":")
+        self.gate.target = (host, int(port))
+
+    def kill(self) -> None:
+        """Kill the emulator as a power cut does."""
+        with self._lock:
+            if self._arguments is not None:
+                self._emulator.close()
+            self._arguments = None
+
+    def restart(self) -> None:
+        """Kill the emulator, and start it again with the same arguments."""
+        arguments = self._arguments or ()
+        self.kill()
+        self.start(*arguments)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Use the emulator's own interface."""
+        request = urllib.request.Request(
+            f"{self.endpoint_url}/_emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={HEADER: "1"},
+        )
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
+            return json.load(answer)
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]  # the service's name is not known here
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+        )
+
+    def keys(self, prefix: str) -> list[str]:
+        """List the objects whose key begins with a prefix."""
+        listed = self._client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+    def synthesis_tasks(self, prefix: str) -> list[dict[str, Any]]:
+        """List the synthesis tasks whose key begins with a prefix."""
+        pages = self._client("polly").get_paginator("list_speech_synthesis_tasks").paginate()
+        listed = [task for page in pages for task in page["SynthesisTasks"]]
+        return [task for task in listed if f"/{BUCKET}/{prefix}" in task["OutputUri"]]

@@ -1,0 +1,127 @@
+"""What a look for a token costs: ``python -m benchmarks.faults.looks``.
+
+One look in an account with 100,000 finished synthesis tasks, in both directions that Polly's list might have;
+a first try without a fault; and 500 looks at once under AWS's own quotas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators.token_search import TokenSearch
+from airflow_polly_provider.synthesis_task import S3Location
+from benchmarks.faults.lane import Lane
+
+SEEDED = 100_000
+SPACING_SECONDS = 2.5
+LOOKS = 500
+
+
+def search(prefix: str, began: timedelta) -> TokenSearch:
+    """Give the search of a run that began some time ago.
+
+    :param prefix: the key's, with the token.
+    :param began: how long ago.
+    """
+    return TokenSearch(
+        PollyHook(aws_conn_id="lane_0"),
+        S3Location("seeded", prefix),
+        not_before=datetime.now(tz=UTC) - began,
+    )
+
+
+def list_calls(lane: Lane) -> dict[str, int]:
+    """Give the answers to List by outcome, since they were last asked for."""
+    calls: dict[str, int] = lane.ask("GET", "counters").get("ListSpeechSynthesisTasks", {})
+    lane.ask("DELETE", "counters")
+    return calls
+
+
+def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
+    """Look in an account of 100,000 tasks: for a token that is not there, and one that is the newest.
+
+    :param newest_first: the direction of lists.
+    """
+    lane.prepare(*(["--newest-first"] if newest_first else []))
+    lane.ask("POST", "tasks", {"count": SEEDED, "age_seconds": 60, "spacing_seconds": SPACING_SECONDS})
+    lane.ask("POST", "tasks", {"count": 1, "prefix": "there", "status": "completed"})
+    rows = []
+    for prefix, began in (("there", timedelta(hours=1)), ("nowhere", timedelta(hours=1))):
+        lane.ask("DELETE", "counters")
+        start = time.monotonic()
+        found = search(prefix, began).find()
+        rows.append(
+            {
+                "newest_first": newest_first,
+                "token": "the newest task's" if found else "no task's",
+                "requests": sum(list_calls(lane).values()),
+                "seconds": round(time.monotonic() - start, 1),
+            }
+        )
+    return rows
+
+
+def many_looks(lane: Lane) -> dict[str, Any]:
+    """Look 500 times at once, under AWS's quotas, 1,000 finished tasks of the last hour in the way."""
+    lane.prepare("--newest-first", "--quotas", "aws")
+    lane.ask("POST", "tasks", {"count": 1000, "age_seconds": 1, "spacing_seconds": 3, "prefix": "other"})
+    for number in range(LOOKS):
+        lane.ask("POST", "tasks", {"count": 1, "prefix": f"mine-{number}", "status": "inProgress"})
+    lane.ask("DELETE", "counters")
+    ends: list[float] = []
+    missed: list[int] = []
+    start = time.monotonic()
+
+    def look(number: int) -> None:
+        if not search(f"mine-{number}", timedelta(hours=1)).find():
+            missed.append(number)
+        ends.append(time.monotonic() - start)
+
+    threads = [threading.Thread(target=look, args=(number,), daemon=True) for number in range(LOOKS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(3600)
+    calls = list_calls(lane)
+    return {
+        "looks": LOOKS,
+        "ended": len(ends),
+        "found": len(ends) - len(missed),
+        "median_seconds": round(sorted(ends)[len(ends) // 2], 1),
+        "last_seconds": round(max(ends), 1),
+        "calls": calls,
+        "answered_per_second": round(calls.get("ok", 0) / max(ends), 1),
+    }
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults.looks", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
+    given = parser.parse_args()
+    figures: dict[str, Any] = {"one_look": []}
+    for newest_first in (True, False):
+        with tempfile.TemporaryDirectory(prefix="polly-looks-") as folder, Lane(Path(folder), 0) as lane:
+            os.environ["AIRFLOW_CONN_LANE_0"] = lane.airflow_connection
+            figures["one_look"] += one_look(lane, newest_first=newest_first)
+            print(figures["one_look"][-2:], flush=True)
+    with tempfile.TemporaryDirectory(prefix="polly-looks-") as folder, Lane(Path(folder), 0) as lane:
+        os.environ["AIRFLOW_CONN_LANE_0"] = lane.airflow_connection
+        figures["many_looks"] = many_looks(lane)
+        print(figures["many_looks"], flush=True)
+    given.out.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""All runs of one Airflow under faults."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.faults.catalogue import MAPPED, MAPPED_OVER
+from benchmarks.faults.events import strike
+from benchmarks.faults.lane import Lane
+from benchmarks.faults.runs import FaultyRun
+from scripts.stack.airflow import AirflowStack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.faults.catalogue import Fault
+    from benchmarks.faults.runs import Result
+
+DAGS = Path(__file__).parent / "dags"
+AIRFLOW = ".".join(importlib.metadata.version("apache-airflow").split(".")[:2])
+
+# The API server of Airflow 3.3 takes two connections at once for a task that begins, and has 15 unless told.
+_ROOMY_POOL = {"AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "60"}
+_SHORT_THRESHOLDS = {
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
+    # What a killed worker ran is taken up again after 30 seconds, not 300.
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "30",
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "3",
+}
+
+
+class Table:
+    """Runs cells, and keeps what came of them.
+
+    :param stack: the Airflow.
+    :param lanes: emulators, one for each run at a time.
+    :param hold_folder: where held processes leave word.
+    :param mapped_over: how many tasks a mapped one becomes.
+    :param on_result: called with each result.
+    """
+
+    def __init__(
+        self,
+        stack: AirflowStack,
+        lanes: Sequence[Lane],
+        hold_folder: Path,
+        *,
+        mapped_over: int,
+        on_result: Callable[[Result], None],
+    ) -> None:
+        self.results: dict[tuple[str, str], Result] = {}
+        self.errors: dict[tuple[str, str], Exception] = {}
+        self._stack = stack
+        self._lanes = lanes
+        self._hold_folder = hold_folder
+        self._mapped_over = mapped_over
+        self._on_result = on_result
+        self._lock = threading.Lock()
+
+    def single(self, cells: Sequence[tuple[Fault, str]]) -> None:
+        """Try cells that concern no other run, as many at once as there are lanes."""
+        waiting: queue.SimpleQueue[tuple[Fault, str]] = queue.SimpleQueue()
+        for cell in cells:
+            waiting.put(cell)
+
+        def work(lane: Lane) -> None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    fault, mode = waiting.get_nowait()
+                    try:
+                        run = self._run(lane, fault, mode)
+                        run.begin()
+                        self._note(run.finish(AIRFLOW))
+                    except Exception as error:  # noqa: BLE001  # one cell's trouble must not end the others' hours
+                        self.errors[fault.name, mode] = error
+                        print(f"{fault.name}, {mode}:", file=sys.stderr)
+                        traceback.print_exc()
+
+        threads = [threading.Thread(target=work, args=(lane,), daemon=True) for lane in self._lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def shared(self, fault: Fault, modes: Sequence[str]) -> None:
+        """Strike all modes at once with a fault of what they share."""
+        runs = [self._run(lane, fault, mode) for lane, mode in zip(self._lanes, modes, strict=False)]
+        for run in runs:
+            run.begin()
+        for run in runs:
+            run.gather()
+        strike(fault, self._stack, self._lanes[: len(runs)])
+        for run in runs:
+            run.release()
+        for run in runs:
+            self._note(run.finish(AIRFLOW))
+
+    def _run(self, lane: Lane, fault: Fault, mode: str) -> FaultyRun:
+        tasks = self._mapped_over if mode == MAPPED else 1
+        return FaultyRun(self._stack, lane, self._hold_folder, fault, mode, tasks)
+
+    def _note(self, result: Result) -> None:
+        with self._lock:
+            self.results[result.fault, result.mode] = result
+            self._on_result(result)
+
+
+@contextlib.contextmanager
+def running_table(
+    folder: Path,
+    *,
+    lanes: int,
+    parallelism: int,
+    database_url: str | None = None,
+    mapped_over: int = MAPPED_OVER,
+    scheduler_dead_after: int = 30,
+    on_result: Callable[[Result], None] = lambda result: None,
+) -> Iterator[Table]:
+    """Run an Airflow of the installed version and as many emulators as there are lanes.
+
+    :param folder: for all that they keep.
+    :param lanes: runs at once.
+    :param parallelism: Airflow tasks at once.
+    :param database_url: SQLAlchemy's, of an empty database; SQLite if None.
+    :param mapped_over: how many tasks a mapped one becomes.
+    :param scheduler_dead_after: seconds without a heartbeat, which a scheduler on a busy machine can miss; it
+        then takes its own running tasks for orphans.
+    :param on_result: called with each result.
+    """
+    hold_folder = folder / "hold"
+    hold_folder.mkdir()
+    with contextlib.ExitStack() as cleanup:
+        ours = [cleanup.enter_context(Lane(folder, number)) for number in range(lanes)]
+        connections = {f"AIRFLOW_CONN_{lane.connection_id.upper()}": lane.airflow_connection for lane in ours}
+        told = {
+            "POLLY_FAULTS_HOLD": str(hold_folder),
+            "POLLY_FAULTS_MAPPED": str(mapped_over),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(scheduler_dead_after),
+        }
+        stack = cleanup.enter_context(
+            AirflowStack(
+                home=folder / "airflow",
+                dags_folder=DAGS,
+                env={**connections, **_SHORT_THRESHOLDS, **_ROOMY_POOL, **told},
+                database_url=database_url,
+                parallelism=parallelism,
+            )
+        )
+        yield Table(stack, ours, hold_folder, mapped_over=mapped_over, on_result=on_result)

@@ -1,0 +1,1 @@
+"""What waiting costs, ours beside what there is: see `benchmarks.waiting.__main__`."""

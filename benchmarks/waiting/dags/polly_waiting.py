@@ -1,0 +1,93 @@
+"""Mapped waits for synthesis tasks that exist, in each way: the ids come with the run's configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from typing import Any
+
+import boto3
+from airflow.sdk import PokeReturnValue, dag, get_current_context, task
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
+
+WAITS: dict[str, int] = json.loads(os.environ["POLLY_WAITING_COUNTS"])
+SETTINGS: dict[str, Any] = {"schedule": None, "start_date": datetime(2025, 1, 1), "max_active_tasks": 1000}
+INTERVAL = 10.0
+
+
+def templates(waits: int) -> list[str]:
+    """Give a template for each wait's id."""
+    return [f"{{{{ dag_run.conf['ids'][{index}] }}}}" for index in range(waits)]
+
+
+def without_worker(waits: int) -> None:
+    """Add waits in the triggerer alone; mapped, since Airflow refuses others where there are listeners."""
+    PollySpeechSynthesisTaskSensor.partial(
+        task_id="wait",
+        start_from_trigger=True,
+        end_from_trigger=True,
+        poke_interval=INTERVAL,
+        start_trigger_args=StartTriggerArgs(
+            trigger_cls="airflow_polly_provider.triggers.polly.PollySpeechSynthesisTaskTrigger",
+            trigger_kwargs={
+                "synthesis_task_id": "{{ dag_run.conf['ids'][ti.map_index] }}",
+                "poke_interval": INTERVAL,
+                "end_from_trigger": True,
+            },
+            next_method="execute_complete",
+        ),
+    ).expand(synthesis_task_id=templates(waits))
+
+
+@dag(**SETTINGS)
+def deferrable() -> None:
+    """Wait in the triggerer, with a worker before and after."""
+    PollySpeechSynthesisTaskSensor.partial(task_id="wait", deferrable=True, poke_interval=INTERVAL).expand(
+        synthesis_task_id=templates(WAITS["deferrable"])
+    )
+
+
+@dag(**SETTINGS)
+def no_worker() -> None:
+    """Wait in the triggerer alone."""
+    without_worker(WAITS["no_worker"])
+
+
+@dag(**SETTINGS)
+def warm_up() -> None:
+    """Do once, in the triggerer alone, what a process does slowly the first time only."""
+    without_worker(1)
+
+
+@dag(**SETTINGS)
+def reschedule() -> None:
+    """Ask from a worker that starts for each question, as is written without this package."""
+
+    @task.sensor(mode="reschedule", poke_interval=INTERVAL)
+    def wait(index: int) -> PokeReturnValue:
+        conf = get_current_context()["dag_run"].conf or {}
+        synthesis_task_id = conf["ids"][index]
+        polly = boto3.client(
+            "polly",
+            endpoint_url=os.environ["POLLY_WAITING_ENDPOINT"],
+            region_name="us-east-1",
+            aws_access_key_id="emulator",
+            aws_secret_access_key="emulator",
+        )
+        synthesis_task = polly.get_speech_synthesis_task(TaskId=synthesis_task_id)["SynthesisTask"]
+        if synthesis_task["TaskStatus"] == "failed":
+            raise RuntimeError(synthesis_task.get("TaskStatusReason"))
+        return PokeReturnValue(
+            is_done=synthesis_task["TaskStatus"] == "completed", xcom_value=synthesis_task["OutputUri"]
+        )
+
+    wait.expand(index=list(range(WAITS["reschedule"])))
+
+
+deferrable()
+no_worker()
+reschedule()
+warm_up()

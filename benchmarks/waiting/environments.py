@@ -1,0 +1,61 @@
+"""Environments that the benchmark builds for itself, beside the project's own.
+
+aiobotocore forces boto3 down, and the database drivers are no dependency of the project.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from benchmarks.waiting.processes import BUILD, ROOT, Way
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BUILD_SECONDS = 1200
+_DRIVERS = ("psycopg2-binary", "asyncpg")
+
+
+def aws_waiter() -> Way:
+    """Give the amazon provider's way: this environment's Airflow and amazon provider, with aiobotocore."""
+    home = BUILD / "waiting-aiobotocore"
+    packages = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-amazon")]
+    if not (home / "built").exists():
+        _uv("venv", "--clear", "--python", sys.executable, str(home))
+        _uv("pip", "install", "--python", _python(home), *packages, "aiobotocore")
+        (home / "built").touch()
+    return Way("way_aws_waiter", _python(home))
+
+
+def with_postgresql() -> str:
+    """Give the interpreter of an environment like the project's own that can use PostgreSQL."""
+    home = BUILD / "waiting-postgresql"
+    if not (home / "built").exists():
+        _uv("sync", "--frozen", "--python", sys.executable, UV_PROJECT_ENVIRONMENT=str(home))
+        _uv("pip", "install", "--python", _python(home), *_DRIVERS)
+        (home / "built").touch()
+    return _python(home)
+
+
+def _python(home: Path) -> str:
+    return str(home / "bin" / "python")
+
+
+def _uv(*arguments: str, **env: str) -> None:
+    built = sorted(ROOT.glob(".tools/uv-*/bin/uv"))
+    uv = os.environ.get("UV") or shutil.which("uv") or (str(built[-1]) if built else None)
+    if uv is None:
+        raise RuntimeError("No uv: `make env` fetches it, and UV=/path/to/uv names one.")
+    inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    subprocess.run(
+        [uv, arguments[0], "--quiet", *arguments[1:]],
+        env={**inherited, **env},
+        cwd=ROOT,
+        check=True,
+        timeout=_BUILD_SECONDS,
+    )

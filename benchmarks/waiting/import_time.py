@@ -1,0 +1,45 @@
+"""What it costs to import a DAG file, in CPU seconds: a busy machine makes the clock on the wall useless."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.waiting.processes import ROOT, environment
+
+_SECONDS = 120
+_FILES = Path(__file__).parent / "imports"
+# Airflow's own modules first: the process that reads DAG files has them already.
+_PROGRAM = """
+import runpy, sys, time
+import airflow.sdk
+began = time.process_time()
+runpy.run_path(sys.argv[1])
+print(time.process_time() - began)
+"""
+
+
+def measure(times: int) -> dict[str, Any]:
+    """Import both files by turns, each in a new process.
+
+    :param times: how often; the first round, which writes byte code, counts for nothing
+    """
+    env = environment("{}")
+    spent: dict[str, list[float]] = {"ours": [], "comprehend": []}
+    for _ in range(times + 1):
+        for name, values in spent.items():
+            done = subprocess.run(
+                [sys.executable, "-c", _PROGRAM, str(_FILES / f"{name}.py")],
+                env=env,
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+            )
+            values.append(float(done.stdout.split()[-1]))
+    medians = {name: statistics.median(values[1:]) for name, values in spent.items()}
+    return {"scenario": "import", "way": "both", **medians, "times": times}

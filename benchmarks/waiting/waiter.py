@@ -1,0 +1,60 @@
+"""One process full of waits: what a triggerer is, without Airflow's own work.
+
+It says ``ready`` when all is imported, reads a JSON line that tells what to wait for, and answers with a JSON
+line of what it measured. It runs in this project's environment and in that of the amazon provider's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.waiting.meter import Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Wait = Callable[[str, float, float], Awaitable[bool]]
+
+
+async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
+    """Wait for all at once, and measure.
+
+    :param wait: the way to wait
+    :param order: ``waits`` (TaskId and end, in seconds since the epoch), ``interval`` and ``patience``
+    """
+    delays: list[float] = []
+
+    async def one(synthesis_task_id: str, ends_at: float) -> None:
+        if await wait(synthesis_task_id, order["interval"], order["patience"]):
+            delays.append(time.time() - ends_at)
+
+    async with Meter() as meter:
+        waits = []
+        for synthesis_task_id, ends_at in order["waits"]:
+            waits.append(asyncio.create_task(one(synthesis_task_id, ends_at)))
+            # Airflow's triggerer, too, lets the loop go on after each trigger that it creates.
+            await asyncio.sleep(0)
+        done = await asyncio.gather(*waits, return_exceptions=True)
+    errors = [repr(error) for error in done if isinstance(error, BaseException)]
+    return {**meter.as_dict(), "waits": len(waits), "delays": sorted(delays), "errors": errors[:5]}
+
+
+def main() -> None:
+    """Run the process."""
+    # The triggers' log lines go nowhere: nobody reads this process's output before its end, and a full pipe
+    # would stop it.
+    with os.fdopen(os.dup(1), "w") as out, open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        wait = importlib.import_module(f"benchmarks.waiting.{sys.argv[1]}").wait
+        print("ready", file=out, flush=True)
+        print(json.dumps(asyncio.run(measure(wait, json.loads(sys.stdin.readline())))), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

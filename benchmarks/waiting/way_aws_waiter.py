@@ -1,0 +1,57 @@
+"""A trigger as the amazon provider has them: its base class, aiobotocore and a custom waiter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
+
+
+class WaitingHook(AwsBaseHook):
+    """A hook for Polly with a waiter, which botocore does not have."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = "polly"
+        super().__init__(*args, **kwargs)
+
+    @property
+    def waiter_path(self) -> Path:
+        """Where the waiter is described."""
+        return Path(__file__).with_name("polly_waiters.json")
+
+
+class SpeechSynthesisTaskCompletedTrigger(AwsBaseWaiterTrigger):
+    """Fires when a synthesis task completed or failed."""
+
+    aws_hook_class = WaitingHook
+
+    def __init__(self, *, task_id: str, waiter_delay: int, waiter_max_attempts: int, **kwargs: Any) -> None:
+        super().__init__(
+            serialized_fields={"task_id": task_id},
+            waiter_name="speech_synthesis_task_complete",
+            waiter_args={"TaskId": task_id},
+            failure_message="Speech synthesis task failed.",
+            status_message="Status of speech synthesis task is",
+            status_queries=["SynthesisTask.TaskStatus"],
+            return_value=task_id,
+            waiter_delay=waiter_delay,
+            waiter_max_attempts=waiter_max_attempts,
+            **kwargs,
+        )
+
+
+async def wait(synthesis_task_id: str, interval: float, patience: float) -> bool:
+    """Wait for a synthesis task, and tell whether it completed.
+
+    :param interval: seconds between two checks
+    :param patience: seconds until the wait ends without an answer
+    """
+    trigger = SpeechSynthesisTaskCompletedTrigger(
+        task_id=synthesis_task_id, waiter_delay=int(interval), waiter_max_attempts=int(patience / interval)
+    )
+    completed = False
+    async for event in trigger.run():
+        completed = event.payload["status"] == "success"
+    return completed
