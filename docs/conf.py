@@ -1,0 +1,79 @@
+"""Sphinx configuration. The site builds without a network: see ``inventories/README.md``."""
+
+from __future__ import annotations
+
+from airflow_polly_provider import __version__
+
+project = "airflow-polly-provider"
+author = "the airflow-polly-provider contributors"
+project_copyright = author
+release = version = __version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build", "inventories/README.md"]
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+myst_links_external_new_tab = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {
+    "Context": "airflow.sdk.Context",
+    "Mapping": "collections.abc.Mapping",
+    "OutputFormat": "airflow_polly_provider.operators.polly.OutputFormat",
+    "PokeReturnValue": "airflow.sdk.PokeReturnValue",
+    "Quotas": "airflow_polly_provider.emulator.quotas.Quotas",
+    "SpeechMarkType": "airflow_polly_provider.operators.polly.SpeechMarkType",
+    "TextType": "airflow_polly_provider.operators.polly.TextType",
+    "TriggerEvent": "airflow.triggers.base.TriggerEvent",
+    "Trouble": "airflow_polly_provider.triggers.wait.Trouble",
+}
+
+# Committed inventories, so that the site builds the same with and without a network.
+intersphinx_mapping = {
+    name: (url, f"inventories/{name}.txt")
+    for name, url in {
+        "python": "https://docs.python.org/3/",
+        "airflow": "https://airflow.apache.org/docs/apache-airflow/stable/",
+        "task-sdk": "https://airflow.apache.org/docs/task-sdk/stable/",
+        "amazon": "https://airflow.apache.org/docs/apache-airflow-providers-amazon/stable/",
+        "botocore": "https://botocore.amazonaws.com/v1/documentation/api/latest/",
+    }.items()
+}
+
+nitpick_ignore = [
+    # Names that are imported for type checking only, where Sphinx cannot evaluate the rest of the annotation.
+    ("py:class", "Context"),
+    ("py:class", "OperatorLineage"),
+    ("py:class", "ObjectStoragePath"),
+    ("py:class", "StartTriggerArgs"),
+    ("py:class", "TaskDecorator"),
+    ("py:class", "TaskSuccessEvent"),
+    ("py:class", "TriggerEvent"),
+    ("py:class", "XComArg"),
+    ("py:class", "datetime"),
+    ("py:class", "timedelta"),
+    # A type variable.
+    ("py:class", "Answer"),
+    # botocore's errors, which its documentation does not list by name.
+    ("py:exc", "ClientError"),
+    ("py:exc", "HTTPClientError"),
+    # Airflow documents its errors as airflow.exceptions, under another name than the classes bear.
+    ("py:class", "airflow.sdk.exceptions.AirflowException"),
+    ("py:class", "airflow.sdk.exceptions.AirflowFailException"),
+]
+nitpick_ignore_regex = [
+    # boto3's types are a stubs package, which the annotations name and no inventory lists.
+    ("py:class", r"(\w+(TypeDef|Type)|PollyClient)"),
+]
