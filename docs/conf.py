@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
+
 from airflow_polly_provider import __version__
+
+# autodoc imports Airflow, which makes its home and reads the configuration there: not in the user's own.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-polly-docs-")
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 project = "airflow-polly-provider"
 author = "the airflow-polly-provider contributors"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,3 +128,37 @@ def test_the_troubleshooting_page_or_the_reference_names_each_error() -> None:
     ours = [name for name in vars(exceptions) if name.startswith("Polly")]
     undrawn = [name for name in ours if name not in (exceptions.__doc__ or "")]
     assert not undrawn
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["-m", "scripts.import_all"], id="import_all"),
+        # As Sphinx does it: the configuration first, then autodoc's imports.
+        pytest.param(
+            ["-c", "import runpy; runpy.run_path('docs/conf.py'); import airflow.settings"],
+            id="docs",
+        ),
+    ],
+)
+def test_what_imports_airflow_for_a_check_leaves_the_users_home_alone(
+    command: list[str], tmp_path: Path
+) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    env |= {"HOME": str(home), "TMPDIR": str(temporary)}
+
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [*home.iterdir(), *temporary.iterdir()] == []
