@@ -14,6 +14,7 @@ from airflow_polly_provider.hooks.polly import PollyHook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
     from airflow.providers.common.compat.sdk import DAG
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
@@ -47,6 +48,24 @@ def test_the_readmes_dag_runs_as_it_stands_there(
     key = pushed["OutputS3Uri"].removeprefix(f"s3://{BUCKET}/")
     assert s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"] > 0
     s3.close()
+
+
+def test_the_first_dags_page_fetches_the_audio(
+    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3: Any = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # settings by name
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="announcements/spoken.mp3", Body=b"mp3")
+    s3.close()
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "first-dag.md"
+    source = code_in(page).replace("http://127.0.0.1:4566", emulator.endpoint_url)
+    names: dict[str, Any] = {}
+
+    exec(compile(source, str(page), "exec"), names)
+
+    names["s3"].meta.client.close()
+    assert (tmp_path / "spoken.mp3").read_bytes() == b"mp3"
 
 
 def test_the_hooks_guide_lists_voices(emulator: RunningEmulator) -> None:
