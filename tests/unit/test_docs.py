@@ -130,6 +130,28 @@ def test_the_troubleshooting_page_or_the_reference_names_each_error() -> None:
     assert not undrawn
 
 
+def headings(markdown: Path) -> set[str]:
+    """Give the anchors that a page's headings have, on GitHub and in the built site alike."""
+    text = re.sub(r"^```.*?^```", "", markdown.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_link_leads_to_a_page_and_a_heading_of_it(markdown: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", markdown.read_text(), flags=re.DOTALL | re.MULTILINE)
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = markdown.parent / name if name else markdown
+        assert target.is_file(), link
+        assert not anchor or anchor in headings(target), link
+
+
 @pytest.mark.parametrize(
     "command",
     [
