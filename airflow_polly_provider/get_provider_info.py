@@ -59,8 +59,9 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "token_namespace": {
                         "description": (
-                            "Told apart by this, two deployments that share an AWS account, and dag and run "
-                            "ids, never take each other's synthesis tasks for their own."
+                            "Where several Airflow deployments share an AWS account and have DAG ids and run "
+                            "ids in common: a name of its own for each, so that none takes another's "
+                            "synthesis tasks for its own."
                         ),
                         "type": "string",
                         "version_added": "0.1.0",
