@@ -85,6 +85,38 @@ class Schedule:
         return min(self.poke_interval, max(FIRST_CHECKS_EVERY_SECONDS, waited / 4))
 
 
+class CredentialsOutage:
+    """How long credentials have been refused, from the first refusal on and not from the last check before.
+
+    A wait that seldom asks would else find its grace used up when it learns that credentials expired.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the first refusal; 0 where credentials were usable at the last check."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def note(self, error: Exception | None) -> None:
+        """Take note of a check.
+
+        :param error: what it failed with; None where it went well
+        """
+        if isinstance(error, PollyCredentialsError):
+            self._began = time.monotonic() if self._began is None else self._began
+        elif error is None or isinstance(error, ClientError | PollyError):
+            self._began = None
+
+    def next_check_in(self, usual: float) -> float:
+        """Return the seconds until the next check: soon while credentials are refused.
+
+        :param usual: the seconds until then otherwise
+        """
+        return usual if self._began is None else min(usual, Schedule().next_check_in(self.seconds))
+
+
 def wait_goes_on(error: Exception, waited: float, without_credentials: float = math.inf) -> bool:
     """Tell whether a wait goes on after a check that failed with ``error``.
 
@@ -93,7 +125,7 @@ def wait_goes_on(error: Exception, waited: float, without_credentials: float = m
 
     :param error: what the hook raised
     :param waited: seconds since the wait began
-    :param without_credentials: seconds since credentials were last usable
+    :param without_credentials: seconds since credentials were first refused
     """
     if isinstance(error, ClientError):
         return is_throttling(error) or is_service_failure(error)
@@ -152,22 +184,21 @@ def wait_in_worker(
     :param deadline: seconds since the epoch
     :raises PollyWaitTimeoutError: the deadline passed
     """
-    began = had_credentials = time.monotonic()
+    began = time.monotonic()
+    outage = CredentialsOutage()
     last_status: str | None = None
     while True:
         try:
             synthesis_task = hook.get_speech_synthesis_task(synthesis_task_id)
         except CHECK_ERRORS as error:
-            now = time.monotonic()
+            outage.note(error)
             if isinstance(error, PollyCredentialsError):
                 hook.renew()
-            else:
-                had_credentials = now
-            if not wait_goes_on(error, now - began, now - had_credentials):
+            if not wait_goes_on(error, time.monotonic() - began, outage.seconds):
                 raise
             log.warning("Cannot see synthesis task %s now; the wait goes on: %s", synthesis_task_id, error)
         else:
-            had_credentials = time.monotonic()
+            outage.note(None)
             status = synthesis_task.get("TaskStatus")
             if status != last_status:
                 log.info("Synthesis task %s is %s", synthesis_task_id, status)
@@ -177,4 +208,5 @@ def wait_in_worker(
         remaining = deadline - time.time()
         if remaining <= 0:
             raise timed_out(synthesis_task_id, last_status)
-        time.sleep(min(schedule.next_check_in(time.monotonic() - began), remaining))
+        pause = outage.next_check_in(schedule.next_check_in(time.monotonic() - began))
+        time.sleep(min(pause, remaining))

@@ -32,6 +32,7 @@ from airflow_polly_provider.waiting import (
     CHECK_ERRORS,
     DEFAULT_POKE_INTERVAL_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
+    CredentialsOutage,
     Schedule,
     look_up,
     seconds,
@@ -85,6 +86,8 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
     template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
     ui_color = "#eabfff"
     operator_extra_links = CONSOLE_LINKS
+
+    _poke_until = math.inf
 
     def __init__(
         self,
@@ -143,6 +146,7 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
 
     def execute(self, context: Context) -> Any:
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
+        self._poke_until = time.monotonic() + self.timeout
         with self._skipping_as_asked():
             return self._defer() if self.deferrable else super().execute(context)
 
@@ -212,10 +216,26 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
     def _ask(self, synthesis_task_id: str) -> Mapping[str, Any]:
         try:
             return look_up(self.hook, synthesis_task_id)
-        except PollyCredentialsError:
-            # They may have expired since the last poke.
+        except PollyCredentialsError as error:
+            # They may have expired since the last poke; new ones may be late. Rescheduled, the next poke
+            # would not know since when, so this one asks on.
+            return self._ask_with_new_credentials(synthesis_task_id, error)
+
+    def _ask_with_new_credentials(self, synthesis_task_id: str, refused: Exception) -> Mapping[str, Any]:
+        outage = CredentialsOutage()
+        outage.note(refused)
+        while True:
             self.hook.renew()
-            return look_up(self.hook, synthesis_task_id)
+            try:
+                return look_up(self.hook, synthesis_task_id)
+            except PollyCredentialsError as error:
+                if not wait_goes_on(error, math.inf, outage.seconds):
+                    raise
+                remaining = self._poke_until - time.monotonic()
+                if remaining <= 0:
+                    raise AirflowSensorTimeout(f"The timeout passed without credentials: {error}") from error
+                self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
+            time.sleep(outage.next_check_in(remaining))
 
     @contextmanager
     def _skipping_as_asked(self) -> Iterator[None]:

@@ -270,8 +270,9 @@ class StatusPoller:
 
     def _report_error(self, wait: Wait, error: Exception) -> None:
         now = time.monotonic()
-        self._put_off([wait], now)
-        if not wait_goes_on(error, now - wait.began, self._requests.without_credentials):
+        outage = self._requests.outage
+        wait.due = now + outage.next_check_in(wait.schedule.next_check_in(now - wait.began))
+        if not wait_goes_on(error, now - wait.began, outage.seconds):
             wait.over = True
             wait.news.put_nowait(error if isinstance(error, PollyError) else _in_our_words(error))
         elif not wait.in_trouble:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airflow_polly_provider.exceptions import PollyCredentialsError
+from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError
 from airflow_polly_provider.hooks.errors import is_throttling
 from airflow_polly_provider.settings import status_requests_per_second
 from airflow_polly_provider.triggers import metrics
 from airflow_polly_provider.triggers.rate import AdaptiveRate
+from airflow_polly_provider.waiting import CredentialsOutage
 
 if TYPE_CHECKING:
     from airflow_polly_provider.hooks.polly import PollyHook
@@ -31,12 +31,8 @@ class StatusRequests:
     def __init__(self, settings: HookSettings) -> None:
         self._settings = settings
         self._rate = AdaptiveRate(status_requests_per_second())
-        self._had_credentials = time.monotonic()
-
-    @property
-    def without_credentials(self) -> float:
-        """The seconds since credentials were last usable."""
-        return time.monotonic() - self._had_credentials
+        self.outage = CredentialsOutage()
+        """How long credentials have been refused."""
 
     async def send(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the hook, and again as long as Polly throttles for a while.
@@ -52,11 +48,13 @@ class StatusRequests:
             try:
                 answer = await asyncio.to_thread(self._call_hook, method, *args, **kwargs)
                 outcome = "ok"
-            except PollyCredentialsError:
-                self._hook.renew()
+            except PollyError as error:
+                self.outage.note(error)
+                if isinstance(error, PollyCredentialsError):
+                    self._hook.renew()
                 raise
             except ClientError as error:
-                self._had_credentials = time.monotonic()
+                self.outage.note(error)
                 if not is_throttling(error):
                     raise
                 outcome = "throttled"
@@ -65,7 +63,7 @@ class StatusRequests:
                 if throttled > _THROTTLED_AT_MOST:
                     raise
             else:
-                self._had_credentials = time.monotonic()
+                self.outage.note(None)
                 return answer
             finally:
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)

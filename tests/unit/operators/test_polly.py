@@ -20,7 +20,7 @@ from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
 from tests.unit.support import Refusal, context, deferral_of, execute, start_operator, synthesis_task
 
 if TYPE_CHECKING:
-    from tests.unit.support import Wire
+    from tests.unit.support import Answer, Request, Wire
 
 SCHEDULED = synthesis_task(status="scheduled")
 COMPLETED = synthesis_task(status="completed")
@@ -191,6 +191,24 @@ class TestWaitInWorker:
     def test_survives(self, wire: Wire, trouble: Refusal) -> None:
         started_then(wire, trouble, SCHEDULED, trouble, COMPLETED)
         operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
+        assert execute(operator)["TaskStatus"] == "completed"
+
+    def test_survives_credentials_that_expire_between_two_checks_that_lie_far_apart(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept: list[float] = []
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + sum(slept))
+        monkeypatch.setattr(time, "sleep", slept.append)
+        refused = Refusal("ExpiredTokenException", 403)
+
+        def answer(_: Request) -> Answer:
+            if not slept or max(slept) < waiting.CREDENTIALS_GRACE_SECONDS:
+                return SCHEDULED
+            return refused if slept[-1] > waiting.CREDENTIALS_GRACE_SECONDS else COMPLETED
+
+        wire.answer = answer
+        operator = get_operator(wait_for_completion=True, deferrable=False, poke_interval=3600)
         assert execute(operator)["TaskStatus"] == "completed"
 
     def test_of_start_may_be_retried_after_a_failed_synthesis_task(self, wire: Wire) -> None:

@@ -10,14 +10,23 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 
 from airflow_polly_provider.aws_base import AwsBaseSensor
-from airflow_polly_provider.exceptions import PollyError, PollyInvalidRequestError
+from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError, PollyInvalidRequestError
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
 from airflow_polly_provider.triggers import events
-from tests.unit.support import context, deferral_of, execute, running, synthesis_task
+from airflow_polly_provider.waiting import CREDENTIALS_GRACE_SECONDS
+from tests.unit.support import (
+    Refusal,
+    connection,
+    context,
+    deferral_of,
+    execute,
+    running,
+    synthesis_task,
+)
 
 if TYPE_CHECKING:
-    from tests.unit.support import Wire
+    from tests.unit.support import Answer, Request, Wire
 
 # What Airflow passes on for a deferral that it ended itself, from 2.11 to 3.3.
 TIME_OUTS = ["Trigger/execution timeout", "Trigger timeout"]
@@ -66,6 +75,33 @@ class TestPoking:
         with pytest.raises(AirflowSensorTimeout):
             execute(sensor(poke_interval=10, timeout=timedelta(seconds=45)))
         assert sum(slept) == pytest.approx(50, abs=1)
+
+    def test_goes_on_in_the_same_look_though_new_credentials_are_late(
+        self, wire: Wire, slept: list[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def answer(request: Request) -> Answer:
+            if wire.count("t1") == 4:
+                monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-2"))
+            if request.region == "eu-west-1":
+                return Refusal("ExpiredTokenException", 403)
+            return synthesis_task()
+
+        wire.answer = answer
+        # Rescheduled, each look is a process of its own.
+        assert sensor(mode="reschedule", poke_interval=3600).poke(context()).is_done
+        assert 0 < sum(slept) < 60
+
+    def test_ends_when_credentials_stay_bad(self, wire: Wire, slept: list[float]) -> None:
+        wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
+        with pytest.raises(PollyCredentialsError, match="AWS refused the credentials"):
+            execute(sensor(poke_interval=10))
+        assert sum(slept) == pytest.approx(CREDENTIALS_GRACE_SECONDS, abs=60)
+
+    def test_ends_at_the_timeout_though_credentials_are_bad(self, wire: Wire, slept: list[float]) -> None:
+        wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
+        with pytest.raises(AirflowSensorTimeout, match="AWS refused the credentials"):
+            execute(sensor(timeout=60))
+        assert sum(slept) == pytest.approx(60, abs=1)
 
     def test_takes_a_whole_synthesis_task_for_its_id(self, wire: Wire) -> None:
         assert execute(sensor(synthesis_task_id=events.finished(synthesis_task("t7"))["synthesis_task"]))

@@ -301,6 +301,17 @@ class TestGoesOn:
         wire.answer = answer
         assert await status_of(trigger()) == "completed"
 
+    async def test_with_credentials_that_expire_between_two_checks_that_lie_far_apart(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.5)
+        monkeypatch.setattr(waiting, "FIRST_CHECKS_EVERY_SECONDS", 0.05)
+        wire.script(SCHEDULED, *[Refusal("ExpiredTokenException", 403)] * 2, COMPLETED)
+        seldom = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id=new_id(), deadline=time.time() + 20, poke_interval=1, exponential_backoff=True
+        )
+        assert await status_of(seldom) == "completed"
+
     async def test_for_a_failed_synthesis_task_until_that_is_known(self, wire: Wire) -> None:
         wire.script(SCHEDULED, synthesis_task(status="failed", TaskStatusReason="no bucket"))
         event = await event_of(trigger())

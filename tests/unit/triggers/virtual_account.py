@@ -133,8 +133,7 @@ def poll(account: Account, schedule: Schedule) -> Outcome:
             await asyncio.sleep(_ANSWER_SECONDS)
             return function(*args, **kwargs)
 
-        for module in (poller, requests):
-            patch.setattr(module, "time", SimpleNamespace(monotonic=clock))
+        patch.setattr(poller, "time", SimpleNamespace(monotonic=clock))
         patch.setattr(asyncio, "to_thread", in_no_thread)
         patch.setattr(requests, "AdaptiveRate", partial(AdaptiveRate, clock=clock))
         patch.setattr(requests, "status_requests_per_second", lambda: REQUESTS_PER_SECOND)
