@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import MappedOperator
 from airflow.triggers.base import StartTriggerArgs
 
+from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-TRIGGER = "airflow_polly_provider.triggers.polly.PollySpeechSynthesisTaskTrigger"
+TRIGGER = f"{PollySpeechSynthesisTaskTrigger.__module__}.{PollySpeechSynthesisTaskTrigger.__qualname__}"
 _NOT_MAPPED = "-1"
 _THIS_MAP_INDEX = "ti.map_index"
 
@@ -29,10 +31,14 @@ def start_trigger_args(synthesis_task_id: str, *, timeout: float, **trigger_kwar
     :param synthesis_task_id: a TaskId or a template for it
     :param timeout: seconds
     :param trigger_kwargs: further arguments of the trigger
+    :raises TypeError: for an argument that the trigger does not have
+    :raises ValueError: for a duration that is none
     """
+    # Made here too: in the triggerer a misspelt one would show only when the DAG runs.
+    trigger = PollySpeechSynthesisTaskTrigger(synthesis_task_id=synthesis_task_id, **trigger_kwargs)
     return StartTriggerArgs(
         trigger_cls=TRIGGER,
-        trigger_kwargs={"synthesis_task_id": synthesis_task_id, **trigger_kwargs},
+        trigger_kwargs={name: getattr(trigger, name) for name in ("synthesis_task_id", *trigger_kwargs)},
         next_method="execute_complete",
         next_kwargs=None,
         timeout=timedelta(seconds=timeout),

@@ -133,7 +133,8 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
         :param synthesis_task_id: the mapped operator's ``output`` that ``expand`` is given
         :param timeout: seconds or a timedelta
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
-            further arguments of the trigger
+            further arguments of the trigger; durations in seconds or as a timedelta
+        :raises TypeError: for an argument that the trigger does not have
         """
         return no_worker.start_trigger_args(
             no_worker.mapped_template_for(synthesis_task_id), timeout=seconds(timeout), **trigger_kwargs

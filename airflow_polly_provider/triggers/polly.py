@@ -17,10 +17,11 @@ from airflow_polly_provider.triggers import events
 from airflow_polly_provider.triggers.hook_settings import HookSettings
 from airflow_polly_provider.triggers.poller import poller_for
 from airflow_polly_provider.triggers.wait import Trouble
-from airflow_polly_provider.waiting import DEFAULT_POKE_INTERVAL_SECONDS, Schedule, timed_out
+from airflow_polly_provider.waiting import DEFAULT_POKE_INTERVAL_SECONDS, Schedule, seconds, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from datetime import timedelta
 
 _LATE_LOOK_SECONDS = 15.0
 """How long a wait that starts after its deadline, the triggerer having been away, still looks."""
@@ -55,9 +56,9 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         *,
         synthesis_task_id: str,
         deadline: float | None = None,
-        poke_interval: float = DEFAULT_POKE_INTERVAL_SECONDS,
+        poke_interval: float | timedelta = DEFAULT_POKE_INTERVAL_SECONDS,
         exponential_backoff: bool = False,
-        max_wait: float | None = None,
+        max_wait: float | timedelta | None = None,
         silent_fail: bool = False,
         end_from_trigger: bool = False,
         push_xcom: bool = True,
@@ -71,9 +72,9 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
         self.synthesis_task_id = synthesis_task_id
         self.deadline = deadline
-        self.poke_interval = poke_interval
+        self.poke_interval = seconds(poke_interval)
         self.exponential_backoff = exponential_backoff
-        self.max_wait = max_wait
+        self.max_wait = None if max_wait is None else seconds(max_wait)
         self.silent_fail = silent_fail
         self.end_from_trigger = end_from_trigger
         self.push_xcom = push_xcom

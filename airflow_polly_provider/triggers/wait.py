@@ -40,4 +40,7 @@ class Wait:
 
     def share_of_interval_gone(self, now: float) -> float:
         """Return how much of the interval until the next check is over: 1 when that is due."""
-        return min(1.0, max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began)))
+        if self.due <= now:
+            # The interval of a sensor with poke_interval=0 has no length.
+            return 1.0
+        return max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began))

@@ -91,6 +91,21 @@ def test_a_mapped_output_is_pulled_at_the_own_map_index(dag: DAG) -> None:
     assert args.timeout == timedelta(seconds=60)
 
 
+def test_a_mapped_sensors_settings_are_taken_as_the_sensor_takes_them(dag: DAG) -> None:
+    args = PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(
+        mapped_start().output, poke_interval=timedelta(minutes=1), max_wait=timedelta(minutes=9)
+    )
+    assert (args.trigger_kwargs["poke_interval"], args.trigger_kwargs["max_wait"]) == (60, 540)
+
+
+@pytest.mark.parametrize("wrong", [{"poke_intervall": 7}, {"poke_interval": "often"}])
+def test_a_mapped_sensors_wrong_setting_is_refused_when_the_dag_is_read(
+    dag: DAG, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"poke_intervall|'often'"):
+        PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(mapped_start().output, **wrong)
+
+
 def test_a_pull_that_would_hang_is_refused_saying_what_to_write() -> None:
     with pytest.raises(ValueError, match="map_indexes=-1"):
         sensor(synthesis_task_id="{{ ti.xcom_pull(task_ids='start', key='TaskId') }}")

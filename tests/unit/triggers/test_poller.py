@@ -7,6 +7,7 @@ import contextvars
 import gc
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,6 +129,22 @@ class TestSharing:
             assert await status_of(trigger("late")) == "completed"
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
+
+    @pytest.mark.parametrize("poke_interval", [0, timedelta(seconds=0.02)])
+    async def test_no_waits_interval_harms_the_others(self, wire: Wire, poke_interval: Any) -> None:
+        wire.may_list = True
+
+        def answer(request: Request) -> Answer:
+            if request.operation == "ListSpeechSynthesisTasks":
+                return {"SynthesisTasks": []}
+            asked = wire.count(request.synthesis_task_id)
+            return synthesis_task(request.synthesis_task_id, "completed" if asked > 3 else "scheduled")
+
+        wire.answer = answer
+        odd = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id=new_id(), deadline=time.time() + 20, poke_interval=poke_interval
+        )
+        assert await asyncio.gather(*map(status_of, [trigger(), trigger(), odd])) == ["completed"] * 3
 
     async def test_two_waits_for_the_same_synthesis_task_both_end(self, wire: Wire) -> None:
         wire.script(SCHEDULED, SCHEDULED, COMPLETED)
