@@ -18,6 +18,8 @@ from airflow.triggers.base import StartTriggerArgs
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.providers.common.compat.sdk import XComArg
 
 TRIGGER = f"{PollySpeechSynthesisTaskTrigger.__module__}.{PollySpeechSynthesisTaskTrigger.__qualname__}"
@@ -68,13 +70,23 @@ def mapped_template_for(value: XComArg) -> str:
 
 
 def _check_pulls(template: str) -> None:
-    for pull in re.finditer(r"xcom_pull\s*\(([^()]*)\)", template):
-        if "map_indexes" not in pull[1]:
+    for pull in _pulls_in(template):
+        if "map_indexes" not in pull:
             raise ValueError(
-                f"{pull[0]!r} would hang in the triggerer: with start_from_trigger=True give xcom_pull "
+                f"{pull!r} would hang in the triggerer: with start_from_trigger=True give xcom_pull "
                 "map_indexes=-1 (not mapped) or map_indexes=ti.map_index as well, or give the operator's "
                 "output."
             )
+
+
+def _pulls_in(template: str) -> Iterator[str]:
+    """Yield each call of ``xcom_pull``, with what other calls and brackets it holds."""
+    for begun in re.finditer(r"xcom_pull\s*\(", template):
+        depth, end = 1, begun.end()
+        while depth and end < len(template):
+            depth += {"(": 1, ")": -1}.get(template[end], 0)
+            end += 1
+        yield template[begun.start() : end]
 
 
 def _pull(value: XComArg, map_indexes: str) -> str:

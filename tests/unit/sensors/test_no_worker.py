@@ -106,9 +106,24 @@ def test_a_mapped_sensors_wrong_setting_is_refused_when_the_dag_is_read(
         PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(mapped_start().output, **wrong)
 
 
-def test_a_pull_that_would_hang_is_refused_saying_what_to_write() -> None:
+@pytest.mark.parametrize(
+    "pull",
+    [
+        "ti.xcom_pull(task_ids='start', key='TaskId')",
+        "ti.xcom_pull(task_ids=params.get('task'), key='TaskId')",
+        "ti.xcom_pull(('start'))['TaskId']",
+    ],
+)
+def test_a_pull_that_would_hang_is_refused_saying_what_to_write(pull: str) -> None:
     with pytest.raises(ValueError, match="map_indexes=-1"):
-        sensor(synthesis_task_id="{{ ti.xcom_pull(task_ids='start', key='TaskId') }}")
+        sensor(synthesis_task_id=f"{{{{ {pull} }}}}")
+
+
+def test_a_pull_that_names_its_map_index_is_taken() -> None:
+    template = "{{ ti.xcom_pull(task_ids=params.get('task'), key='TaskId', map_indexes=-1) }}"
+    assert (
+        sensor(synthesis_task_id=template).start_trigger_args.trigger_kwargs["synthesis_task_id"] == template
+    )
 
 
 def test_a_mapped_output_is_refused_where_the_sensor_is_not_mapped(dag: DAG) -> None:
