@@ -13,6 +13,7 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
+    SSOError,
     TokenRetrievalError,
 )
 
@@ -62,7 +63,15 @@ _BAD_CREDENTIALS_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError)
+NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
+# botocore has no class for credentials that were as old after their renewal as before.
+_STILL_EXPIRED = "refreshed credentials are still expired"
 
 
 def error_code(error: ClientError) -> str:
@@ -117,7 +126,9 @@ def explained(hook: PollyHook, action: str, subject: str | None = None) -> Itera
         raise PollyConfigurationError(f"{error} It comes from region_name or the connection.") from error
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
-    except NO_CREDENTIALS as error:
+    except (*NO_CREDENTIALS, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _STILL_EXPIRED not in str(error):
+            raise
         raise PollyCredentialsError(
             f"No AWS credentials for {action}: {hook.describe_connection()} ({error}). Set them in the "
             "connection, or give the worker and the triggerer a role."

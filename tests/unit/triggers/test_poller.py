@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import json
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    UnauthorizedSSOTokenError,
+)
 
 from airflow_polly_provider import waiting
 from airflow_polly_provider.exceptions import (
@@ -28,6 +34,8 @@ from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigge
 from tests.unit.support import Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.support import Answer, Request, Wire
 
 waiting_for: contextvars.ContextVar[str] = contextvars.ContextVar("waiting_for", default="nobody")
@@ -290,6 +298,7 @@ GOES_ON: dict[str, Answer] = {
     "an answer cut short": Truncated(),
     "not shown yet": Refusal("SynthesisTaskNotFoundException"),
     "credentials worn out": Refusal("ExpiredTokenException", 403),
+    "an SSO session that ended": UnauthorizedSSOTokenError(),
     "a status of a later Polly": synthesis_task(status="scheduled", TaskStatus="queued"),
 }
 
@@ -317,6 +326,24 @@ class TestGoesOn:
 
         wire.answer = answer
         assert await status_of(trigger()) == "completed"
+
+    async def test_with_credentials_that_a_process_renews_late(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """``credential_process`` in AWS's configuration, which may still give what it gave before."""
+        given = tmp_path / "credentials.json"
+
+        def give(until: datetime) -> None:
+            keys = {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "secret", "SessionToken": "token"}
+            given.write_text(json.dumps({"Version": 1, "Expiration": until.isoformat(), **keys}))
+
+        (tmp_path / "config").write_text(f"[default]\nregion=eu-west-1\ncredential_process=cat {given}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        give(datetime.now(UTC) - timedelta(minutes=1))
+        waiting_task = asyncio.create_task(status_of(trigger(aws_conn_id=None)))
+        await asyncio.sleep(0.5)
+        give(datetime.now(UTC) + timedelta(hours=1))
+        assert await waiting_task == "completed"
 
     async def test_with_credentials_that_expire_between_two_checks_that_lie_far_apart(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
