@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ _PUNCTUATION = (
 _PHONEMES = re.compile(r"\[\[.*?\]\]")
 _MARKUP = re.compile(r"<[^>]*>|&[^;\s]+;|\[\[.*?\]\]")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+# What espeak tells in pieces: contractions, and numbers digit by digit.
+_TOLD_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
 _ENTITY = re.compile(r"&[^;\s]+;")
 _ORDER = {"ssml": 0, "sentence": 1, "word": 2, "viseme": 3}
 
@@ -112,7 +115,18 @@ def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tup
         if length and start + length > end:
             spans.append((milliseconds, start, length))
         before, end = milliseconds, max(start + length, end)
-    return spans
+    return _whole_words(spans, hidden)
+
+
+def _whole_words(spans: list[tuple[int, int, int]], text: str) -> list[tuple[int, int, int]]:
+    """Widen each piece of a contraction or of a number to the whole of it."""
+    whole = [match.span() for match in _TOLD_IN_PIECES.finditer(text)]
+    widened = []
+    for milliseconds, first, length in spans:
+        index = bisect.bisect_right(whole, first, key=lambda span: span[0]) - 1
+        start, end = whole[index] if index >= 0 and first < whole[index][1] else (first, first)
+        widened.append((milliseconds, start, max(end, first + length) - start))
+    return widened
 
 
 def _sentences(events: Iterable[Event], spoken: SpokenText, data: bytes) -> Iterator[dict[str, Any]]:

@@ -107,6 +107,18 @@ def test_marks_point_into_the_text_and_into_the_audio(say, text_type, text):
             assert data[mark["start"] : mark["end"]] == b'<mark name="m"/>'
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I don't know, it's 1,234,567 things.", ["I", "don't", "know", "it's", "1,234,567", "things"]),
+        ("Don\u2019t pay 3.50 for the 1900th.", ["Don\u2019t", "pay", "3.50", "for", "the", "1900th"]),
+    ],
+)
+def test_a_contraction_and_a_number_are_one_word_each(say, text, words):
+    body, _ = say(Text=text, OutputFormat="json", SpeechMarkTypes=["word"])
+    assert [json.loads(line)["value"] for line in body.splitlines()] == words
+
+
 def test_marks_of_a_task_lie_in_the_bucket(client, start, ended, emulator):
     task = ended(start(OutputFormat="json", SpeechMarkTypes=["word"])["TaskId"])
     assert task["OutputUri"].endswith(".marks")
