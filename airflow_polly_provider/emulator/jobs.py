@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.emulator.aws import Aws
@@ -14,7 +16,7 @@ from airflow_polly_provider.emulator.synthesis import Synthesizer
 from airflow_polly_provider.emulator.tasks import COMPLETED, FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from airflow_polly_provider.emulator.pronunciation import Lexeme
@@ -38,6 +40,10 @@ class Jobs:
         self._synthesizer = Synthesizer(speech={"speech": True, "tone": False}.get(settings.audio or ""))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        # Work submitted in an earlier round than this one is of forgotten tasks, and is to leave no trace.
+        self._round = 0
+        self._waiting: set[Future[str | None]] = set()
+        self._writing = threading.Lock()
 
     def open(self) -> None:
         """Begin: load what is slow to load, create the buckets."""
@@ -52,6 +58,13 @@ class Jobs:
         self._synthesizer.close()
         if self.state is not None:
             self.state.close()
+
+    def forget(self) -> None:
+        """Let the work of all tasks so far come to nothing: no object and no notice from now on."""
+        with self._writing:
+            self._round += 1
+        for future in list(self._waiting):
+            future.cancel()
 
     def submit(self, job: KeptTask, task: SynthesisTask, store: TaskStore) -> None:
         """Do a task's work, now or when its turn comes.
@@ -71,10 +84,13 @@ class Jobs:
             region=job.region,
             synthesizer=self._synthesizer,
             aws=self.aws,
+            may_write=functools.partial(self._may_write, self._round),
             keep=functools.partial(self.state.keep_object, job.task_id) if self.state else None,
         )
         future = self._synthesizer.pool.submit(work)
-        future.add_done_callback(functools.partial(self._done, task, store))
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        future.add_done_callback(functools.partial(self._done, self._round, task, store))
 
     def report(self, task: SynthesisTask, store: TaskStore, outcome: str, reason: str | None = None) -> None:
         """Take note of how a task's work went.
@@ -133,7 +149,15 @@ class Jobs:
 
         return await asyncio.get_running_loop().run_in_executor(self._synthesizer.pool, work)
 
-    def _done(self, task: SynthesisTask, store: TaskStore, future: Future[str | None]) -> None:
+    @contextmanager
+    def _may_write(self, submitted_in: int) -> Iterator[bool]:
+        """Tell whether a task's object is still wanted, and hold off :meth:`forget` while it is written."""
+        with self._writing:
+            yield submitted_in == self._round
+
+    def _done(
+        self, submitted_in: int, task: SynthesisTask, store: TaskStore, future: Future[str | None]
+    ) -> None:
         if self._closed or self._loop is None or future.cancelled():
             return
         error = future.exception()
@@ -141,4 +165,9 @@ class Jobs:
             log.error("Synthesis task %s broke the emulator", task.task_id, exc_info=error)
         reason = f"The emulator failed: {error}" if error else future.result()
         outcome = FAILED if reason else COMPLETED
-        self._loop.call_soon_threadsafe(self.report, task, store, outcome, reason)
+
+        def report() -> None:
+            if submitted_in == self._round:
+                self.report(task, store, outcome, reason)
+
+        self._loop.call_soon_threadsafe(report)

@@ -11,6 +11,7 @@ from airflow_polly_provider.emulator.synthesis import SynthesisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from airflow_polly_provider.emulator.aws import Aws
@@ -48,6 +49,7 @@ def produce(
     region: str,
     synthesizer: Synthesizer,
     aws: Aws,
+    may_write: Callable[[], AbstractContextManager[bool]],
     keep: Callable[[Path], None] | None = None,
 ) -> str | None:
     """Speak a request's text into its bucket. Blocks; call it from the synthesizer's pool.
@@ -58,6 +60,7 @@ def produce(
     :param region: where the task was started.
     :param synthesizer: speaks.
     :param aws: holds the bucket.
+    :param may_write: entered to write; gives False where the task was forgotten meanwhile.
     :param keep: called with what was written.
     :return: why it failed, None if it did not.
     """
@@ -65,7 +68,9 @@ def produce(
     if not aws.bucket_exists(bucket, region):
         return f"Error occurred while trying to upload file to S3: the bucket {bucket} does not exist"
     try:
-        with synthesizer.synthesize(request, lexemes) as path:
+        with synthesizer.synthesize(request, lexemes) as path, may_write() as wanted:
+            if not wanted:
+                return None
             content_type = CONTENT_TYPES[request["OutputFormat"]]
             answer = aws.put_object(bucket, key, path, region=region, content_type=content_type)
             if keep is not None and answer.status == 200:

@@ -132,6 +132,7 @@ class PollyService:
     def reset(self) -> None:
         """Forget every task, and go back to the quotas of the start."""
         self._stores.clear()
+        self._jobs.forget()
         if self._jobs.state is not None:
             self._jobs.state.clear()
         self._catalogue.reset()

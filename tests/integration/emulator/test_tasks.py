@@ -89,6 +89,16 @@ def test_a_reset_empties_the_buckets_and_an_end_deletes_them(client):
         assert "short-lived" not in {bucket["Name"] for bucket in buckets}
 
 
+def test_what_a_reset_forgets_writes_no_object_later(client, start, ended, emulator):
+    for _ in range(8):
+        start(Text="A task that nobody waits for. " * 10)
+    emulator.reset()
+    # Its turn comes after theirs.
+    last = ended(start()["TaskId"])
+    objects = client("s3").list_objects_v2(Bucket=emulator.bucket)["Contents"]
+    assert [each["Key"] for each in objects] == [f"{last['TaskId']}.mp3"]
+
+
 def test_an_end_is_told_to_the_sns_topic(client, start, ended, emulator):
     sns, sqs = client("sns"), client("sqs")
     topic = sns.create_topic(Name="polly")["TopicArn"]
