@@ -44,6 +44,7 @@ class Jobs:
         self._round = 0
         self._waiting: set[Future[str | None]] = set()
         self._writing = threading.Lock()
+        self._kept_buckets: set[str] = set()
 
     def open(self) -> None:
         """Begin: load what is slow to load, create the buckets."""
@@ -120,6 +121,21 @@ class Jobs:
         if topic:
             subject, message = sns_notice(task.as_dict())
             self._synthesizer.pool.submit(self.aws.publish, topic, message, subject=subject, region=region)
+
+    def keep(self, job: KeptTask) -> None:
+        """Keep a task that was started on disk, where there is a folder for it, and that its bucket is there.
+
+        A task that is in progress when the emulator is killed needs its bucket after the restart.
+
+        :param job: the task.
+        """
+        if self.state is None:
+            return
+        self.state.keep(job)
+        bucket = job.request["OutputS3BucketName"]
+        if bucket not in self._kept_buckets and self.aws.bucket_exists(bucket, job.region):
+            self.state.keep_bucket(bucket, job.region)
+            self._kept_buckets.add(bucket)
 
     def restore_object(self, job: KeptTask) -> None:
         """Put the object that a task wrote back into its bucket.

@@ -172,8 +172,7 @@ class PollyService:
         rules.check_output(parameters)
         lexemes = self._lexemes(region, parameters)
         job = self._new_job(region, parameters, lexemes, billed)
-        if self._jobs.state is not None:
-            self._jobs.state.keep(job)
+        self._jobs.keep(job)
         task = self._remember(job)
         if fail_task is not None:
             self._jobs.report(task, self.store(region), FAILED, fail_task)
@@ -219,7 +218,13 @@ class PollyService:
         for region, lexicon in state.lexicons():
             self._catalogue.shelf(region).lexicons[lexicon.name] = lexicon
         self._catalogue.on_change = state.keep_lexicons
-        for job in state.tasks():
+        for bucket, region in state.buckets():
+            self.aws.create_bucket(bucket, region)
+        jobs = list(state.tasks())
+        if jobs and jobs[-1].created > self._clock.time():
+            # The clock was set forward before; without that, what is in progress would wait as long.
+            self._clock.advance(jobs[-1].created - self._clock.time())
+        for job in jobs:
             task = self._remember(job)
             if job.outcome == COMPLETED:
                 self._jobs.restore_object(job)

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     starts_at REAL, ends_at REAL, visible_at REAL, outcome TEXT, reason TEXT, ended INTEGER
 );
 CREATE TABLE IF NOT EXISTS lexicons (region TEXT, name TEXT, lexicon TEXT, PRIMARY KEY (region, name));
+CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, region TEXT);
 """
 
 
@@ -104,6 +105,18 @@ class DiskState:
                 task.visible_at,
             ),
         )
+
+    def keep_bucket(self, name: str, region: str) -> None:
+        """Keep that a bucket is there.
+
+        :param name: its name.
+        :param region: of the caller.
+        """
+        self._database.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", (name, region))
+
+    def buckets(self) -> list[tuple[str, str]]:
+        """Give the kept buckets with their regions."""
+        return self._database.execute("SELECT name, region FROM buckets").fetchall()
 
     def keep_object(self, task_id: str, path: Path) -> None:
         """Keep the object that a task wrote. For any thread.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 
 import boto3
@@ -69,6 +70,29 @@ def test_a_killed_emulator_finishes_its_tasks_after_its_restart(tmp_path):
         assert min(each["Size"] for each in objects) > 100
         arn = polly.get_lexicon(Name="mine")["LexiconAttributes"]["LexiconArn"]
         assert polly.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"a": "b"}
+
+
+def test_a_bucket_of_the_users_and_a_clock_set_forward_outlive_a_kill(tmp_path):
+    arguments = ["--state", str(tmp_path), "--audio", "tone", "--scheduled-seconds", "1"]
+    with emulator(*arguments) as (_, polly, s3):
+        s3.create_bucket(Bucket="mine")
+        urllib.request.urlopen(
+            urllib.request.Request(
+                f"{polly.meta.endpoint_url}/_emulator/clock",
+                data=b'{"advance_seconds": 3600}',
+                headers={"X-Polly-Emulator": "1"},
+            ),
+            timeout=10,
+        ).close()
+        task_id = polly.start_speech_synthesis_task(
+            Text="Hello", VoiceId="Joanna", OutputFormat="mulaw", OutputS3BucketName="mine"
+        )["SynthesisTask"]["TaskId"]
+    with emulator(*arguments) as (_, polly, s3):
+        deadline = time.monotonic() + 60
+        while statuses(polly)[task_id] in ("scheduled", "inProgress") and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert statuses(polly) == {task_id: "completed"}
+        assert s3.list_objects_v2(Bucket="mine")["Contents"][0]["Key"] == f"{task_id}.mulaw"
 
 
 def test_a_state_folder_that_cannot_be_used_is_told(tmp_path):
