@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+_STARTS = "StartSpeechSynthesisTask"
+_ERROR_CLASS = re.compile(r"[A-Za-z][\w.]*", re.ASCII)
 
 
 @dataclass(kw_only=True)
@@ -47,8 +51,20 @@ class Fault:
             raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
         if self.status is not None and not 400 <= self.status <= 599:
             raise ValueError(f"status is an HTTP status of an error, 400 to 599, not {self.status!r}")
-        if not 0 < self.share <= 1:
+        if not _is_number(self.share) or not 0 < self.share <= 1:
             raise ValueError(f"share is above 0 and at most 1, not {self.share!r}")
+        if self.times is not None and (not _is_number(self.times, int) or self.times < 1):
+            raise ValueError(f"times is a whole number from 1 on, or None for all calls, not {self.times!r}")
+        if not _is_number(self.delay_seconds) or self.delay_seconds < 0:
+            raise ValueError(f"delay_seconds is a number from 0 on, not {self.delay_seconds!r}")
+        if self.error is not None and not _ERROR_CLASS.fullmatch(str(self.error)):
+            raise ValueError(f"error is an error class such as ThrottlingException, not {self.error!r}")
+        if self.fail_task and self.operation not in ("*", _STARTS):
+            raise ValueError(f"fail_task is for {_STARTS}, which {self.operation} is not")
+
+
+def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 class Faults:

@@ -48,6 +48,8 @@ class Seed:
             raise ValueError(f"{self.status!r} is no status of a synthesis task")
         if self.ends_as not in (COMPLETED, FAILED):
             raise ValueError(f"A synthesis task ends completed or failed, not {self.ends_as!r}")
+        if not isinstance(self.members, dict):
+            raise TypeError(f"members is a mapping of Polly's SynthesisTask, not {self.members!r}")
 
 
 def plant(seed: Seed, store: TaskStore, clock: Clock, region: str) -> list[str]:
