@@ -67,6 +67,11 @@ def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: b
         raise ApiError("ValidationException", "OutputFormat json needs SpeechMarkTypes", reason="other")
     _check_rate(request, task=task)
     check_voice(request)
+    # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html names the engines that have them.
+    if output_format == MARKS and request.get("Engine") == "generative":
+        raise ApiError(
+            "ValidationException", "The generative engine does not support speech marks", reason="other"
+        )
     return _check_text(request, is_ssml=is_ssml, limits=limits)
 
 

@@ -97,8 +97,10 @@ def engine_refuses(engine: str, name: str, attributes: dict[str, str]) -> str | 
         return None
     if name in ("emphasis", "amazon:auto-breaths", "amazon:breath"):
         return name
-    if name == "prosody" and "pitch" in attributes:
-        return "prosody pitch"
+    if name == "prosody":
+        for attribute in ("pitch", "amazon:max-duration"):
+            if attribute in attributes:
+                return f"prosody {attribute}"
     if name == "amazon:effect" and (attributes.get("name") != "drc" or engine == "generative"):
         return "amazon:effect"
     return None

@@ -156,6 +156,10 @@ def test_each_listed_error_is_raised_as_its_class(emulator, lenient_polly, opera
         ({"Text": " "}, "empty"),
         ({"OutputFormat": "json"}, "needs SpeechMarkTypes"),
         ({"VoiceId": "Ruth"}, "does not support the selected engine: standard"),
+        (
+            {"Engine": "generative", "OutputFormat": "json", "SpeechMarkTypes": ["word"]},
+            "generative engine does not support speech marks",
+        ),
     ],
 )
 def test_what_the_model_does_not_allow_is_a_validation_exception(lenient_polly, more, message):

@@ -70,6 +70,7 @@ def test_what_polly_would_refuse_is_refused(ssml):
         ("neural", "<emphasis>no</emphasis>"),
         ("neural", "<prosody pitch='high'>no</prosody>"),
         ("long-form", "<amazon:effect name='whispered'>no</amazon:effect>"),
+        ("neural", "<prosody amazon:max-duration='2s'>no</prosody>"),
         ("generative", "<amazon:effect name='drc'>no</amazon:effect>"),
         ("standard", "<amazon:domain name='news'>no</amazon:domain>"),
     ],
