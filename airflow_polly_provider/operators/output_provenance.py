@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.operators.s3_path import checked_key
 from airflow_polly_provider.synthesis_task import S3Location, parse_output_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MAX_KEY_BYTES = 1024
-"""UTF-8 bytes that an S3 key may have.
-
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-"""
 
 _TASK_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -28,24 +23,7 @@ def checked_output_key(key: object, prefix: str | None) -> str:
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
     :raises PollyInvalidRequestError: empty, a folder, too long, a URI, or a key that Polly itself writes to
     """
-    if not isinstance(key, str):
-        raise PollyInvalidRequestError(f"output_s3_key must be a string, not {type(key).__name__}.")
-    if not key.strip():
-        raise PollyInvalidRequestError("output_s3_key is empty. Look at its rendered template.")
-    if key.startswith("s3://"):
-        raise PollyInvalidRequestError(
-            f"output_s3_key {key!r:.100} is a URI; give the key alone, without s3:// and without the bucket, "
-            "which is output_s3_bucket_name."
-        )
-    if key.endswith("/"):
-        raise PollyInvalidRequestError(
-            f"output_s3_key {key!r:.100} names a folder; give the object's whole key, such as "
-            "audio/alice.mp3. Look at its rendered template."
-        )
-    if (length := len(key.encode(errors="surrogatepass"))) > MAX_KEY_BYTES:
-        raise PollyInvalidRequestError(
-            f"output_s3_key has {length:,} bytes in UTF-8; S3 takes {MAX_KEY_BYTES:,}."
-        )
+    key = checked_key(key, parameter="output_s3_key")
     if is_pollys_key(key, prefix):
         raise PollyInvalidRequestError(
             f"output_s3_key {key!r:.100} is one that Polly itself may write to; give one without a TaskId."

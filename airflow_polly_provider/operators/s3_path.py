@@ -1,4 +1,4 @@
-"""A path that names an object in S3, as Airflow's object storage writes it."""
+"""A path that names an object in S3, as Airflow's object storage writes it, and the key in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from airflow_polly_provider.synthesis_task import S3Location
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MAX_KEY_BYTES = 1024
+"""UTF-8 bytes that an S3 key may have.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+"""
 
 _S3_SCHEME = re.compile(r"s3[an]?:")
 _S3_PATH = re.compile(r"s3[an]?://(?:(?P<connection>[^@/]*)@)?(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
@@ -45,3 +51,31 @@ def s3_path(path: object, hook_parameters: Mapping[str, Any], *, parameter: str)
         # The region of the operator is its own connection's.
         parameters |= {"aws_conn_id": found["connection"], "region_name": None}
     return S3Path(S3Location(found["bucket"], found["key"]), parameters)
+
+
+def checked_key(key: object, *, parameter: str) -> str:
+    """Return an object's key if one can be put there.
+
+    :param key: the rendered value
+    :param parameter: what it is or lies in, for the error's words
+    :raises PollyInvalidRequestError: empty, a folder, too long, or a URI
+    """
+    if not isinstance(key, str):
+        raise PollyInvalidRequestError(f"{parameter} must be a string, not {type(key).__name__}.")
+    if not key.strip():
+        raise PollyInvalidRequestError(f"{parameter} is empty. Look at its rendered template.")
+    if key.startswith("s3://"):
+        raise PollyInvalidRequestError(
+            f"{parameter} {key!r:.100} is a URI; give the key alone, without s3:// and without the bucket, "
+            "which is output_s3_bucket_name."
+        )
+    if key.endswith("/"):
+        raise PollyInvalidRequestError(
+            f"{parameter} {key!r:.100} names a folder; give the object's whole key, such as "
+            "audio/alice.mp3. Look at its rendered template."
+        )
+    if (length := len(key.encode(errors="surrogatepass"))) > MAX_KEY_BYTES:
+        raise PollyInvalidRequestError(
+            f"{parameter} has {length:,} bytes in UTF-8; S3 takes {MAX_KEY_BYTES:,}."
+        )
+    return key

@@ -16,8 +16,7 @@ from airflow_polly_provider.exceptions import (
     PollyInvalidRequestError,
 )
 from airflow_polly_provider.hooks.errors import NO_CREDENTIALS, error_code
-from airflow_polly_provider.operators.output_provenance import MAX_KEY_BYTES
-from airflow_polly_provider.operators.s3_path import s3_path
+from airflow_polly_provider.operators.s3_path import checked_key, s3_path
 from airflow_polly_provider.synthesis_request import check_member
 from airflow_polly_provider.synthesis_task import S3Location
 
@@ -62,23 +61,15 @@ def speech_output(
     :raises PollyInvalidRequestError: they name none
     """
     if path is None:
-        return S3Output(_checked_location(bucket, key), hook_parameters)
+        return S3Output(_checked_location(bucket, key, "output_s3_key"), hook_parameters)
     if (found := s3_path(path, hook_parameters, parameter="output_path")) is None:
         return PathOutput(path)
-    return S3Output(_checked_location(*found.location), found.hook_parameters)
+    return S3Output(_checked_location(*found.location, "the key in output_path"), found.hook_parameters)
 
 
-def _checked_location(bucket: object, key: object) -> S3Location:
+def _checked_location(bucket: object, key: object, parameter: str) -> S3Location:
     check_member("OutputS3BucketName", bucket)
-    if not isinstance(key, str) or not key or key.endswith("/") or key.startswith("s3://"):
-        raise PollyInvalidRequestError(
-            f"output_s3_key must be the whole key of an object, such as audio/alice.mp3, not {key!r:.100}."
-        )
-    if len(key.encode()) > MAX_KEY_BYTES:
-        raise PollyInvalidRequestError(
-            f"output_s3_key has {len(key.encode()):,} bytes; S3 takes {MAX_KEY_BYTES:,}."
-        )
-    return S3Location(str(bucket), key)
+    return S3Location(str(bucket), checked_key(key, parameter=parameter))
 
 
 class S3Output:

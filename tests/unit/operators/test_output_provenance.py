@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.operators.output_provenance import (
-    MAX_KEY_BYTES,
     Provenance,
     checked_output_key,
     is_pollys_key,
     provenance_in,
 )
+from airflow_polly_provider.operators.s3_path import MAX_KEY_BYTES
 
 TASK_ID = "7e8d1036-b26e-498f-a8aa-a22527ddf6fa"
 MADE = Provenance(
