@@ -159,6 +159,8 @@ class PathOutput:
 
     def __init__(self, path: object) -> None:
         self._uri = str(path)
+        if not self._uri.strip():
+            raise PollyInvalidRequestError("output_path is empty. Look at its rendered template.")
         self._local = local = _LOCAL_PATH.fullmatch(self._uri)
         if self._uri.endswith("/"):
             raise PollyInvalidRequestError(f"output_path {self._uri!r:.200} must name a file, not a folder.")

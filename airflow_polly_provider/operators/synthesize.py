@@ -51,8 +51,8 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
         in ``/`` or begins with ``s3://``, and over S3's 1,024 bytes
     :param output_path: in place of the two, a file on any file system that Airflow knows:
         ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath; a file that
-        is there is replaced. Refused if it names a folder. ``s3://connection@bucket/key`` needs no s3fs;
-        without a connection in it, the operator's own is used
+        is there is replaced. Refused if it is empty or names a folder. ``s3://connection@bucket/key`` needs
+        no s3fs; without a connection in it, the operator's own is used
     :param output_format: ``mp3``, ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or ``json`` for
         speech marks
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; Polly's default is standard

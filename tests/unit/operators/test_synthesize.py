@@ -60,6 +60,8 @@ class TestChecks:
             ("s3://bucket/audio/", "the key in output_path 'audio/' names a folder"),
             ("s3a://connection@Bucket/a.mp3", "bare name"),
             ("file:///data/", "must name a file"),
+            ("", "output_path is empty"),
+            ("\n", "output_path is empty"),
         ],
     )
     def test_refuse_a_path_that_names_no_file(self, path: str, words: str) -> None:
