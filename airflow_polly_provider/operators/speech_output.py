@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 64 * 1024
 _LOCAL_PATH = re.compile(r"(?:(?:file|local)://(?:[^@/]*@)?)?(?P<path>(?![\w+.-]+://).+)", re.DOTALL)
+# What botocore names us-east-1's endpoint; Polly names the region in its own OutputUri.
+_GLOBAL_ENDPOINT = "https://s3.amazonaws.com"
+_US_EAST_1_ENDPOINT = "https://s3.us-east-1.amazonaws.com"
 _FINAL_CODES = {
     "AccessDenied": (PollyConfigurationError, "allow s3:PutObject on it to the connection's identity"),
     "NoSuchBucket": (PollyInvalidRequestError, "there is no such bucket"),
@@ -95,7 +98,8 @@ class S3Output:
             client.generate_presigned_url(
                 "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
             )
-        self._endpoint = client.meta.endpoint_url
+        endpoint = client.meta.endpoint_url.rstrip("/")
+        self._endpoint = _US_EAST_1_ENDPOINT if endpoint == _GLOBAL_ENDPOINT else endpoint
         with speak() as speech:
             hook: Any = S3Hook(
                 **self._hook_parameters,

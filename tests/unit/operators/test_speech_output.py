@@ -29,6 +29,14 @@ def billed() -> SpeechStream:
     pytest.fail("Polly was asked before it was plain that the audio can be stored")
 
 
+class AskedError(Exception):
+    """Ends an operator where it asks Polly."""
+
+
+def ask() -> SpeechStream:
+    raise AskedError
+
+
 class TestS3BeforePollyIsAsked:
     def output(self, path: str = "s3://other@my-audio/a.mp3") -> Any:
         own = {"aws_conn_id": "aws_default", "region_name": "eu-west-1"}
@@ -53,16 +61,34 @@ class TestS3BeforePollyIsAsked:
         """The check itself sends nothing: there is no network here."""
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
 
-        class AskedError(Exception):
-            pass
-
-        def ask() -> SpeechStream:
-            raise AskedError
-
         output = self.output()
         assert isinstance(output, S3Output)
         with pytest.raises(AskedError):
             output.receive(ask)
+
+    @pytest.mark.parametrize(
+        ("settings", "endpoint"),
+        [
+            ({"region_name": "eu-west-1"}, "https://s3.eu-west-1.amazonaws.com"),
+            ({"region_name": "us-east-1"}, "https://s3.us-east-1.amazonaws.com"),
+            (
+                {"region_name": "us-east-1", "endpoint_url": "http://127.0.0.1:9000/"},
+                "http://127.0.0.1:9000",
+            ),
+        ],
+        ids=["a region", "us-east-1", "an endpoint with a slash"],
+    )
+    def test_its_address_has_pollys_form(
+        self, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], endpoint: str
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(**settings))
+        output = self.output()
+        with pytest.raises(AskedError):
+            output.receive(ask)
+        assert output.where() == {
+            "OutputUri": f"{endpoint}/my-audio/a.mp3",
+            "OutputS3Uri": "s3://my-audio/a.mp3",
+        }
 
 
 class _Kept(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
