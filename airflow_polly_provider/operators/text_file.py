@@ -74,7 +74,7 @@ def text_from_file(
         template = environment.get_template(file_name)
         # Copying Airflow 2.11's context would warn of each deprecated key in it.
         variables: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  # read only
-        return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+        rendered = "".join(template.root_render_func(template.new_context(variables, shared=True)))
     except UnicodeDecodeError as error:
         raise PollyInvalidRequestError(f"The template file {file_name!r} is not UTF-8: {error}.") from error
     except TemplateNotFound as error:
@@ -84,3 +84,5 @@ def text_from_file(
             "beside the DAG file, or name its folder in the DAG's template_searchpath; a text with white "
             "space in it is never taken for a file name."
         ) from error
+    # Some editors begin a file with a byte order mark, which Polly would get, and bill, as text.
+    return rendered.removeprefix("\ufeff")

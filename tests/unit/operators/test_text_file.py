@@ -84,6 +84,10 @@ class TestTextFile:
         (tmp_path / "hello.ssml").write_text(written, encoding="utf-8")
         assert speak("hello.ssml")["Text"] == written
 
+    def test_does_not_begin_with_a_byte_order_mark(self, speak: Any, tmp_path: Path) -> None:
+        (tmp_path / "hello.ssml").write_text("<speak>Hello</speak>", encoding="utf-8-sig")
+        assert speak("hello.ssml")["Text"] == "<speak>Hello</speak>"
+
     def test_that_is_missing_is_named_with_the_folders(self, speak: Any, wire: Wire, tmp_path: Path) -> None:
         with pytest.raises(PollyInvalidRequestError) as error:
             speak("missing.txt")
