@@ -107,12 +107,7 @@ def _collect(hook: Any, output_s3_uri: str) -> None:
 
     if (asset := _asset_of(output_s3_uri)) is None:
         return
-    collector = get_hook_lineage_collector()
-    # Asked first: on Airflow 2.11 a look into a collector that nobody reads is a warning in the log.
-    told = collector.collected_assets.outputs if collector.has_collected else []
-    # S3Hook has told already, where it was a worker that uploaded the object.
-    if asset.uri not in {output.asset.uri for output in told}:
-        collector.add_output_asset(context=hook, uri=asset.uri)
+    get_hook_lineage_collector().add_output_asset(context=hook, uri=asset.uri)
 
 
 def _add_to_events(context: Context, outlets: Any, value: Mapping[str, Any], *, written: bool) -> None:

@@ -101,16 +101,17 @@ class S3Output:
         endpoint = client.meta.endpoint_url.rstrip("/")
         self._endpoint = _US_EAST_1_ENDPOINT if endpoint == _GLOBAL_ENDPOINT else endpoint
         with speak() as speech:
-            hook: Any = S3Hook(
-                **self._hook_parameters,
-                # One part in memory at a time.
-                transfer_config_args={"use_threads": False},
-                extra_args={"ContentType": speech.content_type} if speech.content_type else {},
-            )
-            hook.conn = client
-            upload: Any = hook.load_file_obj
+            # One part in memory at a time.
+            hook: Any = S3Hook(**self._hook_parameters, transfer_config_args={"use_threads": False})
             with self._explained():
-                upload(speech, self.location.key, self.location.bucket, replace=True)
+                # The hook's own method reports to lineage an asset whose key is cut off at "#".
+                client.upload_fileobj(
+                    speech,
+                    self.location.bucket,
+                    self.location.key,
+                    ExtraArgs={"ContentType": speech.content_type} if speech.content_type else {},
+                    Config=hook.transfer_config,
+                )
         return speech
 
     def where(self) -> dict[str, str]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
 from botocore.exceptions import ClientError
 
 from airflow_polly_provider.emulator.worker import speech_available
 from airflow_polly_provider.operators import patient_start
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+from tests.unit.support import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +115,34 @@ class TestS3:
         assert run.task("speak") == ("success", 1), run.output
         assert run.xcoms("speak")["OutputS3Uri"] == f"s3://{clean_bucket}/{KEY}"
         assert exists(s3, clean_bucket, KEY)
+
+    @pytest.mark.parametrize(("key", "asset"), [(KEY, KEY), ("Zürich#2.mp3", "Z%C3%BCrich%232.mp3")])
+    def test_is_one_asset_of_hook_lineage(
+        self,
+        emulator: RunningEmulator,
+        clean_bucket: str,
+        monkeypatch: pytest.MonkeyPatch,
+        key: str,
+        asset: str,
+    ) -> None:
+        try:
+            from airflow.sdk import lineage
+        except ImportError:
+            from airflow.lineage import hook as lineage
+        # Airflow's own collects where something reads it.
+        collector = lineage.HookLineageCollector()
+        monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
+        execute(
+            PollySynthesizeSpeechOperator(
+                task_id="speak",
+                text=TEXT,
+                voice_id="Amy",
+                output_s3_bucket_name=clean_bucket,
+                output_s3_key=key,
+            )
+        )
+        told = get_hook_lineage_collector().collected_assets.outputs
+        assert [output.asset.uri for output in told] == [f"s3://{clean_bucket}/{asset}"]
 
     def test_is_written_with_the_paths_own_connection(
         self, emulator: RunningEmulator, run_dag: Runner, clean_bucket: str

@@ -130,11 +130,6 @@ class TestHookLineage:
         assert (collected(), alias_events(running_context["outlet_events"])) == ([], [])
         assert "no such asset" in caplog.text
 
-    def test_has_it_once_where_s3hook_told_of_it_too(self) -> None:
-        get_hook_lineage_collector().add_output_asset(context=object(), uri=URI)
-        start(deferrable=True).execute_complete(context(), finished(COMPLETED))
-        assert collected() == [URI]
-
     @pytest.mark.parametrize(
         ("operator", "later"),
         [
