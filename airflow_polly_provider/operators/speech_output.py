@@ -207,8 +207,9 @@ class PathOutput:
                 yield file
             self._finish(unfinished)
         except BaseException:
-            # Whatever ended it, also Airflow's signals, the part must not stay.
-            with contextlib.suppress(OSError):
+            # Whatever ended it, also Airflow's signals, the part must not stay. What ended it is told, not
+            # what comes here: each file system has errors of its own.
+            with contextlib.suppress(Exception):
                 files.rm(unfinished)
             raise
 

@@ -8,7 +8,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_polly_provider.exceptions import PollyConfigurationError, PollyCredentialsError
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyCredentialsError,
+    PollyInvalidRequestError,
+)
 from airflow_polly_provider.operators.speech_output import PathOutput, S3Output, speech_output
 from airflow_polly_provider.operators.speech_stream import SpeechStream
 from tests.unit.support import connection
@@ -135,6 +139,15 @@ class TestObjectStore:
         assert files.cat("/bucket/a.mp3") == AUDIO
         assert files.ls("/bucket", detail=False) == ["/bucket/a.mp3"]
         assert not caplog.records
+
+    def test_that_denies_deleting_hides_no_refusal_of_pollys(self, output: PathOutput) -> None:
+        """It is final; the object store's own error would be retried."""
+
+        def refused() -> SpeechStream:
+            raise PollyInvalidRequestError("no SSML")
+
+        with pytest.raises(PollyInvalidRequestError, match="no SSML"):
+            output.receive(refused)
 
     def test_that_can_rename_does(self, output: PathOutput) -> None:
         class Renaming(_Kept):
