@@ -15,6 +15,8 @@ from botocore.exceptions import (
     HTTPClientError,
     ProxyConnectionError,
 )
+from urllib3.exceptions import ConnectTimeoutError as ProxyTimeoutError
+from urllib3.exceptions import NewConnectionError
 
 from airflow_polly_provider.exceptions import PollyCredentialsError, PollyIncompleteAnswerError
 from airflow_polly_provider.hooks.errors import is_throttling
@@ -32,7 +34,8 @@ MAY_HAVE_STARTED = (ClientError, ConnectionError, HTTPClientError, PollyIncomple
 """What :func:`start_when_taken` raises when it cannot tell whether a synthesis task was started."""
 
 # Nothing was sent, so the request may be repeated as it is.
-_NOT_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+_NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
+_PROXY_NOT_REACHED = (NewConnectionError, ProxyTimeoutError)
 
 THROTTLED_PATIENCE_SECONDS = 60 * 60.0
 """How long a start is repeated that was throttled: hundreds of starts get through in this time."""
@@ -97,8 +100,19 @@ def when_taken(
 
 def _patience_with(error: Exception) -> float:
     """Return for how many seconds a start is repeated after this error: none where it may have worked."""
-    if isinstance(error, _NOT_SENT):
+    if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
         return NOT_SENT_PATIENCE_SECONDS
     if isinstance(error, ClientError) and is_throttling(error):
         return THROTTLED_PATIENCE_SECONDS
     return 0.0
+
+
+def _stopped_before_proxy(error: Exception) -> bool:
+    """Tell whether a request went no further than a proxy, which could not be reached or refused a tunnel.
+
+    urllib3 blames the proxy for an answer that was lost on the way through it, too.
+    """
+    if not isinstance(error, ProxyConnectionError):
+        return False
+    cause = getattr(error.kwargs["error"], "original_error", None)
+    return isinstance(cause, _PROXY_NOT_REACHED) or str(cause).startswith("Tunnel connection failed")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import threading
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -36,6 +40,41 @@ class Store(dict[str, Any]):
 
     def set(self, key: str, value: Any) -> None:
         self[key] = value
+
+
+class ProxyThatLosesAnswersToPosts(BaseHTTPRequestHandler):
+    """An HTTP proxy that hands every request on, and hangs up where it should answer a POST."""
+
+    def do_GET(self) -> None:
+        status, answer = self.handed_on()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_POST(self) -> None:
+        self.handed_on()
+
+    def handed_on(self) -> tuple[int, bytes]:
+        url = urlsplit(self.path)
+        server = http.client.HTTPConnection(url.netloc, timeout=10)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        server.request(self.command, f"{url.path}?{url.query}", body, dict(self.headers))
+        answer = server.getresponse()
+        try:
+            return answer.status, answer.read()
+        finally:
+            server.close()
+
+
+@pytest.fixture
+def losing_proxy() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), ProxyThatLosesAnswersToPosts) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +177,15 @@ def test_one_fault_at_the_start_leaves_one_synthesis_task(
 ) -> None:
     polly.faults.add(START, **fault)
     task = durable(polly, store=Store() if with_store else None, look_seconds=2, read_timeout=1)
+    assert started(polly) == 1
+    assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
+
+
+def test_an_answer_that_a_proxy_lost_leaves_one_synthesis_task(
+    polly: RunningEmulator, losing_proxy: str
+) -> None:
+    """urllib3 says of it that the proxy could not be reached."""
+    task = durable(polly, proxies={"http": losing_proxy})
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
 
