@@ -15,7 +15,11 @@ from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollySynthesisTaskNotFoundError,
 )
-from airflow_polly_provider.operators.patient_start import MAY_HAVE_STARTED, start_when_taken
+from airflow_polly_provider.operators.patient_start import (
+    MAY_HAVE_STARTED,
+    start_when_taken,
+    surely_not_taken,
+)
 from airflow_polly_provider.synthesis_task import TaskStatus, parse_output_uri
 from airflow_polly_provider.waiting import look_up
 
@@ -147,6 +151,8 @@ class DurableStart:
             try:
                 started = start_when_taken(self._hook, self._request, before_each=self._memory.note_asking)
             except MAY_HAVE_STARTED as error:
+                if surely_not_taken(error):
+                    raise
                 lost += 1
                 if found := self._after_lost_answer(error):
                     return found

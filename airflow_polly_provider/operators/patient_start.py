@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 MAY_HAVE_STARTED = (ClientError, ConnectionError, HTTPClientError, PollyIncompleteAnswerError)
-"""What :func:`start_when_taken` raises when it cannot tell whether a synthesis task was started."""
+"""What :func:`start_when_taken` raises besides refusals; :func:`surely_not_taken` tells some of it apart."""
 
 # Nothing was sent, so the request may be repeated as it is.
 _NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
@@ -96,6 +96,11 @@ def when_taken(
             delay = random.uniform(0, min(_LONGEST_BACK_OFF_SECONDS, 2.0**refused))
             log.warning("Polly takes no %s now (%s); again in %.1f s", what, error, delay)
             time.sleep(delay)
+
+
+def surely_not_taken(error: Exception) -> bool:
+    """Tell whether an error shows that Polly did not take the request: there is nothing to look for."""
+    return _patience_with(error) > 0
 
 
 def _patience_with(error: Exception) -> float:

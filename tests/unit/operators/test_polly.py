@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowTaskTimeout
+from botocore.exceptions import ClientError, EndpointConnectionError, ProxyConnectionError
+from urllib3.exceptions import NewConnectionError, ProxyError
 
 from airflow_polly_provider import waiting
 from airflow_polly_provider.exceptions import (
@@ -15,6 +18,7 @@ from airflow_polly_provider.exceptions import (
     PollySynthesisTaskFailedFinalError,
     PollyWaitTimeoutError,
 )
+from airflow_polly_provider.operators import patient_start
 from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator
 from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
 from tests.unit.support import Refusal, context, deferral_of, execute, start_operator, synthesis_task
@@ -39,6 +43,11 @@ def started_then(wire: Wire, *later: Any) -> None:
         return checks.pop(0) if len(checks) > 1 else checks[0]
 
     wire.answer = answer
+
+
+def through_proxy(cause: Exception) -> ProxyConnectionError:
+    """What botocore raises where urllib3 blames the proxy."""
+    return ProxyConnectionError(proxy_url="proxy", error=ProxyError("Unable to connect to proxy", cause))
 
 
 def get_operator(**arguments: Any) -> PollyGetSpeechSynthesisTaskOperator:
@@ -143,6 +152,28 @@ class TestStart:
         with pytest.raises(PollyInvalidRequestError, match=r"InvalidSsmlException.*Invalid SSML"):
             execute(start_operator(text="<speak>", text_type="ssml"))
         assert len(wire.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("trouble", "patience"),
+        [
+            pytest.param(Refusal("ThrottlingException"), 3600, id="throttled"),
+            pytest.param(EndpointConnectionError(endpoint_url="polly"), 300, id="no connection"),
+            pytest.param(through_proxy(NewConnectionError(None, "refused")), 300, id="no way to the proxy"),
+            pytest.param(through_proxy(OSError("Tunnel connection failed: 503 Busy")), 300, id="no tunnel"),
+        ],
+    )
+    def test_that_was_never_taken_is_repeated_and_ends_with_its_own_error(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, trouble: Any, patience: float
+    ) -> None:
+        """No answer was lost: there is nothing to look for, and no permission to list is missed."""
+        slept: list[float] = []
+        clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+        monkeypatch.setattr(patient_start, "time", clock)
+        wire.answer = lambda _: trouble
+        wire.may_list = False
+        with pytest.raises(ClientError if isinstance(trouble, Refusal) else type(trouble)):
+            execute(start_operator())
+        assert patience <= sum(slept) < patience + 61
 
     def test_denied_names_the_permission_and_is_final(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
