@@ -170,10 +170,7 @@ class PollyHook(AwsBaseHook):
         with explained(self, "polly:ListSpeechSynthesisTasks"):
             client = self.client if botocore_retries else self.client_without_retries
             page = client.list_speech_synthesis_tasks(**request)
-        if page["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
-            page.setdefault("SynthesisTasks", [])
-        if "SynthesisTasks" not in page:
-            raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no SynthesisTasks.")
+        page["SynthesisTasks"] = _list_in(page, "SynthesisTasks")
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
@@ -251,12 +248,15 @@ class PollyHook(AwsBaseHook):
         return response
 
     def list_lexicons(self) -> Iterator[LexiconDescriptionTypeDef]:
-        """Iterate over the account's pronunciation lexicons in this region, page by page."""
+        """Iterate over the account's pronunciation lexicons in this region, page by page.
+
+        :raises PollyIncompleteAnswerError: an answer was cut short
+        """
         token = None
         while True:
             with explained(self, "polly:ListLexicons"):
                 page = self.client.list_lexicons(**_given(NextToken=token))
-            yield from page["Lexicons"]
+            yield from _list_in(page, "Lexicons")
             if not (token := page.get("NextToken")):
                 return
 
@@ -293,14 +293,23 @@ class PollyHook(AwsBaseHook):
         """Return the tags of a lexicon, values by key.
 
         :param resource_arn: the lexicon's ARN
+        :raises PollyIncompleteAnswerError: the answer was cut short
         """
         with explained(self, "polly:ListTagsForResource"):
             response = self._untyped_client.list_tags_for_resource(ResourceArn=resource_arn)
-        return {tag["Key"]: tag["Value"] for tag in response["Tags"]}
+        return {tag["Key"]: tag["Value"] for tag in _list_in(response, "Tags")}
 
 
 def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _list_in(response: Mapping[str, Any], name: str) -> Any:
+    if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
+        return response.get(name, [])
+    if name not in response:
+        raise PollyIncompleteAnswerError(f"Polly's answer was cut short: it holds no {name}.")
+    return response[name]
 
 
 def _synthesis_task_in(response: Mapping[str, Any]) -> SynthesisTaskTypeDef:

@@ -243,6 +243,18 @@ class TestErrors:
         with pytest.raises(PollyIncompleteAnswerError):
             call(PollyHook(botocore_retries=False))
 
+    @pytest.mark.parametrize(
+        "call",
+        [
+            pytest.param(lambda hook: list(hook.list_lexicons()), id="lexicons"),
+            pytest.param(lambda hook: hook.list_tags_for_resource("arn:aws:polly:::lexicon/x"), id="tags"),
+        ],
+    )
+    def test_a_list_cut_short_is_an_error(self, wire: Wire, call: Callable[[PollyHook], Any]) -> None:
+        wire.answer = lambda _: Truncated()
+        with pytest.raises(PollyIncompleteAnswerError):
+            call(PollyHook())
+
     def test_no_error_tells_a_secret(self, wire: Wire) -> None:
         def refuse(request: Request) -> Refusal:
             return Refusal("AccessDeniedException", 403)
