@@ -6,6 +6,7 @@ import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import botocore
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
@@ -34,7 +35,7 @@ MAX_TASKS_PER_PAGE = 100
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks.html
 """
 
-# An empty list that the service leaves out; an answer that was cut short on its way is longer.
+# An empty collection that the service leaves out; an answer that was cut short on its way is longer.
 _LENGTH_OF_NOTHING = str(len("{}"))
 
 
@@ -69,9 +70,15 @@ class PollyHook(AwsBaseHook):
         return client
 
     @property
-    def _untyped_client(self) -> Any:
-        """The client for operations that the published types do not know yet (tags, botocore 1.44)."""
-        return self.client
+    def _tagging_client(self) -> Any:
+        """The client for the operations on tags, which the published types do not know yet."""
+        client: Any = self.client
+        if not hasattr(client, "tag_resource"):
+            raise PollyConfigurationError(
+                f"The installed botocore ({botocore.__version__}) knows no tags of Polly's lexicons. "
+                "Upgrade boto3."
+            )
+        return client
 
     @cached_property
     def client_without_retries(self) -> PollyClient:
@@ -170,7 +177,7 @@ class PollyHook(AwsBaseHook):
         with explained(self, "polly:ListSpeechSynthesisTasks"):
             client = self.client if botocore_retries else self.client_without_retries
             page = client.list_speech_synthesis_tasks(**request)
-        page["SynthesisTasks"] = _list_in(page, "SynthesisTasks")
+        page["SynthesisTasks"] = _collection_in(page, "SynthesisTasks", [])
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
@@ -256,7 +263,7 @@ class PollyHook(AwsBaseHook):
         while True:
             with explained(self, "polly:ListLexicons"):
                 page = self.client.list_lexicons(**_given(NextToken=token))
-            yield from _list_in(page, "Lexicons")
+            yield from _collection_in(page, "Lexicons", [])
             if not (token := page.get("NextToken")):
                 return
 
@@ -276,9 +283,7 @@ class PollyHook(AwsBaseHook):
         :param tags: values by key
         """
         with explained(self, "polly:TagResource"):
-            self._untyped_client.tag_resource(
-                ResourceArn=resource_arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
-            )
+            self._tagging_client.tag_resource(ResourceArn=resource_arn, Tags=tags)
 
     def untag_resource(self, resource_arn: str, tag_keys: Sequence[str]) -> None:
         """Remove tags from a lexicon.
@@ -287,7 +292,7 @@ class PollyHook(AwsBaseHook):
         :param tag_keys: which tags
         """
         with explained(self, "polly:UntagResource"):
-            self._untyped_client.untag_resource(ResourceArn=resource_arn, TagKeys=tag_keys)
+            self._tagging_client.untag_resource(ResourceArn=resource_arn, TagKeys=tag_keys)
 
     def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
         """Return the tags of a lexicon, values by key.
@@ -296,17 +301,18 @@ class PollyHook(AwsBaseHook):
         :raises PollyIncompleteAnswerError: the answer was cut short
         """
         with explained(self, "polly:ListTagsForResource"):
-            response = self._untyped_client.list_tags_for_resource(ResourceArn=resource_arn)
-        return {tag["Key"]: tag["Value"] for tag in _list_in(response, "Tags")}
+            response = self._tagging_client.list_tags_for_resource(ResourceArn=resource_arn)
+        tags: dict[str, str] = _collection_in(response, "Tags", {})
+        return tags
 
 
 def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _list_in(response: Mapping[str, Any], name: str) -> Any:
+def _collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
     if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
-        return response.get(name, [])
+        return response.get(name, empty)
     if name not in response:
         raise PollyIncompleteAnswerError(f"Polly's answer was cut short: it holds no {name}.")
     return response[name]

@@ -12,6 +12,7 @@ import boto3
 import pytest
 from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
 
+from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.lexicon import content_digest
 from airflow_polly_provider.operators.lexicon import PollyDeleteLexiconOperator, PollyPutLexiconOperator
 
@@ -273,3 +274,12 @@ class TestDelete:
         run = run_dag(dag_of(PollyDeleteLexiconOperator))
         assert run.task("it") == ("failed", 1), run.output
         assert f"Allow polly:{DELETE}" in run.output
+
+
+def test_tags_come_back_as_they_were_set(emulator: RunningEmulator, polly: Any) -> None:
+    polly.put_lexicon(Name=NAME, Content=CONTENT)
+    hook = PollyHook()
+    arn = hook.get_lexicon(NAME)["LexiconAttributes"]["LexiconArn"]
+    hook.tag_resource(arn, {"cost": "low", "team": "news"})
+    hook.untag_resource(arn, ["team"])
+    assert hook.list_tags_for_resource(arn) == {"cost": "low"}
