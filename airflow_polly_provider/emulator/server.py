@@ -17,10 +17,10 @@ _REQUIRED = ("h11", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
-    """The ``emulator`` extra is not installed."""
+    """The ``emulator`` extra is not installed, or the ``speech`` extra where speech is asked for."""
 
 
-def require_extra() -> None:
+def require_extras(settings: Settings) -> None:
     """Make sure that what the emulator stands on is installed.
 
     :raises MissingExtraError: naming the command that installs it.
@@ -30,6 +30,13 @@ def require_extra() -> None:
         raise MissingExtraError(
             f"The Polly emulator needs {', '.join(missing)}, which the extra 'emulator' brings; "
             'in a clone of the repository: pip install ".[emulator]"'
+        )
+    from airflow_polly_provider.emulator.worker import speech_available
+
+    if settings.audio == "speech" and not speech_available():
+        raise MissingExtraError(
+            "To speak, the Polly emulator needs the extra 'speech'; in a clone of the repository: "
+            'pip install ".[speech]". Without it, a tone can stand for speech: leave audio out.'
         )
 
 
@@ -41,7 +48,7 @@ class EmulatorServer:
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        require_extra()
+        require_extras(settings)
         from airflow_polly_provider.emulator.app import Application
 
         self.settings = settings

@@ -9,7 +9,8 @@ import boto3
 import pytest
 import soundfile
 
-from airflow_polly_provider.emulator import synthesis
+from airflow_polly_provider.emulator import synthesis, worker
+from airflow_polly_provider.emulator.server import MissingExtraError
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.emulator.worker import speech_available
 
@@ -68,6 +69,12 @@ def test_without_the_speech_extra_there_is_a_tone(monkeypatch, client):
             io.BytesIO(s3.get_object(Bucket="tones", Key=f"{task['TaskId']}.mp3")["Body"].read())
         )
     assert audio.duration == pytest.approx(len(TEXT) / 15, abs=0.2)
+
+
+def test_speech_that_is_asked_for_without_the_extra_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(worker, "speech_available", lambda: False)
+    with pytest.raises(MissingExtraError, match=r"\.\[speech\]"), running_emulator(audio="speech"):
+        pass
 
 
 def test_a_missing_bucket_shows_as_a_failed_task(start, ended):
