@@ -40,8 +40,8 @@ class PollyWaitingOperator(SynthesisTaskHandover, AwsBaseOperator[PollyHook]):
         asset event runs
     :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta; a
         young synthesis task is checked more often
-    :param timeout: how long to wait, in seconds or as a timedelta, from the start of this try; 72 hours
-        unless given, since Polly forgets the synthesis task then
+    :param timeout: how long to wait, in seconds or as a timedelta, in this try, from Polly's first answer on;
+        72 hours unless given, since Polly forgets the synthesis task then
     """
 
     operator_extra_links = CONSOLE_LINKS
