@@ -57,6 +57,11 @@ async def wait_for(synthesis_task_id: str) -> dict[str, Any]:
     return synthesis_task_of(event.payload)
 
 
+def pollers() -> list[poller.StatusPoller]:
+    """Give all that are in memory; other tests may have left theirs there."""
+    return [thing for thing in gc.get_objects() if type(thing) is poller.StatusPoller]
+
+
 @pytest.mark.parametrize("troubled", [False, True], ids=["quiet", "troubled"])
 async def test_many_waits_share_one_poller(
     mute_emulator: RunningEmulator, started: list[str], monkeypatch: pytest.MonkeyPatch, troubled: bool
@@ -67,16 +72,16 @@ async def test_many_waits_share_one_poller(
         mute_emulator.faults.add("*", times=3, error="ServiceFailureException", status=500)
         mute_emulator.faults.add("*", times=2, cut=True)
         mute_emulator.faults.add("*", times=2, drop="before")
-    pollers: set[int] = set()
+    earlier = pollers()
 
-    async def count_pollers() -> None:
+    async def pollers_meanwhile() -> list[poller.StatusPoller]:
         await asyncio.sleep(0.5)
-        pollers.update(id(thing) for thing in gc.get_objects() if type(thing) is poller.StatusPoller)
+        return [one for one in pollers() if one not in earlier]
 
-    *ended, _ = await asyncio.gather(*map(wait_for, started), count_pollers())
+    *ended, shared = await asyncio.gather(*map(wait_for, started), pollers_meanwhile())
     assert [task["TaskId"] for task in ended] == started
     assert {task["TaskStatus"] for task in ended} == {"completed"}
-    assert len(pollers) == 1
+    assert len(shared) == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}
     asked = sum(map(mute_emulator.counters.calls, ("GetSpeechSynthesisTask", "ListSpeechSynthesisTasks")))
     assert asked <= 5 * WAITS
