@@ -53,7 +53,8 @@ if [ ! -x "$uv" ]; then
         $pip install --quiet --target .tools/uv-fetching "uv==$uv_version"
     mv .tools/uv-fetching ".tools/uv-$uv_version"
 fi
-ln -sfn "uv-$uv_version" .tools/uv
+# Only where it is missing: another bootstrap may be using it.
+[ "$(readlink .tools/uv)" = "uv-$uv_version" ] || ln -sfn "uv-$uv_version" .tools/uv
 
 [ -d "$environment" ] || echo "bootstrap: building $environment (some minutes where nothing is cached)" >&2
 unset VIRTUAL_ENV
