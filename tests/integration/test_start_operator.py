@@ -162,7 +162,7 @@ class TestModes:
     def test_end_at_the_timeout(
         self, slow_emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
     ) -> None:
-        run = run_dag(start_dag(slow_emulator, timeout=1.5, **mode))
+        run = run_dag(start_dag(slow_emulator, timeout=8, **mode))
         assert run.task("start") == ("failed", 1)
         assert "PollyWaitTimeoutError" in run.output
         assert "was inProgress when the timeout passed" in run.output
