@@ -53,15 +53,20 @@ class PollyHook(AwsBaseHook):
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
     :param config: botocore configuration, as a mapping or a ``botocore.config.Config``
     :param botocore_retries: whether botocore repeats requests by itself; off for callers that count them
+    :param default_timeout: seconds to wait for a connection and for an answer, where neither ``config`` nor
+        the connection says so and botocore's retries are off; botocore's own default is 60
     """
 
-    def __init__(self, *args: Any, botocore_retries: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, botocore_retries: bool = True, default_timeout: float | None = None, **kwargs: Any
+    ) -> None:
         kwargs["client_type"] = "polly"
         try:
             super().__init__(*args, **kwargs)
         except TypeError as error:
             raise PollyConfigurationError(f"botocore_config is refused by botocore: {error}") from error
         self.botocore_retries = botocore_retries
+        self.default_timeout = default_timeout
 
     @property
     def client(self) -> PollyClient:
@@ -83,10 +88,11 @@ class PollyHook(AwsBaseHook):
     @cached_property
     def client_without_retries(self) -> PollyClient:
         """The same client with botocore's own retries off, for calls whose repetition we decide."""
-        client: PollyClient = self.get_client_type(
-            region_name=self.region_name,
-            config=self.config.merge(Config(retries={"total_max_attempts": 1})),
-        )
+        config = self.config.merge(Config(retries={"total_max_attempts": 1}))
+        if self.default_timeout is not None:
+            defaults = Config(connect_timeout=self.default_timeout, read_timeout=self.default_timeout)
+            config = defaults.merge(config)
+        client: PollyClient = self.get_client_type(region_name=self.region_name, config=config)
         return client
 
     @property

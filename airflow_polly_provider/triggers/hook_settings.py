@@ -8,6 +8,13 @@ from typing import Any
 
 from airflow_polly_provider.hooks.polly import PollyHook
 
+STATUS_TIMEOUT_SECONDS = 10
+"""Time-out of a status request, unless the settings or the connection set another.
+
+It is the longest time that a request without an answer keeps the other waits of its connection from being
+checked; botocore's own is 60 seconds.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HookSettings:
@@ -37,4 +44,5 @@ class HookSettings:
             verify=self.verify,
             config=self.botocore_config,
             botocore_retries=False,
+            default_timeout=STATUS_TIMEOUT_SECONDS,
         )

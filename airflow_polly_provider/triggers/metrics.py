@@ -19,7 +19,7 @@ try:
 except ImportError:
     from airflow.stats import Stats  # type: ignore[assignment]  # the same, where it lived before 3.2
 
-_stats: Any = Stats
+stats: Any = Stats
 
 
 def waits(count: int, connection: str | None) -> None:
@@ -28,7 +28,7 @@ def waits(count: int, connection: str | None) -> None:
     :param count: waits of one poller
     :param connection: the id of their connection
     """
-    _stats.gauge("polly.waits", count, tags={"connection": connection or "none"})
+    stats.gauge("polly.waits", count, tags={"connection": connection or "none"})
 
 
 def request(operation: str, outcome: str, requests_per_second: float) -> None:
@@ -38,8 +38,8 @@ def request(operation: str, outcome: str, requests_per_second: float) -> None:
     :param outcome: ``ok``, ``throttled`` or ``failed``
     :param requests_per_second: the rate after it
     """
-    _stats.incr("polly.status_requests", tags={"operation": operation, "outcome": outcome})
-    _stats.gauge("polly.status_requests_per_second", requests_per_second)
+    stats.incr("polly.status_requests", tags={"operation": operation, "outcome": outcome})
+    stats.gauge("polly.status_requests_per_second", requests_per_second)
 
 
 def detected(seconds: float) -> None:
@@ -47,4 +47,4 @@ def detected(seconds: float) -> None:
 
     :param seconds: since it was last known to go on
     """
-    _stats.timing("polly.detection_delay", timedelta(seconds=seconds))
+    stats.timing("polly.detection_delay", timedelta(seconds=seconds))

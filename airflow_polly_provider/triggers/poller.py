@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import logging
 import math
-import time
 import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -76,7 +75,7 @@ class StatusPoller:
         :param schedule: when to ask
         :raises PollyError: when the wait cannot go on
         """
-        now = time.monotonic()
+        now = _now()
         wait = Wait(synthesis_task_id, schedule, began=now, due=now, went_on_at=now)
         self._enter(wait)
         try:
@@ -110,6 +109,7 @@ class StatusPoller:
             if self._driver is not None:
                 self._driver.cancel()
                 self._driver = None
+            self._requests.close()
             self._on_idle()
 
     def _count_waits(self) -> None:
@@ -135,7 +135,7 @@ class StatusPoller:
         while True:
             self._woken.clear()
             waits = self._all()
-            now = time.monotonic()
+            now = _now()
             first_due = min((wait.due for wait in waits), default=math.inf)
             if first_due <= now:
                 due = [wait for wait in waits if wait.due <= now + _TOGETHER_SECONDS]
@@ -169,7 +169,7 @@ class StatusPoller:
 
         Else waits that fall due one after the other would each be asked for alone, for ever.
         """
-        now = time.monotonic()
+        now = _now()
         fresh_since = now - _SEEN_FOR_SECONDS
         unknown = sum(wait.seen_at < fresh_since for wait in due)
         spared = sum(wait.share_of_interval_gone(now) for wait in self._all() if wait.seen_at >= fresh_since)
@@ -177,7 +177,7 @@ class StatusPoller:
 
     async def _list(self, way: Way, due: list[Wait], budget: int) -> list[Wait]:
         """Read lists, and return the waits to ask for one by one: none where reading took too much."""
-        began, waiting = time.monotonic(), self._all()
+        began, waiting = _now(), self._all()
         fresh_since = began - _SEEN_FOR_SECONDS
         if way is Way.FINISHED:
             if not await self._read(FINISHED, budget=budget):
@@ -246,7 +246,7 @@ class StatusPoller:
         if wait.over:
             return
         wait.in_trouble = False
-        wait.seen_at = time.monotonic()
+        wait.seen_at = _now()
         wait.created = synthesis_task.get("CreationTime")
         self._put_off([wait], wait.seen_at)
         status = synthesis_task.get("TaskStatus")
@@ -269,7 +269,7 @@ class StatusPoller:
                 await asyncio.sleep(0)
 
     def _report_error(self, wait: Wait, error: Exception) -> None:
-        now = time.monotonic()
+        now = _now()
         outage = self._requests.outage
         wait.due = now + outage.next_check_in(wait.schedule.next_check_in(now - wait.began))
         if not wait_goes_on(error, now - wait.began, outage.seconds):
@@ -278,6 +278,11 @@ class StatusPoller:
         elif not wait.in_trouble:
             wait.in_trouble = True
             wait.news.put_nowait(Trouble(error))
+
+
+def _now() -> float:
+    """Return the event loop's time in seconds: monotonic, and in tests one that skips idle time."""
+    return asyncio.get_running_loop().time()
 
 
 def _in_our_words(error: BaseException) -> PollyError:

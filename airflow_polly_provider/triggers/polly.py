@@ -14,6 +14,7 @@ from airflow_polly_provider.exceptions import PollyError, PollyFinalError
 from airflow_polly_provider.settings import supervisor_linger_seconds
 from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS, TERMINAL_STATUSES, TaskStatus, to_xcom_value
 from airflow_polly_provider.triggers import events
+from airflow_polly_provider.triggers.blocking import BlockingCalls
 from airflow_polly_provider.triggers.hook_settings import HookSettings
 from airflow_polly_provider.triggers.poller import poller_for
 from airflow_polly_provider.triggers.wait import Trouble
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _LATE_LOOK_SECONDS = 15.0
 """How long a wait that starts after its deadline, the triggerer having been away, still looks."""
+
+_xcom_calls = BlockingCalls("polly-xcom")
+"""One thread for the process: each push waits for the triggerer's one supervisor anyway."""
 
 
 class PollySpeechSynthesisTaskTrigger(BaseTrigger):
@@ -146,14 +150,14 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
             return TriggerEvent(payload)
         if self.push_xcom and self.trigger_id is not None:
-            await asyncio.to_thread(self._push_xcoms, synthesis_task)
+            await _xcom_calls.run(self._push_xcoms, synthesis_task)
         event = TaskSuccessEvent()
         # dag.test() resumes the task with the payload, where a triggerer sends the state alone.
         event.payload = payload
         return event
 
     def _push_xcoms(self, synthesis_task: Mapping[str, Any]) -> None:
-        """Push what a worker would push; runs in a thread, since it asks the supervisor.
+        """Push what a worker would push; it blocks, since it asks the supervisor.
 
         The event's own ``xcoms`` reach later tasks as JSON strings: Airflow 3.3.2 encodes them twice.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,15 +21,14 @@ class AdaptiveRate:
     equal parts of it without knowing of each other.
 
     :param requests_per_second: the highest rate
-    :param clock: seconds, for tests
+    :param clock: monotonic seconds; the time of the running event loop unless given
     """
 
-    def __init__(self, requests_per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, requests_per_second: float, *, clock: Callable[[], float] | None = None) -> None:
         self.highest = requests_per_second
         self.current = requests_per_second
-        self._clock = clock
-        self._next_slot = clock()
-        self._recovered_at = clock()
+        self._clock = clock or asyncio.get_running_loop().time
+        self._next_slot = self._recovered_at = self._clock()
         self._decreased_at = float("-inf")
 
     async def acquire(self) -> None:

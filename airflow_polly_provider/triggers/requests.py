@@ -1,8 +1,7 @@
-"""The status requests of one connection: at one rate, from threads."""
+"""The status requests of one connection: at one rate, in one thread."""
 
 from __future__ import annotations
 
-import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError
 from airflow_polly_provider.hooks.errors import is_throttling
 from airflow_polly_provider.settings import status_requests_per_second
 from airflow_polly_provider.triggers import metrics
+from airflow_polly_provider.triggers.blocking import BlockingCalls
 from airflow_polly_provider.triggers.rate import AdaptiveRate
 from airflow_polly_provider.waiting import CredentialsOutage
 
@@ -31,6 +31,7 @@ class StatusRequests:
     def __init__(self, settings: HookSettings) -> None:
         self._settings = settings
         self._rate = AdaptiveRate(status_requests_per_second())
+        self._blocking = BlockingCalls("polly-status")
         self.outage = CredentialsOutage()
         """How long credentials have been refused."""
 
@@ -46,7 +47,7 @@ class StatusRequests:
             await self._rate.acquire()
             outcome = "failed"
             try:
-                answer = await asyncio.to_thread(self._call_hook, method, *args, **kwargs)
+                answer = await self._blocking.run(self._call_hook, method, *args, **kwargs)
                 outcome = "ok"
             except PollyError as error:
                 self.outage.note(error)
@@ -68,10 +69,14 @@ class StatusRequests:
             finally:
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
+    def close(self) -> None:
+        """End the thread, as when nobody waits any more."""
+        self._blocking.close()
+
     @cached_property
     def _hook(self) -> PollyHook:
         return self._settings.make_hook()
 
     def _call_hook(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the hook; runs in a thread, since boto3 and the connection look-up block."""
+        """Call the hook; boto3, the look-up of the connection and the renewal of credentials block."""
         return getattr(self._hook, method)(*args, **kwargs)

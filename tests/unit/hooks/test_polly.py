@@ -126,6 +126,27 @@ class TestOperations:
         assert hook.client_without_retries.meta.config.read_timeout == 7
         assert hook.client_without_retries.meta.config.retries["total_max_attempts"] == 1
 
+    @pytest.mark.parametrize(
+        ("extra", "config", "timeouts"),
+        [
+            ({}, None, (10, 10)),
+            ({}, {"read_timeout": 60}, (10, 60)),
+            ({"config_kwargs": {"connect_timeout": 3, "read_timeout": 60}}, None, (3, 60)),
+        ],
+        ids=["unset", "set in the configuration", "set in the connection"],
+    )
+    def test_default_timeout_holds_where_no_other_is_set(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        extra: dict[str, Any],
+        config: dict[str, Any] | None,
+        timeouts: tuple[int, int],
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-1", **extra))
+        hook = PollyHook(config=config, botocore_retries=False, default_timeout=10)
+        used = hook.client.meta.config
+        assert (used.connect_timeout, used.read_timeout) == timeouts
+
 
 class TestErrors:
     @each_operation

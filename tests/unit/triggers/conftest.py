@@ -1,17 +1,16 @@
+"""The service of these tests has no quota, and lets nobody list."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_polly_provider.triggers import requests
-
 if TYPE_CHECKING:
     from tests.unit.support import Wire
 
 
 @pytest.fixture(autouse=True)
-def _fast(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
-    """The service of these tests has no quota, and lets nobody list."""
+def _service_without_quota(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
     wire.may_list = False
-    monkeypatch.setattr(requests, "status_requests_per_second", lambda: 500.0)
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "500")

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_polly_provider.triggers import metrics
 from tests.unit.support import Refusal, synthesis_task
-from tests.unit.triggers.test_poller import status_of, trigger
+from tests.unit.triggers.support import status_of, trigger
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -40,11 +40,11 @@ class Recorder:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(metrics, "_stats", recorder)
+    monkeypatch.setattr(metrics, "stats", recorder)
     return recorder
 
 
-async def test_requests_waits_rate_and_delay_are_told(wire: Wire, recorder: Recorder) -> None:
+async def test_reports_requests_waits_rate_and_detection_delay(wire: Wire, recorder: Recorder) -> None:
     wire.script(
         Refusal("ThrottlingException"),
         Refusal("ServiceFailureException", 500),

@@ -106,13 +106,13 @@ def test_costs_at_most_twice_the_cheaper_way_in_any_account(
     assert outcome.requests <= promised(account, schedule)
 
 
-def test_the_time_to_read_long_lists_is_no_part_of_the_interval() -> None:
+def test_the_time_to_read_long_lists_does_not_add_to_the_interval() -> None:
     outcome = poll(Account(ends(3000, last=300)), SCHEDULE)
     assert late(outcome, 0.5) < 15
     assert late(outcome, 0.95) < 30
 
 
-def test_waits_that_end_at_once_are_seen_in_the_time_that_their_pages_take() -> None:
+def test_waits_that_end_at_once_are_noticed_in_the_time_of_reading_their_pages() -> None:
     account = Account([60.0] * 3000)
     outcome = poll(account, SCHEDULE)
     seconds_to_get_each = 3000 / 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import gc
 import json
 import logging
@@ -23,65 +22,31 @@ from airflow_polly_provider import waiting
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyCredentialsError,
-    PollyError,
     PollyInvalidRequestError,
     PollySynthesisTaskNotFoundError,
     PollyWaitTimeoutError,
 )
-from airflow_polly_provider.triggers import requests
 from airflow_polly_provider.triggers.events import synthesis_task_of
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 from tests.unit.support import Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
+from tests.unit.triggers.support import (
+    error_of,
+    event_of,
+    eventually,
+    other_tasks,
+    status_of,
+    trigger,
+    waiting_for,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.unit.support import Answer, Request, Wire
 
-waiting_for: contextvars.ContextVar[str] = contextvars.ContextVar("waiting_for", default="nobody")
-
 SCHEDULED = synthesis_task(status="scheduled")
 IN_PROGRESS = synthesis_task(status="inProgress")
 COMPLETED = synthesis_task(status="completed")
-
-
-def trigger(
-    synthesis_task_id: str | None = None, timeout: float = 20, **settings: Any
-) -> PollySpeechSynthesisTaskTrigger:
-    return PollySpeechSynthesisTaskTrigger(
-        synthesis_task_id=synthesis_task_id or new_id(),
-        deadline=time.time() + timeout,
-        poke_interval=0.02,
-        **settings,
-    )
-
-
-async def event_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> dict[str, Any]:
-    """The one event that a trigger sends, as the triggerer's database would hand it on."""
-    waiting_for.set(waiting_trigger.synthesis_task_id)
-    events = [event async for event in waiting_trigger.run()]
-    assert len(events) == 1
-    return events[0].payload
-
-
-async def status_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> str:
-    return synthesis_task_of(await event_of(waiting_trigger))["TaskStatus"]
-
-
-async def error_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> PollyError:
-    with pytest.raises(PollyError) as error:
-        synthesis_task_of(await event_of(waiting_trigger))
-    return error.value
-
-
-async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # the condition is another thread's
-            await asyncio.sleep(0.01)
-
-
-def other_tasks() -> set[asyncio.Task[Any]]:
-    return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 class TestSharing:
@@ -105,15 +70,14 @@ class TestSharing:
             {"botocore_config": {"read_timeout": 7}},
         ],
     )
-    async def test_waits_with_other_settings_do_not(
+    async def test_waits_with_different_settings_have_a_hook_each(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="ap-south-1"))
         wire.script(SCHEDULED, COMPLETED)
         with recorded_hooks(monkeypatch) as hooks:
-            assert (
-                await asyncio.gather(status_of(trigger()), status_of(trigger(**other))) == ["completed"] * 2
-            )
+            statuses = await asyncio.gather(status_of(trigger()), status_of(trigger(**other)))
+            assert list(statuses) == ["completed"] * 2
         assert len(hooks) == 2
 
     async def test_each_wait_asks_the_region_of_its_own_settings(self, wire: Wire) -> None:
@@ -139,7 +103,9 @@ class TestSharing:
         await asyncio.gather(first, return_exceptions=True)
 
     @pytest.mark.parametrize("poke_interval", [0, timedelta(seconds=0.02)])
-    async def test_no_waits_interval_harms_the_others(self, wire: Wire, poke_interval: Any) -> None:
+    async def test_a_wait_with_an_unusual_poke_interval_leaves_the_others_alone(
+        self, wire: Wire, poke_interval: Any
+    ) -> None:
         wire.may_list = True
 
         def answer(request: Request) -> Answer:
@@ -174,8 +140,8 @@ class TestSharing:
         assert asyncio.run(status_of(trigger())) == "completed"
 
 
-class TestEnds:
-    async def test_with_the_last_wait(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestPollerEnds:
+    async def test_when_its_last_wait_ends(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
         wire.script(SCHEDULED, COMPLETED)
         with recorded_hooks(monkeypatch) as hooks:
             await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
@@ -183,7 +149,7 @@ class TestEnds:
             await status_of(trigger())
         assert len(hooks) == 2, "a later wait looks its connection up anew"
 
-    async def test_with_a_cancelled_wait_and_leaves_no_trace(self, wire: Wire) -> None:
+    async def test_when_its_only_wait_is_cancelled_and_sends_nothing_more(self, wire: Wire) -> None:
         wire.script(SCHEDULED)
         waiting = asyncio.create_task(event_of(trigger()))
         await eventually(lambda: len(wire.requests) >= 2)
@@ -197,7 +163,7 @@ class TestEnds:
         await asyncio.sleep(0.3)
         assert len(wire.requests) == asked
 
-    async def test_not_for_the_waits_beside_a_cancelled_one(self, wire: Wire) -> None:
+    async def test_not_while_another_wait_goes_on_after_one_was_cancelled(self, wire: Wire) -> None:
         done = asyncio.Event()
         wire.answer = lambda request: synthesis_task(
             request.synthesis_task_id, "completed" if done.is_set() else "inProgress"
@@ -215,7 +181,7 @@ class TestEnds:
         assert await kept == "completed"
         assert wire.count(leaving.synthesis_task_id) == asked
 
-    async def test_unreferenced_after_its_loop_has_used_it(self, wire: Wire) -> None:
+    async def test_and_can_be_garbage_collected(self, wire: Wire) -> None:
         await status_of(trigger())
         await eventually(lambda: not other_tasks())
         gc.collect()
@@ -226,21 +192,27 @@ class TestEnds:
 class Noting(logging.Handler):
     """Notes each line with the wait in whose context it was logged."""
 
-    def __init__(self, *waits: PollySpeechSynthesisTaskTrigger) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.lines: list[tuple[str, str]] = []
-        logger = logging.Logger("waits", logging.INFO)  # noqa: LOG001  # known to nobody else
-        logger.addHandler(self)
-        for wait in waits:
-            # Airflow 3 gives a trigger a structlog logger, Airflow 2 a standard one.
-            wait._log = logger
+        self.logger = logging.Logger("waits", logging.INFO)  # noqa: LOG001  # known to nobody else
+        self.logger.addHandler(self)
+
+    def trigger(self) -> PollySpeechSynthesisTaskTrigger:
+        """A trigger that logs here; Airflow 3 gives triggers a structlog logger, Airflow 2 a standard one."""
+        logger = self.logger
+
+        class NotedTrigger(PollySpeechSynthesisTaskTrigger):
+            log = property(lambda self: logger)
+
+        return trigger(trigger_class=NotedTrigger)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append((waiting_for.get(), record.getMessage()))
 
 
 class TestLogs:
-    async def test_asking_is_in_no_waits_context_and_a_waits_lines_in_its_own(self, wire: Wire) -> None:
+    async def test_each_wait_logs_in_its_own_context_and_requests_in_none(self, wire: Wire) -> None:
         asked_in: set[str] = set()
 
         def answer(request: Request) -> Answer:
@@ -250,8 +222,8 @@ class TestLogs:
             return COMPLETED
 
         wire.answer = answer
-        waits = [trigger(), trigger()]
-        noting = Noting(*waits)
+        noting = Noting()
+        waits = [noting.trigger(), noting.trigger()]
         await asyncio.gather(*(asyncio.create_task(event_of(wait)) for wait in waits))
         assert asked_in == {"nobody"}
         for wait in waits:
@@ -261,16 +233,15 @@ class TestLogs:
             assert "ServiceFailureException" in lines[0]
             assert lines[1] == f"Synthesis task {wait.synthesis_task_id} is completed"
 
-    async def test_a_trouble_that_lasts_is_told_once(self, wire: Wire) -> None:
+    async def test_an_error_that_repeats_is_logged_once(self, wire: Wire) -> None:
         wire.script(*[Refusal("ServiceFailureException", 500)] * 10, COMPLETED)
-        wait = trigger()
-        noting = Noting(wait)
-        await status_of(wait)
+        noting = Noting()
+        await status_of(noting.trigger())
         assert len(noting.lines) == 2
 
 
 class TestEventLoop:
-    async def test_is_never_blocked_by_a_slow_service(self, wire: Wire) -> None:
+    async def test_is_not_blocked_by_a_slow_service(self, wire: Wire) -> None:
         wire.delay_seconds = 0.3
         stalls: list[float] = []
 
@@ -303,19 +274,19 @@ GOES_ON: dict[str, Answer] = {
 }
 
 
-class TestGoesOn:
+class TestWaitGoesOn:
     @pytest.mark.parametrize("trouble", GOES_ON.values(), ids=GOES_ON)
-    async def test_after(self, wire: Wire, trouble: Answer) -> None:
+    async def test_after_a_transient_error(self, wire: Wire, trouble: Answer) -> None:
         wire.script(trouble, SCHEDULED, trouble, COMPLETED)
         assert await status_of(trigger()) == "completed"
 
     async def test_more_slowly_when_throttled(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(requests, "status_requests_per_second", lambda: 20.0)
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "20")
         wire.script(Refusal("ThrottlingException"), *[SCHEDULED] * 10)
         await error_of(trigger(timeout=1.5))
         assert 5 <= len(wire.requests) <= 20
 
-    async def test_with_credentials_that_were_renewed(
+    async def test_with_a_connection_that_was_changed_after_its_credentials_expired(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def answer(request: Request) -> Answer:
@@ -356,19 +327,21 @@ class TestGoesOn:
         )
         assert await status_of(seldom) == "completed"
 
-    async def test_for_a_failed_synthesis_task_until_that_is_known(self, wire: Wire) -> None:
+    async def test_until_the_synthesis_task_failed(self, wire: Wire) -> None:
         wire.script(SCHEDULED, synthesis_task(status="failed", TaskStatusReason="no bucket"))
         event = await event_of(trigger())
         assert synthesis_task_of(event)["TaskStatus"] == "failed"
         assert synthesis_task_of(event)["TaskStatusReason"] == "no bucket"
 
-    async def test_to_an_event_though_the_output_uri_names_no_object(self, wire: Wire) -> None:
+    async def test_to_completion_with_an_output_uri_that_names_no_object(self, wire: Wire) -> None:
         wire.script(synthesis_task(OutputUri="https://elsewhere"))
         assert await status_of(trigger()) == "completed"
 
 
-class TestStops:
-    async def test_for_an_id_that_stays_unknown(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestWaitFails:
+    async def test_when_the_id_stays_unknown_for_the_grace_period(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(waiting, "NOT_FOUND_GRACE_SECONDS", 0.3)
         wire.script(Refusal("SynthesisTaskNotFoundException"))
         began = time.monotonic()
@@ -377,14 +350,14 @@ class TestStops:
         assert isinstance(error, PollySynthesisTaskNotFoundError)
         assert "72 hours" in str(error)
 
-    async def test_for_want_of_credentials_after_a_grace(
+    async def test_when_credentials_stay_refused_for_the_grace_period(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.3)
         wire.script(SCHEDULED, Refusal("ExpiredTokenException", 403))
         assert isinstance(await error_of(trigger()), PollyCredentialsError)
 
-    async def test_only_the_waits_that_are_denied(self, wire: Wire) -> None:
+    async def test_alone_when_access_to_its_synthesis_task_is_denied(self, wire: Wire) -> None:
         denied, allowed = trigger(), trigger()
 
         def answer(request: Request) -> Answer:
@@ -400,11 +373,11 @@ class TestStops:
         assert "Allow polly:GetSpeechSynthesisTask" in str(error)
         assert status == "completed"
 
-    async def test_for_a_malformed_id(self, wire: Wire) -> None:
+    async def test_when_the_id_is_malformed(self, wire: Wire) -> None:
         wire.script(Refusal("InvalidTaskIdException", 400, "Invalid task id"))
         assert isinstance(await error_of(trigger()), PollyInvalidRequestError)
 
-    async def test_without_a_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_when_no_region_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", connection())
         error = await error_of(trigger(aws_conn_id="nowhere"))
         assert isinstance(error, PollyConfigurationError)
@@ -431,7 +404,7 @@ class TestStops:
         assert all(error.synthesis_task_id for error in errors)
         await eventually(lambda: not other_tasks())
 
-    async def test_and_asks_again_for_waits_that_come_after_a_breakdown(
+    async def test_on_an_unexpected_error_and_a_later_wait_succeeds(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wire.answer = lambda _: OSError("out of file descriptors")
@@ -448,6 +421,7 @@ class TestStops:
         assert 0.9 < time.monotonic() - began < 3
         assert isinstance(error, PollyWaitTimeoutError)
         assert error.task_status == last
+        assert error.synthesis_task_id
         for word in (error.synthesis_task_id, last or "not seen at all", "runs on", "billed"):
             assert word in str(error)
         await eventually(lambda: not other_tasks())

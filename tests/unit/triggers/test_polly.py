@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseTrigger
 import airflow_polly_provider.triggers
 from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.triggers import events
-from airflow_polly_provider.triggers.hook_settings import HookSettings
+from airflow_polly_provider.triggers.hook_settings import STATUS_TIMEOUT_SECONDS, HookSettings
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 from tests.unit.support import connection, deferral_of, recorded_hooks, synthesis_task
 
@@ -75,16 +75,16 @@ each_trigger = pytest.mark.parametrize("trigger_class", trigger_classes())
 
 
 class TestSerialization:
-    def test_is_walked_for_some_class(self) -> None:
+    def test_tests_find_the_trigger_classes(self) -> None:
         assert PollySpeechSynthesisTaskTrigger in trigger_classes()
 
     @each_trigger
-    def test_samples_differ_from_the_defaults(self, trigger_class: type[BaseTrigger]) -> None:
+    def test_tests_use_values_that_are_not_defaults(self, trigger_class: type[BaseTrigger]) -> None:
         for name, parameter in parameters_of(trigger_class).items():
             assert SAMPLES[name] != parameter.default, name
 
     @each_trigger
-    def test_carries_everything_given(self, trigger_class: type[BaseTrigger]) -> None:
+    def test_includes_every_argument(self, trigger_class: type[BaseTrigger]) -> None:
         given = {name: SAMPLES[name] for name in parameters_of(trigger_class)}
         path, arguments = trigger_class(**given).serialize()
         assert import_string(path) is trigger_class
@@ -92,7 +92,7 @@ class TestSerialization:
         assert json.loads(json.dumps(arguments)) == arguments
 
     @each_trigger
-    def test_makes_an_equal_trigger_again(self, trigger_class: type[BaseTrigger]) -> None:
+    def test_can_be_reversed_to_an_equal_trigger(self, trigger_class: type[BaseTrigger]) -> None:
         given = {name: SAMPLES[name] for name in parameters_of(trigger_class)}
         path, arguments = trigger_class(**given).serialize()
         again = import_string(path)(**json.loads(json.dumps(arguments)))
@@ -104,7 +104,7 @@ class TestHookSettings:
     """Each setting given to an operator arrives in the client that the triggerer makes."""
 
     @each_trigger
-    def test_are_all_that_the_amazon_provider_has(self, trigger_class: type[BaseTrigger]) -> None:
+    def test_include_all_settings_of_the_amazon_provider(self, trigger_class: type[BaseTrigger]) -> None:
         settings = AwsHookParams._fields
         assert set(settings) <= set(parameters_of(trigger_class))
         assert {field.name for field in dataclasses.fields(HookSettings)} == set(settings)
@@ -123,7 +123,7 @@ class TestHookSettings:
         ],
         ids=["all", "unverified", "none"],
     )
-    async def test_survive_deferral(
+    async def test_reach_the_client_in_the_triggerer(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, waiter: str, settings: dict[str, Any]
     ) -> None:
         other = connection(region_name="eu-west-1", endpoint_url="http://polly.test:1")
@@ -147,13 +147,15 @@ class TestHookSettings:
         assert client.meta.region_name == settings.get("region_name", "eu-west-1")
         assert client._endpoint.http_session._verify == settings.get("verify", True)
         asked = settings.get("botocore_config", {})
-        assert client.meta.config.read_timeout == asked.get("read_timeout", 60)
-        assert client.meta.config.connect_timeout == asked.get("connect_timeout", 60)
+        assert client.meta.config.read_timeout == asked.get("read_timeout", STATUS_TIMEOUT_SECONDS)
+        assert client.meta.config.connect_timeout == asked.get("connect_timeout", STATUS_TIMEOUT_SECONDS)
         assert client.meta.config.retries["total_max_attempts"] == 1
         assert wire.requests[-1].url.startswith("http://polly.test:1/")
 
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
-    def test_and_schedule_go_with_the_deadline(self, wire: Wire, waiter: str) -> None:
+    def test_come_with_the_poke_interval_and_a_deadline_before_airflows_own(
+        self, wire: Wire, waiter: str
+    ) -> None:
         wire.answer = lambda _: synthesis_task("t1", "scheduled")
         deferred = deferral_of(waiter, poke_interval=12.5, timeout=600)
         trigger = deferred.trigger
@@ -163,18 +165,18 @@ class TestHookSettings:
 
 
 class TestEvents:
-    def test_of_another_kind_are_told_as_such(self) -> None:
+    def test_of_an_unknown_form_raise_an_error_that_says_so(self) -> None:
         for event in (None, {}, {"status": "success"}):
             with pytest.raises(PollyError, match="does not know"):
                 events.synthesis_task_of(event)
 
-    def test_of_a_later_release_with_an_unknown_error_still_tell_it(self) -> None:
+    def test_with_an_unknown_error_class_keep_its_message(self) -> None:
         event = {"error": {"class": "PollyNewerError", "message": "so it is", "synthesis_task_id": "t1"}}
         with pytest.raises(PollyError, match="so it is") as error:
             events.synthesis_task_of(event)
         assert error.value.synthesis_task_id == "t1"
 
-    def test_are_json(self) -> None:
+    def test_can_be_written_as_json(self) -> None:
         event = events.finished(synthesis_task())
         assert json.loads(json.dumps(event)) == event
         event = events.ended_by(PollyError("no", synthesis_task_id="t1", task_status="scheduled"))

@@ -69,7 +69,7 @@ class TestAdaptiveRate:
         rate.throttled()
         assert rate.current == 2
 
-    async def test_never_stands_still(self, clock: Clock) -> None:
+    async def test_never_falls_below_the_slowest_rate(self, clock: Clock) -> None:
         rate = AdaptiveRate(8, clock=clock)
         for _ in range(100):
             rate.throttled()

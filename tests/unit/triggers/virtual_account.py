@@ -10,19 +10,23 @@ import selectors
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import botocore.handlers
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.validate import validate_parameters
 
-from airflow_polly_provider.triggers import metrics, poller, requests
 from airflow_polly_provider.triggers.hook_settings import HookSettings
-from airflow_polly_provider.triggers.poller import StatusPoller, Trouble
-from airflow_polly_provider.triggers.rate import AdaptiveRate
+from airflow_polly_provider.triggers.poller import StatusPoller
+from airflow_polly_provider.triggers.wait import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+
+    from botocore.model import OperationModel
 
     from airflow_polly_provider.waiting import Schedule
 
@@ -50,6 +54,18 @@ class SkippingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._skipping.now
+
+    def run_in_executor(  # type: ignore[override]  # of what it may be given, what the poller gives it
+        self, executor: Executor | None, function: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run a blocking call at once: time does not pass by itself while a thread works."""
+        self._skipping.now += _ANSWER_SECONDS
+        future: asyncio.Future[Any] = self.create_future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:  # noqa: BLE001  # it goes where an executor would take it
+            future.set_exception(error)
+        return future
 
 
 @dataclass
@@ -97,54 +113,62 @@ class Account:
         return found, None
 
 
-class FakeHook:
-    """Answers for an account, and counts."""
-
-    def __init__(self, account: Account, clock: Callable[[], float]) -> None:
-        self._account = account
-        self._clock = clock
-        self.requests = 0
-
-    def get_speech_synthesis_task(self, task_id: str) -> dict[str, Any]:
-        self.requests += 1
-        return self._account.task(task_id, self._clock())
-
-    def list_speech_synthesis_tasks_page(
-        self, *, status: str, next_token: str | None = None
-    ) -> dict[str, Any]:
-        self.requests += 1
-        page, more = self._account.page(status, self._clock(), int(next_token or 0))
-        return {"SynthesisTasks": page, **({} if more is None else {"NextToken": str(more)})}
-
-
 @dataclass
 class Outcome:
     requests: int
     delays: list[float]
 
 
+class Answers:
+    """Answers a client's calls for an account, and counts them.
+
+    It stands where botocore's Stubber does, and as there an answer must have the operation's shape; that is
+    checked once for each kind of answer.
+
+    :param account: what is asked about
+    :param clock: the seconds since the account began
+    """
+
+    def __init__(self, account: Account, clock: Callable[[], float]) -> None:
+        self._account = account
+        self._clock = clock
+        self._checked: set[tuple[str, bool]] = set()
+        self.requests = 0
+
+    def __call__(
+        self, model: OperationModel, params: dict[str, Any], **_: Any
+    ) -> tuple[AWSResponse, dict[str, Any]]:
+        self.requests += 1
+        output: dict[str, Any]
+        if model.name == "GetSpeechSynthesisTask":
+            task_id = params["url_path"].rpartition("/")[2]
+            output = {"SynthesisTask": self._account.task(task_id, self._clock())}
+        else:
+            query = params["query_string"]
+            page, more = self._account.page(query["Status"], self._clock(), int(query.get("NextToken", 0)))
+            output = {"SynthesisTasks": page, **({} if more is None else {"NextToken": str(more)})}
+        kind = (model.name, "NextToken" in output)
+        if kind not in self._checked:
+            assert model.output_shape is not None
+            validate_parameters(output, model.output_shape)
+            self._checked.add(kind)
+        metadata = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
+        return AWSResponse("", 200, HTTPHeaders(), None), output | metadata
+
+
 def poll(account: Account, schedule: Schedule) -> Outcome:
-    """Wait for all of ours with the poller."""
+    """Wait for all of ours with the poller and a real client."""
     with asyncio.Runner(loop_factory=SkippingLoop) as runner, pytest.MonkeyPatch.context() as patch:
         clock = runner.get_loop().time
-        hook = FakeHook(account, clock)
-
-        async def in_no_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            await asyncio.sleep(_ANSWER_SECONDS)
-            return function(*args, **kwargs)
-
-        patch.setattr(poller, "time", SimpleNamespace(monotonic=clock))
-        patch.setattr(asyncio, "to_thread", in_no_thread)
-        patch.setattr(requests, "AdaptiveRate", partial(AdaptiveRate, clock=clock))
-        patch.setattr(requests, "status_requests_per_second", lambda: REQUESTS_PER_SECOND)
-        patch.setattr(HookSettings, "make_hook", lambda _: hook)
-        patch.setattr(metrics, "detected", lambda _: None)
-        return runner.run(_wait_for_all(account, schedule, hook, clock))
+        answers = Answers(account, clock)
+        handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-call.polly", answers)]
+        patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+        patch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", str(REQUESTS_PER_SECOND))
+        delays = runner.run(_wait_for_all(account, schedule, clock))
+        return Outcome(answers.requests, delays)
 
 
-async def _wait_for_all(
-    account: Account, schedule: Schedule, hook: FakeHook, clock: Callable[[], float]
-) -> Outcome:
+async def _wait_for_all(account: Account, schedule: Schedule, clock: Callable[[], float]) -> list[float]:
     status_poller = StatusPoller(HookSettings())
     delays: list[float] = []
 
@@ -156,7 +180,7 @@ async def _wait_for_all(
 
     waits: list[Awaitable[None]] = [one(f"ours-{number}") for number in range(len(account.ours))]
     await asyncio.gather(*waits)
-    return Outcome(hook.requests, sorted(delays))
+    return sorted(delays)
 
 
 def by_get(account: Account, schedule: Schedule) -> Outcome:
