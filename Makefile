@@ -13,7 +13,7 @@ units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-ui test test-2.11 $(units-on) $(units-with) test-lowest test-events test-wheel
-.PHONY: docs lint format clean env env-2.11 bench-emulator bench-waiting bench-faults
+.PHONY: docs lint format clean env env-2.11 bench-emulator bench-blocking bench-waiting bench-faults
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ docs: ## Build the documentation in docs/_build/html
 
 bench-emulator: env ## How much the emulator answers (not a test)
 	$(bin)/python benchmarks/emulator.py
+
+bench-blocking: env ## Ways to make blocking calls from an event loop; five minutes (not a test)
+	$(bin)/python -m benchmarks.blocking_calls
 
 bench-waiting: env ## What waiting costs, beside what there is; needs PostgreSQL, an hour (not a test)
 	$(bin)/python -m benchmarks.waiting $(BENCH_ARGS)
