@@ -12,14 +12,17 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import botocore.session
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.model import StringShape, StructureShape
 from botocore.validate import validate_parameters
 
 from airflow_polly_provider.hooks.polly import PollyHook
@@ -31,12 +34,29 @@ from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
+    from airflow.providers.common.compat.sdk import Context
     from botocore.awsrequest import AWSPreparedRequest
+    from botocore.model import Shape
 
 CREATED = datetime.datetime(2025, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 ROUTES = {"POST": "StartSpeechSynthesisTask", "GET": "GetSpeechSynthesisTask"}
 MODEL = botocore.session.get_session().get_service_model("polly")
+
+
+def members_of(shape_name: str) -> dict[str, Shape]:
+    """Return the members of a structure in Polly's service model."""
+    shape = MODEL.shape_for(shape_name)
+    assert isinstance(shape, StructureShape)
+    return dict(shape.members)
+
+
+def values_of(shape_name: str) -> list[str]:
+    """Return the values of an enum in Polly's service model."""
+    shape = MODEL.shape_for(shape_name)
+    assert isinstance(shape, StringShape)
+    return list(shape.enum)
 
 
 def synthesis_task(synthesis_task_id: str = "t1", status: str = "completed", **fields: Any) -> dict[str, Any]:
@@ -126,7 +146,7 @@ class Wire:
             operation=operation,
             synthesis_task_id=synthesis_task_id,
             url=request.url,
-            body=json.loads(request.body or b"{}"),
+            body=json.loads(cast("bytes | str | None", request.body) or b"{}"),
             query=parse_qs(url.query),
             region=scope[2] if len(scope) > 2 else "",
             thread=threading.current_thread().name,
@@ -149,7 +169,8 @@ class _Raw(io.BytesIO):
 
 
 def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncated) -> AWSResponse:
-    headers = {"Content-Type": "application/json"}
+    headers = HTTPHeaders()
+    headers["Content-Type"] = "application/json"
     if isinstance(answer, Refusal):
         headers["x-amzn-ErrorType"] = answer.code
         body, status = json.dumps({"message": answer.message}), answer.status
@@ -157,7 +178,9 @@ def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncat
         body, status = "", 200
     else:
         output = answer if operation.startswith("List") else {"SynthesisTask": answer}
-        validate_parameters(output, MODEL.operation_model(operation).output_shape)
+        shape = MODEL.operation_model(operation).output_shape
+        assert shape is not None
+        validate_parameters(output, shape)
         body, status = json.dumps(output, default=lambda moment: moment.timestamp()), 200
     return AWSResponse(url, status, headers, _Raw(body.encode()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,14 +16,27 @@ from airflow_polly_provider.emulator.spoken import SpokenText
 from airflow_polly_provider.emulator.ssml import Ssml
 from airflow_polly_provider.emulator.tone import hum
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def marks_of(text, events, spoken, tags=(), kinds=("sentence", "word", "ssml"), **settings):
-    settings = {"end_milliseconds": 60_000} | settings
-    lines = mark_lines(events, spoken, text, tags=list(tags), kinds=kinds, **settings)
+
+def marks_of(
+    text: str,
+    events: list[Event],
+    spoken: SpokenText,
+    tags: Sequence[tuple[str, int, int]] = (),
+    kinds: Sequence[str] = ("sentence", "word", "ssml"),
+    *,
+    markup: bool = False,
+) -> list[dict[str, Any]]:
+    lines = mark_lines(
+        events, spoken, text, tags=list(tags), kinds=kinds, end_milliseconds=60_000, markup=markup
+    )
     return [json.loads(line) for line in lines]
 
 
-def hummed_marks(text, ssml=False, lexemes=()):
+def hummed_marks(text: str, *, ssml: bool = False, lexemes: Sequence[Lexeme] = ()) -> list[dict[str, Any]]:
+    """Return the sentence, word and SSML marks of a text that the tone generator speaks."""
     pronouncer = Pronouncer(lexemes)
     if ssml:
         document = Ssml(text, pronouncer=pronouncer)
@@ -32,7 +46,7 @@ def hummed_marks(text, ssml=False, lexemes=()):
     return marks_of(text, hum(str(spoken), 50, lambda _: None), spoken)
 
 
-def test_offsets_are_bytes_not_characters():
+def test_offsets_count_utf8_bytes_and_not_characters() -> None:
     text = "Café für 日本 😀 ok. Ça va?"
     words = [mark for mark in hummed_marks(text) if mark["type"] == "word"]
     assert [mark["value"] for mark in words] == ["Café", "für", "日本", "ok", "Ça", "va"]
@@ -43,7 +57,7 @@ def test_offsets_are_bytes_not_characters():
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=80))
-def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text):
+def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text: str) -> None:
     data = text.encode()
     end_of_last = 0
     for mark in hummed_marks(text):
@@ -54,7 +68,7 @@ def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text):
             end_of_last = mark["end"]
 
 
-def test_offsets_in_ssml_count_its_tags():
+def test_offsets_in_ssml_include_the_bytes_of_its_tags() -> None:
     text = '<speak>Größe: <sub alias="kilo gram">kg</sub> &amp; <emphasis>ich</emphasis></speak>'
     words = [mark for mark in hummed_marks(text, ssml=True) if mark["type"] == "word"]
     assert [mark["value"] for mark in words] == ["Größe", "kg", "ich"]
@@ -62,7 +76,7 @@ def test_offsets_in_ssml_count_its_tags():
     assert [data[mark["start"] : mark["end"]].decode() for mark in words] == ["Größe", "kg", "ich"]
 
 
-def test_a_lexicon_changes_what_is_said_but_not_where_it_stands():
+def test_a_lexicon_alias_changes_the_spoken_text_but_not_the_word_marks() -> None:
     spoken = SpokenText()
     Pronouncer([Lexeme("W3C", alias="World Wide Web Consortium")]).write(spoken, "The W3C, not W3CX.", 0)
     assert str(spoken) == "The World Wide Web Consortium, not W3CX."
@@ -72,13 +86,13 @@ def test_a_lexicon_changes_what_is_said_but_not_where_it_stands():
     assert words[1:] == ["The", "W3C", "not", "W3CX"]
 
 
-def test_a_pronunciation_reaches_the_synthesizer_in_its_own_letters():
+def test_a_lexicon_pronunciation_is_translated_to_the_synthesizers_alphabet() -> None:
     spoken = SpokenText()
     Pronouncer([Lexeme("pecan", phonemes="pɪˈkɑːn")]).write(spoken, "a pecan [[x]]", 0)
     assert str(spoken) == "a [[pI'kA:n]] [ x]]"
 
 
-def test_marks_of_one_name_keep_their_order():
+def test_ssml_marks_with_the_same_name_each_get_their_own_offset_in_document_order() -> None:
     text = '<speak>a<mark name="x"/>b<mark name="y"/>c<mark name="x"/>d</speak>'
     document = Ssml(text)
     events = [Event("mark", time, 3, name=name) for time, name in ((1, "x"), (2, "y"), (3, "x"))]
@@ -91,13 +105,13 @@ def test_marks_of_one_name_keep_their_order():
     ]
 
 
-def test_visemes_end_in_silence():
+def test_the_last_viseme_is_silence() -> None:
     events = [Event("phoneme", 0, 0, name="h"), Event("phoneme", 50, 0, name="ˈə"), Event("phoneme", 90, 0)]
     found = marks_of("hi", events, SpokenText(), kinds=["viseme"])
     assert [(mark["time"], mark["value"]) for mark in found] == [(0, "k"), (50, "@"), (90, "sil")]
 
 
-def test_words_that_were_told_as_one_are_marked_one_by_one():
+def test_an_event_that_covers_two_words_becomes_two_marks_with_an_interpolated_time() -> None:
     text = "Hello from the <b>emu"
     spoken = SpokenText()
     spoken.add(text, 0)
@@ -112,5 +126,5 @@ def test_words_that_were_told_as_one_are_marked_one_by_one():
 
 
 @pytest.mark.parametrize("text", ["", " ", "…", "!!!"])
-def test_a_text_without_words_has_no_word_marks(text):
+def test_a_text_without_words_has_no_word_marks(text: str) -> None:
     assert [mark for mark in hummed_marks(text) if mark["type"] == "word"] == []

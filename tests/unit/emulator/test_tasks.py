@@ -8,21 +8,9 @@ from airflow_polly_provider.emulator.clock import Clock
 from airflow_polly_provider.emulator.errors import ApiError
 from airflow_polly_provider.emulator.seeding import Seed, plant
 from airflow_polly_provider.emulator.tasks import SynthesisTask, TaskStore
+from tests.unit.emulator.stopped_clock import StoppedClock
 
 HOUR = 3600
-
-
-class StoppedClock(Clock):
-    """A clock that moves only when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def time(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture
@@ -35,7 +23,9 @@ def store(clock: StoppedClock) -> TaskStore:
     return TaskStore(clock)
 
 
-def all_pages(store: TaskStore, *, status=None, limit=7, newest_first=False) -> list[str]:
+def all_pages(
+    store: TaskStore, *, status: str | None = None, limit: int = 7, newest_first: bool = False
+) -> list[str]:
     found: list[str] = []
     token = None
     while True:
@@ -45,7 +35,9 @@ def all_pages(store: TaskStore, *, status=None, limit=7, newest_first=False) -> 
             return found
 
 
-def test_a_task_goes_through_its_states_as_the_clock_says(clock, store):
+def test_a_task_is_scheduled_then_in_progress_then_completed_at_its_planned_times(
+    clock: StoppedClock, store: TaskStore
+) -> None:
     task = SynthesisTask("a", store.new_key(), {})
     store.add(task, starts_at=clock.now + 2, ends_at=clock.now + 5)
     store.report(task, "completed")
@@ -56,7 +48,9 @@ def test_a_task_goes_through_its_states_as_the_clock_says(clock, store):
     assert seen == ["scheduled", "scheduled", "inProgress", "inProgress", "inProgress", "completed"]
 
 
-def test_a_task_waits_for_its_audio(clock, store):
+def test_a_task_stays_in_progress_after_its_planned_end_until_its_result_is_reported(
+    clock: StoppedClock, store: TaskStore
+) -> None:
     task = SynthesisTask("a", store.new_key(), {})
     store.add(task, starts_at=clock.now, ends_at=clock.now + 1)
     clock.advance(100)
@@ -65,7 +59,7 @@ def test_a_task_waits_for_its_audio(clock, store):
     assert store.get("a").as_dict()["TaskStatusReason"] == "no bucket"
 
 
-def test_a_task_is_forgotten_after_72_hours(clock, store):
+def test_a_task_is_removed_after_72_hours(clock: StoppedClock, store: TaskStore) -> None:
     (task_id,) = plant(Seed(), store, clock, "us-east-1")
     clock.advance(72 * HOUR)
     assert store.get(task_id)
@@ -76,7 +70,9 @@ def test_a_task_is_forgotten_after_72_hours(clock, store):
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_pages_hold_every_task_once_in_order_of_creation(clock, store, newest_first):
+def test_pages_hold_every_task_once_in_order_of_creation(
+    clock: StoppedClock, store: TaskStore, newest_first: bool
+) -> None:
     expected = plant(Seed(count=30, spacing_seconds=1), store, clock, "us-east-1")
     expected += plant(Seed(count=3, status="inProgress"), store, clock, "us-east-1")
     if newest_first:
@@ -84,7 +80,9 @@ def test_pages_hold_every_task_once_in_order_of_creation(clock, store, newest_fi
     assert all_pages(store, newest_first=newest_first) == expected
 
 
-def test_tasks_that_come_and_go_between_pages_neither_repeat_nor_hide_others(clock, store):
+def test_tasks_added_or_removed_between_two_pages_cause_no_duplicate_and_no_gap(
+    clock: StoppedClock, store: TaskStore
+) -> None:
     old = plant(Seed(count=5, age_seconds=71 * HOUR), store, clock, "us-east-1")
     new = plant(Seed(count=5), store, clock, "us-east-1")
     first, token = store.page(status=None, limit=6, token=None, newest_first=False)
@@ -96,7 +94,7 @@ def test_tasks_that_come_and_go_between_pages_neither_repeat_nor_hide_others(clo
     assert token is None
 
 
-def test_the_status_filter_follows_each_change(clock, store):
+def test_the_status_filter_of_a_list_uses_the_current_status(clock: StoppedClock, store: TaskStore) -> None:
     task_ids = plant(
         Seed(count=4, status="scheduled", starts_in_seconds=1, ends_in_seconds=2), store, clock, "us-east-1"
     )
@@ -107,7 +105,9 @@ def test_the_status_filter_follows_each_change(clock, store):
     assert all_pages(store, status="completed") == task_ids
 
 
-def test_fifty_thousand_tasks_end_and_are_forgotten_at_once_and_quickly(clock, store):
+def test_fifty_thousand_tasks_that_end_and_expire_together_are_processed_within_8_seconds(
+    clock: StoppedClock, store: TaskStore
+) -> None:
     seed = Seed(count=50_000, status="scheduled", starts_in_seconds=1, ends_in_seconds=2)
     task_ids = plant(seed, store, clock, "us-east-1")
     plant(Seed(count=3), store, clock, "us-east-1")
@@ -123,11 +123,11 @@ def test_fifty_thousand_tasks_end_and_are_forgotten_at_once_and_quickly(clock, s
 
 
 @pytest.mark.parametrize("token", ["", "rubbish", "é", "bnVsbA==", "WzEsMl0", "W1tdLDJd", "[" * 5000])
-def test_a_token_that_was_never_given_is_refused(store, token):
+def test_a_page_token_that_the_store_did_not_issue_is_refused(store: TaskStore, token: str) -> None:
     with pytest.raises(ApiError, match="InvalidNextTokenException"):
         store.page(status=None, limit=1, token=token, newest_first=False)
 
 
-def test_the_clock_does_not_go_back():
+def test_the_emulators_clock_refuses_to_go_back() -> None:
     with pytest.raises(ValueError, match="only goes forward"):
         Clock().advance(-1)
