@@ -14,14 +14,15 @@ from airflow_polly_provider.get_provider_info import get_provider_info
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
 from airflow_polly_provider.text import ssml
-from tests.unit.support import MODEL, context, execute, synthesis_task
+from tests.unit.support import context, execute, members_of, synthesis_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_polly_provider.text.markup import Ssml, SsmlDocument
     from tests.unit.support import Wire
 
-GIVEN = {"voice_id": "Amy", "output_s3_bucket_name": "my-bucket"}
+GIVEN: dict[str, Any] = {"voice_id": "Amy", "output_s3_bucket_name": "my-bucket"}
 
 
 def greeting(name: str = "you") -> str:
@@ -35,17 +36,18 @@ def _dag() -> Iterator[None]:
 
 
 def operator_of(function: Callable[..., Any], **given: Any) -> Any:
-    return polly_task(**{**GIVEN, **given})(function)().operator
+    task: Any = polly_task(**{**GIVEN, **given})(function)()
+    return task.operator
 
 
 class TestDecorator:
-    def test_is_registered_under_its_name(self) -> None:
+    def test_is_registered_as_task_polly(self) -> None:
         (registered,) = get_provider_info()["task-decorators"]
         assert registered["name"] == "polly"
         module, _, name = registered["class-name"].rpartition(".")
         assert (module, name) == (polly_task.__module__, polly_task.__name__)
 
-    def test_takes_every_parameter_of_the_start_operator_but_text(self) -> None:
+    def test_accepts_every_parameter_of_the_start_operator_except_text(self) -> None:
         parameters = inspect.signature(PollyStartSpeechSynthesisTaskOperator.__init__).parameters
         defaults = {
             name: parameter.default
@@ -56,11 +58,11 @@ class TestDecorator:
         assert made.task_type == "_PollyDecoratedOperator"
         assert made.operator_name == "@task.polly"
 
-    def test_templates_every_field_of_the_start_operator_but_text(self) -> None:
+    def test_has_every_template_field_of_the_start_operator_except_text(self) -> None:
         own = {*PollyStartSpeechSynthesisTaskOperator.template_fields} - {"text"}
         assert {*operator_of(greeting).template_fields} == own | {"op_args", "op_kwargs"}
 
-    def test_sends_what_the_function_returned(self, wire: Wire) -> None:
+    def test_sends_the_string_that_the_function_returns(self, wire: Wire) -> None:
         wire.answer = lambda _: synthesis_task(status="scheduled")
         made = operator_of(greeting, wait_for_completion=False, text_type="ssml")
         value = execute(made, context())
@@ -68,18 +70,18 @@ class TestDecorator:
         assert wire.requests[-1].body["Text"] == "Hello you"
         assert wire.requests[-1].body["TextType"] == "ssml"
 
-    def test_sends_a_document_that_the_function_returned_as_ssml(self, wire: Wire) -> None:
+    def test_sends_a_document_that_the_function_returns_as_ssml(self, wire: Wire) -> None:
         wire.answer = lambda _: synthesis_task(status="scheduled")
 
-        def document() -> ssml.SsmlDocument:
+        def document() -> SsmlDocument:
             return ssml.speak("Q & A")
 
         execute(operator_of(document, wait_for_completion=False), context())
         assert wire.requests[-1].body["Text"] == "<speak>Q &amp; A</speak>"
         assert wire.requests[-1].body["TextType"] == "ssml"
 
-    def test_refuses_a_piece_that_is_no_document(self, wire: Wire) -> None:
-        def piece() -> ssml.Ssml:
+    def test_refuses_an_ssml_piece_that_is_not_a_document_before_any_request(self, wire: Wire) -> None:
+        def piece() -> Ssml:
             return ssml.p("Hello")
 
         with pytest.raises(
@@ -88,53 +90,51 @@ class TestDecorator:
             execute(operator_of(piece), context())
         assert wire.requests == []
 
-    def test_has_no_text_before_the_function_was_called(self) -> None:
+    def test_has_an_empty_text_before_the_function_is_called(self) -> None:
         assert operator_of(greeting).text == ""
 
 
-class TestRefusals:
-    def test_of_text(self) -> None:
+class TestRefusesWhenTheDagIsParsed:
+    def test_text(self) -> None:
         with pytest.raises(ValueError, match="leave text out"):
             operator_of(greeting, text="Hello")
 
-    def test_of_text_when_mapped(self) -> None:
+    def test_text_of_a_mapped_task(self) -> None:
         with pytest.raises(ValueError, match="leave text out"):
             polly_task(**GIVEN, text="Hello")(greeting).expand(name=["Al"])
 
-    def test_of_multiple_outputs(self) -> None:
+    def test_multiple_outputs(self) -> None:
         with pytest.raises(ValueError, match="leave multiple_outputs out"):
             operator_of(greeting, multiple_outputs=True)
 
-    def test_of_a_function_that_is_said_to_return_a_mapping(self) -> None:
+    def test_a_function_annotated_to_return_a_mapping(self) -> None:
         def speak() -> dict[str, str]:
             return {}
 
         with pytest.raises(ValueError, match="return the text"):
             operator_of(speak)
 
-    def test_of_an_async_function(self) -> None:
+    def test_an_async_function(self) -> None:
         async def speak() -> str:
             return ""
 
         with pytest.raises(ValueError, match="plain function"):
             operator_of(speak)
 
-    def test_of_what_the_operator_refuses(self) -> None:
+    def test_a_parameter_that_the_operator_refuses(self) -> None:
         with pytest.raises(ValueError, match="above 0"):
             operator_of(greeting, timeout=0)
 
 
 class TestResultType:
-    def test_names_every_field_of_a_synthesis_task_and_no_other(self) -> None:
+    def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
         own = {"OutputS3Uri", "RequestDigest", "Unchanged"}
-        assert (
-            SynthesisTaskXCom.__annotations__.keys() - own == MODEL.shape_for("SynthesisTask").members.keys()
-        )
+        assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
 
-    def test_says_what_each_is_in_xcom(self) -> None:
+    def test_annotates_each_field_with_its_type_in_xcom(self) -> None:
         types = {"string": "str", "timestamp": "str", "integer": "int", "list": "list[str]"}
-        for name, member in MODEL.shape_for("SynthesisTask").members.items():
+        for name, member in members_of("SynthesisTask").items():
             annotated = SynthesisTaskXCom.__annotations__[name].__forward_arg__
-            told = ast.unparse(ast.parse(annotated.removeprefix("NotRequired[").removesuffix("]")))
+            annotation = ast.unparse(ast.parse(annotated.removeprefix("NotRequired[").removesuffix("]")))
             expected = types[member.type_name]
-            assert told in (expected, expected.removesuffix("]")), name
+            assert annotation in (expected, expected.removesuffix("]")), name

@@ -20,7 +20,7 @@ from tests.unit.support import MODEL, Refusal, Truncated, connection, new_id, sy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.support import Request, Wire
+    from tests.unit.support import Answer, Wire
 
 REQUEST = {"OutputFormat": "mp3", "OutputS3BucketName": "bucket", "Text": "Hello", "VoiceId": "Amy"}
 
@@ -29,21 +29,21 @@ OPERATIONS: dict[str, Callable[[PollyHook], Any]] = {
     "polly:StartSpeechSynthesisTask": lambda hook: hook.start_speech_synthesis_task(REQUEST),
     "polly:ListSpeechSynthesisTasks": lambda hook: list(hook.list_speech_synthesis_tasks()),
 }
-KNOWS_TAGS = "TagResource" in MODEL.operation_names
+SUPPORTS_TAGS = "TagResource" in MODEL.operation_names
 
 each_operation = pytest.mark.parametrize(("action", "call"), OPERATIONS.items(), ids=OPERATIONS)
 
 
 @pytest.fixture
 def unknown_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is known, and the environment has keys and a region."""
+    """Credentials and the region eu-central-1 in the environment, and no connection."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
 
 
 class TestOperations:
-    def test_get_returns_every_field_that_the_service_gives(self, aws_default: None) -> None:
+    def test_get_returns_every_field_of_the_response(self, aws_default: None) -> None:
         hook = PollyHook()
         answer = synthesis_task(Engine="neural", TaskStatusReason="ok", SampleRate="22050")
         with Stubber(hook.client) as stubber:
@@ -57,13 +57,15 @@ class TestOperations:
             stubber.add_response("start_speech_synthesis_task", {"SynthesisTask": answer}, REQUEST)
             assert hook.start_speech_synthesis_task(REQUEST) == answer
 
-    def test_list_pages_by_itself_and_asks_for_a_page_when_it_is_wanted(self, wire: Wire) -> None:
-        pages = {
+    def test_list_requests_each_page_only_when_it_is_needed(self, wire: Wire) -> None:
+        pages: dict[str | None, Answer] = {
             None: {"SynthesisTasks": [synthesis_task("t1"), synthesis_task("t2")], "NextToken": "n1"},
             "n1": {"SynthesisTasks": [], "NextToken": "n2"},
             "n2": {"SynthesisTasks": [synthesis_task("t3")]},
         }
-        wire.answer = lambda request: pages[request.query.get("NextToken", [None])[0]]
+        wire.answer = lambda request: pages[
+            request.query["NextToken"][0] if "NextToken" in request.query else None
+        ]
         tasks = PollyHook().list_speech_synthesis_tasks(status="completed", page_size=2)
         assert wire.requests == []
         assert next(tasks)["TaskId"] == "t1"
@@ -72,15 +74,15 @@ class TestOperations:
         assert [request.query["MaxResults"] for request in wire.requests] == [["2"]] * 3
         assert {request.query["Status"][0] for request in wire.requests} == {"completed"}
 
-    def test_list_asks_for_the_largest_page_of_every_status_unless_told(self, wire: Wire) -> None:
+    def test_list_defaults_to_the_largest_page_and_every_status(self, wire: Wire) -> None:
         wire.answer = lambda _: {"SynthesisTasks": []}
         assert list(PollyHook().list_speech_synthesis_tasks()) == []
         assert wire.requests[0].query == {"MaxResults": ["100"]}
 
     @pytest.mark.parametrize("trouble", ["5xx", "dropped", "throttled"])
-    def test_start_is_sent_once_whatever_happens(self, wire: Wire, trouble: str) -> None:
-        """Each repetition of a start whose answer was lost would be billed."""
-        troubles = {
+    def test_start_is_sent_once_and_never_repeated_after_an_error(self, wire: Wire, trouble: str) -> None:
+        """Repeating a start whose response was lost would be billed again."""
+        troubles: dict[str, Answer] = {
             "5xx": Refusal("ServiceFailureException", 500),
             "dropped": ConnectionClosedError(endpoint_url="polly"),
             "throttled": Refusal("ThrottlingException"),
@@ -90,7 +92,7 @@ class TestOperations:
             PollyHook().start_speech_synthesis_task(REQUEST)
         assert len(wire.requests) == 1
 
-    def test_botocore_repeats_other_calls_unless_told(self, wire: Wire) -> None:
+    def test_botocore_retries_other_calls_unless_botocore_retries_is_false(self, wire: Wire) -> None:
         wire.script(Refusal("ServiceFailureException", 500), synthesis_task())
         assert PollyHook().get_speech_synthesis_task("t1")["TaskStatus"] == "completed"
         wire.script(Refusal("ServiceFailureException", 500), synthesis_task())
@@ -99,7 +101,7 @@ class TestOperations:
         assert len(wire.requests) == 3
 
     @each_operation
-    def test_settings_reach_the_request(
+    def test_endpoint_of_the_connection_and_region_of_the_hook_reach_the_request(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, action: str, call: Callable[[PollyHook], Any]
     ) -> None:
         monkeypatch.setenv(
@@ -116,15 +118,18 @@ class TestOperations:
 
     @pytest.mark.parametrize("botocore_retries", [True, False])
     @pytest.mark.parametrize("retries", [None, {"max_attempts": 7, "mode": "standard"}])
-    def test_config_survives_switching_retries_off(
+    def test_the_client_without_retries_keeps_the_rest_of_the_botocore_config(
         self, aws_default: None, botocore_retries: bool, retries: dict[str, Any] | None
     ) -> None:
         hook = PollyHook(
             config={"read_timeout": 7, "retries": retries}, verify=False, botocore_retries=botocore_retries
         )
-        assert hook.client.meta.config.read_timeout == 7
-        assert hook.client_without_retries.meta.config.read_timeout == 7
-        assert hook.client_without_retries.meta.config.retries["total_max_attempts"] == 1
+        # botocore sets the options of a Config at run time; its stubs declare none.
+        config: Any = hook.client.meta.config
+        without_retries: Any = hook.client_without_retries.meta.config
+        assert config.read_timeout == 7
+        assert without_retries.read_timeout == 7
+        assert without_retries.retries["total_max_attempts"] == 1
 
     @pytest.mark.parametrize(
         ("extra", "config", "timeouts"),
@@ -150,7 +155,7 @@ class TestOperations:
 
 class TestErrors:
     @each_operation
-    def test_no_region_names_connection_and_what_to_set(
+    def test_missing_region_names_the_connection_and_what_to_set(
         self, monkeypatch: pytest.MonkeyPatch, action: str, call: Callable[[PollyHook], Any]
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", connection())
@@ -159,7 +164,7 @@ class TestErrors:
         for word in (action, "'nowhere' was found", "region_name", "AWS_DEFAULT_REGION"):
             assert word in str(error.value)
 
-    def test_no_credentials_with_an_unknown_connection_says_it_was_not_found(
+    def test_missing_credentials_with_an_unknown_connection_say_it_was_not_found(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hook = PollyHook(aws_conn_id="misspelt", region_name="eu-west-1")
@@ -169,7 +174,7 @@ class TestErrors:
             assert word in str(error.value)
         assert wire.requests == []
 
-    def test_no_credentials_in_a_connection_says_it_was_found(
+    def test_missing_credentials_in_a_known_connection_say_it_was_found(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(
@@ -179,11 +184,13 @@ class TestErrors:
             PollyHook(aws_conn_id="empty").get_speech_synthesis_task("t1")
 
     @pytest.mark.parametrize("aws_conn_id", [None, ""])
-    def test_no_connection_asked_for_says_so(self, wire: Wire, aws_conn_id: str | None) -> None:
+    def test_missing_credentials_without_a_connection_say_that_none_was_asked_for(
+        self, wire: Wire, aws_conn_id: str | None
+    ) -> None:
         with pytest.raises(PollyCredentialsError, match="no connection was asked for"):
             PollyHook(aws_conn_id=aws_conn_id, region_name="eu-west-1").get_speech_synthesis_task("t1")
 
-    def test_unknown_connection_falls_back_to_the_environment(
+    def test_an_unknown_connection_falls_back_to_the_environment(
         self, wire: Wire, unknown_connection: None
     ) -> None:
         assert PollyHook(aws_conn_id="misspelt").get_speech_synthesis_task("t1")["TaskId"] == "t1"
@@ -194,14 +201,14 @@ class TestErrors:
     def test_access_denied_names_action_region_and_connection(
         self, wire: Wire, action: str, call: Callable[[PollyHook], Any], code: str
     ) -> None:
-        told = "User: arn:aws:iam::123456789012:user/x is not authorized."
-        wire.answer = lambda _: Refusal(code, 403, told)
+        aws_message = "User: arn:aws:iam::123456789012:user/x is not authorized."
+        wire.answer = lambda _: Refusal(code, 403, aws_message)
         with pytest.raises(PollyConfigurationError) as error:
             call(PollyHook())
-        for word in (f"Allow {action}", "eu-west-1", "'aws_default' was found", told):
+        for word in (f"Allow {action}", "eu-west-1", "'aws_default' was found", aws_message):
             assert word in str(error.value)
 
-    def test_access_denied_says_that_the_connection_was_not_found(
+    def test_access_denied_with_an_unknown_connection_says_it_was_not_found(
         self, wire: Wire, unknown_connection: None
     ) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
@@ -211,7 +218,9 @@ class TestErrors:
     @pytest.mark.parametrize(
         "code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException"]
     )
-    def test_refused_credentials_may_be_retried(self, wire: Wire, code: str) -> None:
+    def test_credentials_that_aws_refuses_are_an_error_that_airflow_retries(
+        self, wire: Wire, code: str
+    ) -> None:
         wire.answer = lambda _: Refusal(code, 403, "too old")
         with pytest.raises(PollyCredentialsError) as error:
             PollyHook().get_speech_synthesis_task("t1")
@@ -219,7 +228,7 @@ class TestErrors:
         for word in (code, "too old", "'aws_default' was found", "Renew"):
             assert word in str(error.value)
 
-    def test_unknown_id_names_the_72_hours_and_the_region(self, wire: Wire) -> None:
+    def test_an_unknown_id_names_the_72_hours_and_the_region(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("SynthesisTaskNotFoundException", 400)
         with pytest.raises(PollySynthesisTaskNotFoundError) as error:
             PollyHook().get_speech_synthesis_task(new_id())
@@ -230,7 +239,7 @@ class TestErrors:
         ("code", "status"),
         [("InvalidSsmlException", 400), ("ValidationException", 400), ("LexiconNotFoundException", 404)],
     )
-    def test_a_refused_request_is_final_and_gives_pollys_words(
+    def test_a_refused_request_is_final_and_quotes_pollys_message(
         self, wire: Wire, code: str, status: int
     ) -> None:
         wire.answer = lambda _: Refusal(code, status, "because of that")
@@ -246,22 +255,24 @@ class TestErrors:
             Refusal("ServiceUnavailable", 503),
         ],
     )
-    def test_what_says_nothing_about_the_request_passes(self, wire: Wire, passing: Refusal) -> None:
+    def test_throttling_and_server_errors_pass_through_as_client_errors(
+        self, wire: Wire, passing: Refusal
+    ) -> None:
         wire.answer = lambda _: passing
         with pytest.raises(ClientError) as error:
             PollyHook(botocore_retries=False).get_speech_synthesis_task("t1")
         assert error.value.response["Error"]["Code"] == passing.code
 
-    def test_time_outs_pass(self, wire: Wire) -> None:
+    def test_timeouts_pass_through(self, wire: Wire) -> None:
         wire.answer = lambda _: ReadTimeoutError(endpoint_url="polly")
         with pytest.raises(ReadTimeoutError):
             PollyHook(botocore_retries=False).get_speech_synthesis_task("t1")
 
     @each_operation
-    def test_an_answer_cut_short_is_an_error(
+    def test_a_truncated_response_is_an_error(
         self, wire: Wire, action: str, call: Callable[[PollyHook], Any]
     ) -> None:
-        """Read as an empty list, it would have a start whose answer was lost made, and billed, once more."""
+        """Read as an empty list, it would make a retry start, and pay for, the synthesis task again."""
         wire.answer = lambda _: Truncated()
         with pytest.raises(PollyIncompleteAnswerError):
             call(PollyHook(botocore_retries=False))
@@ -273,11 +284,11 @@ class TestErrors:
             pytest.param(
                 lambda hook: hook.list_tags_for_resource("arn:aws:polly:::lexicon/x"),
                 id="tags",
-                marks=pytest.mark.skipif(not KNOWS_TAGS, reason="this botocore knows no tags"),
+                marks=pytest.mark.skipif(not SUPPORTS_TAGS, reason="this botocore has no tag operations"),
             ),
         ],
     )
-    def test_a_list_cut_short_is_an_error(self, wire: Wire, call: Callable[[PollyHook], Any]) -> None:
+    def test_a_truncated_list_is_an_error(self, wire: Wire, call: Callable[[PollyHook], Any]) -> None:
         wire.answer = lambda _: Truncated()
         with pytest.raises(PollyIncompleteAnswerError):
             call(PollyHook())
@@ -291,18 +302,15 @@ class TestErrors:
         ],
         ids=["set", "remove", "list"],
     )
-    def test_tags_on_a_botocore_that_knows_none_ask_for_a_newer_one(
+    def test_tag_operations_on_a_botocore_without_them_ask_for_an_upgrade(
         self, monkeypatch: pytest.MonkeyPatch, call: Callable[[PollyHook], Any]
     ) -> None:
         monkeypatch.setattr(PollyHook, "client", object())
         with pytest.raises(PollyConfigurationError, match="Upgrade boto3"):
             call(PollyHook())
 
-    def test_no_error_tells_a_secret(self, wire: Wire) -> None:
-        def refuse(request: Request) -> Refusal:
-            return Refusal("AccessDeniedException", 403)
-
-        wire.answer = refuse
+    def test_an_error_contains_neither_credentials_nor_the_text(self, wire: Wire) -> None:
+        wire.answer = lambda _: Refusal("AccessDeniedException", 403)
         with pytest.raises(PollyConfigurationError) as error:
             PollyHook().start_speech_synthesis_task(REQUEST)
         assert "secret" not in str(error.value)

@@ -24,13 +24,15 @@ ADITI: Any = {
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept(aws_default: None) -> Iterator[None]:
+def _empty_voice_cache(aws_default: None) -> Iterator[None]:
     VOICE_CACHE.clear()
     yield
     VOICE_CACHE.clear()
 
 
-class Now:
+class StoppedTime:
+    """A clock that stands still until a test sets it."""
+
     def __init__(self) -> None:
         self.seconds = 0.0
 
@@ -39,7 +41,7 @@ class Now:
 
 
 def answering(hook: PollyHook, *answers: dict[str, Any]) -> Stubber:
-    """A hook's Polly that gives these answers and no more."""
+    """Answer a hook's DescribeVoices requests in this order; one more request is an error."""
     stubber = Stubber(hook.client)
     for answer in answers:
         stubber.add_response("describe_voices", answer)
@@ -48,7 +50,7 @@ def answering(hook: PollyHook, *answers: dict[str, Any]) -> Stubber:
 
 
 class TestHook:
-    def test_reads_every_page_once(self) -> None:
+    def test_voices_requests_every_page_once_and_filters_in_memory(self) -> None:
         hook = PollyHook()
         stubber = Stubber(hook.client)
         stubber.add_response("describe_voices", {"Voices": [AMY], "NextToken": "n"}, {})
@@ -60,13 +62,13 @@ class TestHook:
             assert hook.voices(engine="generative") == []
             stubber.assert_no_pending_responses()
 
-    def test_gives_copies(self) -> None:
+    def test_voices_returns_copies_so_that_changes_do_not_reach_the_cache(self) -> None:
         hook = PollyHook()
         answering(hook, {"Voices": [AMY]})
         hook.voices()[0]["SupportedEngines"].clear()
         assert hook.voices() == [AMY]
 
-    def test_shares_what_another_hook_of_the_connection_asked(self) -> None:
+    def test_two_hooks_of_one_connection_share_one_request(self) -> None:
         first, second = PollyHook(), PollyHook()
         answering(first, {"Voices": [AMY]})
         answering(second)
@@ -77,8 +79,8 @@ class TestHook:
         [{"region_name": "us-east-1"}, {"aws_conn_id": "other"}, {"aws_conn_id": "elsewhere"}],
         ids=["region", "connection", "endpoint"],
     )
-    def test_asks_for_each_connection_and_region(
-        self, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+    def test_each_connection_region_and_endpoint_has_its_own_request(
+        self, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
         monkeypatch.setenv(
@@ -90,7 +92,7 @@ class TestHook:
         assert (first.voices(), second.voices()) == ([AMY], [ADITI])
         assert (first.voices(), second.voices()) == ([AMY], [ADITI])
 
-    def test_denied_names_the_permission_and_is_asked_again(self) -> None:
+    def test_access_denied_names_the_permission_and_is_not_cached(self) -> None:
         hook = PollyHook()
         stubber = Stubber(hook.client)
         stubber.add_client_error("describe_voices", "AccessDeniedException", "no", 403)
@@ -100,14 +102,14 @@ class TestHook:
                 hook.voices()
             assert hook.voices() == [AMY]
 
-    def test_throttling_passes_as_botocores_own_error(self) -> None:
+    def test_throttling_passes_through_as_client_error(self) -> None:
         hook = PollyHook(botocore_retries=False)
         stubber = Stubber(hook.client)
         stubber.add_client_error("describe_voices", "ThrottlingException", "no", 400)
         with stubber, pytest.raises(ClientError):
             hook.voices()
 
-    def test_an_answer_cut_short_is_an_error_and_not_kept(self) -> None:
+    def test_a_truncated_response_is_an_error_and_is_not_cached(self) -> None:
         hook = PollyHook()
         answering(hook, {}, {"Voices": [AMY]})
         with pytest.raises(PollyIncompleteAnswerError):
@@ -116,8 +118,8 @@ class TestHook:
 
 
 class TestCache:
-    def test_keeps_an_answer_for_its_lifetime(self) -> None:
-        now = Now()
+    def test_a_response_is_reused_until_its_lifetime_has_passed(self) -> None:
+        now = StoppedTime()
         cache = VoiceCache(lifetime_seconds=10, clock=now)
         hook = PollyHook()
         answering(hook, {"Voices": [AMY]}, {"Voices": [AMY, ADITI]})
@@ -127,7 +129,7 @@ class TestCache:
         now.seconds = 10.0
         assert len(cache.voices_for(hook)) == 2
 
-    def test_forgets_what_was_not_asked_for_longest(self) -> None:
+    def test_a_full_cache_drops_the_least_recently_used_entry(self) -> None:
         cache = VoiceCache(most_kept=2)
         first, second, third = (
             PollyHook(region_name=name) for name in ("eu-west-1", "us-east-1", "us-west-2")

@@ -19,7 +19,7 @@ tags = st.sampled_from(["s", "p", "prosody", "w", "amazon:effect"])
 
 @st.composite
 def ssml_documents(draw: st.DrawFn) -> tuple[str, str]:
-    """An SSML document, and the text that is spoken of it."""
+    """Return an SSML document and its text without the tags."""
     parts: list[str] = []
     spoken: list[str] = []
     for text in draw(st.lists(texts, max_size=5)):
@@ -33,16 +33,16 @@ def ssml_documents(draw: st.DrawFn) -> tuple[str, str]:
 
 class TestBilledCharacters:
     @given(st.text())
-    def test_of_plain_text_is_its_length(self, text: str) -> None:
+    def test_plain_text_is_billed_by_its_length(self, text: str) -> None:
         assert billed_characters(text, ssml=False) == len(text)
 
     @given(ssml_documents())
-    def test_of_ssml_is_the_length_of_what_is_spoken(self, document: tuple[str, str]) -> None:
+    def test_ssml_is_billed_by_the_length_of_its_text_without_tags(self, document: tuple[str, str]) -> None:
         ssml, spoken = document
         assert billed_characters(ssml, ssml=True) == len(spoken)
 
     @given(st.text())
-    def test_is_never_more_than_the_total(self, text: str) -> None:
+    def test_any_text_is_billed_for_at_most_its_length(self, text: str) -> None:
         assert 0 <= billed_characters(text, ssml=True) <= len(text)
 
     @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ class TestBilledCharacters:
             ("<speak>\N{GRINNING FACE}</speak>", 1),
         ],
     )
-    def test_leaves_out_what_polly_does_not_bill(self, ssml: str, billed: int) -> None:
+    def test_tags_and_comments_are_not_billed(self, ssml: str, billed: int) -> None:
         assert billed_characters(ssml, ssml=True) == billed
 
     @pytest.mark.parametrize("part", ["<!--", "<", '<"', "<a '", "&", "&#", "<!-- -", "-->"])
-    def test_takes_no_longer_for_malformed_ssml(self, part: str) -> None:
+    def test_malformed_ssml_of_the_largest_size_is_counted_within_a_second(self, part: str) -> None:
         text = part * (MAX_TOTAL_CHARACTERS // len(part))
         began = time.process_time()
         billed_characters(text, ssml=True)

@@ -23,7 +23,7 @@ def document(inner: str = LEXEME, root: str = ROOT) -> str:
 
 
 class TestAccepted:
-    def test_tells_what_it_is_about(self) -> None:
+    def test_a_lexicon_is_summarized_by_alphabet_language_and_number_of_lexemes(self) -> None:
         assert check_pls(document(LEXEME * 2)) == ("ipa", "en-US", 2)
 
     @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ class TestAccepted:
         ],
         ids=range(13),
     )
-    def test_is_what_pls_allows(self, content: str) -> None:
+    def test_every_construct_that_pls_allows_is_accepted(self, content: str) -> None:
         assert check_pls(content).alphabet == "ipa"
 
     @pytest.mark.parametrize("alphabet", ALPHABETS)
-    def test_is_every_alphabet_that_polly_knows(self, alphabet: str) -> None:
+    def test_every_alphabet_that_polly_supports_is_accepted(self, alphabet: str) -> None:
         assert check_pls(document(root=ROOT.replace("ipa", alphabet))).alphabet == alphabet
 
 
@@ -115,21 +115,23 @@ REFUSED = {
 
 class TestRefused:
     @pytest.mark.parametrize(("content", "words"), REFUSED.values(), ids=REFUSED)
-    def test_with_line_and_column(self, content: str, words: str) -> None:
+    def test_an_invalid_lexicon_is_refused_with_its_position_and_the_reason(
+        self, content: str, words: str
+    ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words) as error:
             check_pls(content)
-        assert isinstance(error.value, PollyFinalError), "no retry can mend it"
+        assert isinstance(error.value, PollyFinalError), "a retry cannot succeed"
 
-    def test_for_all_that_is_wrong_at_once_up_to_five(self) -> None:
+    def test_one_refusal_lists_the_first_five_errors_and_counts_the_rest(self) -> None:
         bad = "\n<lexeme/>" * 4
         with pytest.raises(PollyInvalidRequestError) as error:
             check_pls(document(bad, ROOT.replace("ipa", "x")))
-        told = str(error.value)
-        assert told.index("line 1,") < told.index("line 3,") < told.index("line 4,")
-        assert "line 5" not in told
-        assert "and 4 more" in told
+        message = str(error.value)
+        assert message.index("line 1,") < message.index("line 3,") < message.index("line 4,")
+        assert "line 5" not in message
+        assert "and 4 more" in message
 
-    def test_without_its_texts(self) -> None:
+    def test_a_refusal_does_not_quote_the_lexicons_text(self) -> None:
         secret = "secret"
         with pytest.raises(PollyInvalidRequestError) as error:
             check_pls(document(f"<lexeme><grapheme>{secret}</grapheme></lexeme>"))
@@ -139,7 +141,7 @@ class TestRefused:
 class TestInvariants:
     @given(st.text())
     @example(BOMB)
-    def test_any_text_is_accepted_or_refused(self, content: str) -> None:
+    def test_any_text_that_is_not_a_lexicon_is_refused(self, content: str) -> None:
         with pytest.raises(PollyInvalidRequestError):
             check_pls(content)
 
@@ -161,8 +163,8 @@ class TestInvariants:
         )
     )
     @example(["<lexeme>", "<grapheme>", "a", "</grapheme>", "<alias>", "a", "</alias>", "</lexeme>"])
-    def test_what_is_accepted_the_emulator_takes(self, pieces: list[str]) -> None:
-        """The emulator reads lexicons by code of its own."""
+    def test_the_emulator_accepts_every_lexicon_that_the_check_accepts(self, pieces: list[str]) -> None:
+        """The emulator parses lexicons with separate code."""
         content = document("".join(pieces))
         try:
             summary = check_pls(content)
@@ -171,7 +173,7 @@ class TestInvariants:
         lexicon = parse_lexicon("x", content, ["en-US"])
         assert (lexicon.alphabet, lexicon.language) == (summary.alphabet, summary.language)
 
-    def test_the_emulator_has_the_same_limit(self) -> None:
+    def test_the_emulator_has_the_same_size_limit(self) -> None:
         assert MAX_CHARACTERS == MAX_LEXICON_CHARACTERS
         with pytest.raises(ApiError, match="40000"):
             parse_lexicon("x", "x" * (MAX_CHARACTERS + 1), [])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.text.markup import Ssml, SsmlDocument
 
-# All that XML can hold, carriage returns and markup among it.
+# Every character that XML allows, including carriage returns and markup.
 texts = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
     | st.sampled_from("\t\n\r&<>\"'];-"),
@@ -28,7 +28,7 @@ texts = st.text(
 )
 some_texts = texts.filter(str.strip)
 
-# Each function, with text in its attributes too.
+# Functions that wrap a piece, some with text in an attribute.
 around: list[Callable[[Any, str], Ssml]] = [
     lambda inner, _: ssml.p(inner),
     lambda inner, _: ssml.s(inner),
@@ -53,7 +53,7 @@ words: list[Callable[[str, str], Ssml]] = [
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[SsmlDocument, str]:
-    """A document, and the text that was put into it."""
+    """Return a document, and the text that was put into it."""
     parts: list[Ssml | str] = []
     put_in = []
     for text in draw(st.lists(texts, max_size=5)):
@@ -69,7 +69,7 @@ def documents(draw: st.DrawFn) -> tuple[SsmlDocument, str]:
 
 
 def text_of(markup: str) -> str:
-    """The text of a document, by an XML parser that knows the prefix of Polly's own tags."""
+    """Return the text of a document as an XML parser reads it."""
     declared = markup.replace("<speak>", '<speak xmlns:amazon="urn:a">', 1)
     root: Any = minidom.parseString(declared.encode()).documentElement
 
@@ -79,31 +79,33 @@ def text_of(markup: str) -> str:
     return texts_in(root)
 
 
-class TestWhateverText:
+class TestAnyText:
     @given(documents())
-    def test_comes_back_out_of_the_parser_unchanged(self, made: tuple[SsmlDocument, str]) -> None:
+    def test_is_read_back_unchanged_by_an_xml_parser(self, made: tuple[SsmlDocument, str]) -> None:
         document, put_in = made
         assert text_of(str(document)) == put_in
 
     @given(documents())
-    def test_is_billed_by_its_length_and_by_nothing_else(self, made: tuple[SsmlDocument, str]) -> None:
+    def test_is_billed_by_its_length_without_tags(self, made: tuple[SsmlDocument, str]) -> None:
         document, put_in = made
         assert document.billed_characters == len(put_in)
         assert billed_characters(str(document), ssml=True) == len(put_in)
         assert ssml.billed_characters(document) == len(put_in)
 
     @given(documents())
-    def test_is_taken_by_the_emulator_as_it_stands(self, made: tuple[SsmlDocument, str]) -> None:
+    def test_is_accepted_unchanged_by_the_emulator(self, made: tuple[SsmlDocument, str]) -> None:
         document, put_in = made
         assert EmulatedSsml(str(document)).words == put_in
 
     @given(some_texts)
-    def test_comes_back_out_of_an_attribute_unchanged(self, text: str) -> None:
+    def test_in_an_attribute_is_read_back_unchanged_by_an_xml_parser(self, text: str) -> None:
         root = minidom.parseString(str(ssml.speak(ssml.sub("x", alias=text))).encode()).documentElement
+        assert root is not None
+        assert isinstance(root.firstChild, minidom.Element)
         assert root.firstChild.getAttribute("alias") == text
 
     @given(texts, st.sampled_from([*map(chr, range(9)), "\x0b", "\x1f", "\ud800", "\ufffe"]), texts)
-    def test_with_a_character_that_xml_cannot_hold_is_refused(
+    def test_with_a_character_that_xml_forbids_is_refused_with_its_position(
         self, before: str, bad: str, after: str
     ) -> None:
         for make in (ssml.speak, lambda text: ssml.sub("x", alias=f"a{text}"), ssml.escape):
@@ -113,7 +115,7 @@ class TestWhateverText:
         with pytest.raises(PollySsmlError, match=f"at position {len(before)},"):
             ssml.speak(before + bad + after)
 
-    def test_is_not_told_when_refused(self) -> None:
+    def test_is_not_quoted_in_the_error_that_refuses_it(self) -> None:
         with pytest.raises(PollySsmlError) as refused:
             ssml.speak("secret\0secret")
         assert "secret" not in str(refused.value)
@@ -148,36 +150,38 @@ class TestFunctions:
             ("a < " + ssml.pause() + " b", "a &lt; <break/> b"),
         ],
     )
-    def test_make_pollys_tags(self, made: Ssml, markup: str) -> None:
+    def test_return_the_expected_markup(self, made: Ssml, markup: str) -> None:
         assert str(made) == markup
         assert f"{made}" == markup
 
     @pytest.mark.parametrize("interpret_as", ssml.INTERPRET_AS)
-    def test_take_every_kind_of_text(self, interpret_as: str) -> None:
+    def test_say_as_accepts_every_interpretation(self, interpret_as: str) -> None:
         assert interpret_as in str(ssml.say_as("1", interpret_as=interpret_as))
 
     @pytest.mark.parametrize("rate", ["x-slow", "20%", "85.5%", "200%"])
-    def test_take_every_rate(self, rate: str) -> None:
+    def test_prosody_accepts_every_form_of_rate(self, rate: str) -> None:
         assert rate in str(ssml.prosody("x", rate=rate))
 
-    def test_never_change_what_they_are_given(self) -> None:
+    def test_return_immutable_pieces(self) -> None:
         piece = ssml.p("a")
         assert piece + "b" != piece
         with pytest.raises(AttributeError):
-            piece.markup = "c"  # type: ignore[misc]  # the point of the test
+            piece.markup = "c"  # type: ignore[misc]  # frozen: the assignment must fail
 
-    def test_name_the_variable_that_a_template_lacks(self) -> None:
+    def test_in_a_template_name_the_variable_that_is_undefined(self) -> None:
         template = Environment(undefined=StrictUndefined).from_string("{{ ssml.p(title) }}")
         with pytest.raises(UndefinedError, match="'title' is undefined"):
             template.render(ssml=ssml)
 
-    def test_make_pieces_that_sum_up(self) -> None:
+    def test_return_pieces_that_sum_joins(self) -> None:
         pieces = [ssml.s("a"), ssml.s("b")]
         assert str(sum(pieces)) == "<s>a</s><s>b</s>"
         assert Environment().from_string("{{ parts | sum }}").render(parts=pieces) == "<s>a</s><s>b</s>"
-        assert str(sum([0, 1.5], ssml.s("a"))) == "<s>a</s>01.5", "numbers are text elsewhere"
+        assert str(sum([0, 1.5], ssml.s("a"))) == "<s>a</s>01.5", (
+            "sum treats numbers as text, as the functions do"
+        )
 
-    def test_count_plain_text_as_it_is(self) -> None:
+    def test_billed_characters_counts_plain_text_by_its_length(self) -> None:
         assert ssml.billed_characters("a<b/>c") == 6
 
 
@@ -225,7 +229,9 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize(("make", "words"), BAD.values(), ids=BAD)
-def test_what_polly_does_not_take_is_refused_for_good(make: Callable[[], Any], words: str) -> None:
+def test_invalid_arguments_are_refused_with_an_error_that_airflow_does_not_retry(
+    make: Callable[[], Any], words: str
+) -> None:
     with pytest.raises(PollySsmlError, match=words) as refused:
         make()
     assert isinstance(refused.value, ValueError)
