@@ -1,4 +1,4 @@
-"""Every test gets an Airflow home of its own making and an AWS environment that knows nothing."""
+"""The tests run in a temporary Airflow home and without the AWS settings of the machine."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ os.environ.update(
 )
 
 if version("apache-airflow").startswith("2."):
-    # It is made with the first asset, when warnings are errors already, and those of the oldest dependencies
-    # would leave it without hooks.
+    # Airflow creates it with the first asset. By then warnings are errors, and those of the oldest
+    # dependencies would leave it without hooks.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from airflow.providers_manager import ProvidersManager
@@ -39,7 +39,7 @@ if version("apache-airflow").startswith("2."):
 
 @pytest.fixture(autouse=True)
 def _isolated_aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let no test see credentials, profiles, regions or connections of the machine it runs on."""
+    """Hide the credentials, profiles, regions and connections of the machine from each test."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "AIRFLOW_CONN_")) and name != "AWS_CA_BUNDLE":
             monkeypatch.delenv(name)

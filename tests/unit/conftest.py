@@ -13,8 +13,8 @@ from pytest_socket import disable_socket
 
 from tests.unit.support import Wire, connection
 
-# Shared machines stall at times; a slow example is no wrong one. What CI judges is the change, not the luck
-# of the draw: there the examples are the same each time, and everywhere else new ones are looked for.
+# No deadline, because shared machines stall at times. In CI the examples are the same in each run, so that
+# a result depends on the change alone; everywhere else each run looks for new ones.
 settings.register_profile("unit", deadline=None, max_examples=100)
 settings.register_profile("unit-ci", settings.get_profile("unit"), derandomize=True, database=None)
 settings.load_profile("unit-ci" if os.environ.get("CI") else "unit")
@@ -32,7 +32,7 @@ def _service_data() -> botocore.loaders.Loader:
 
 @pytest.fixture(autouse=True)
 def _service_data_read_once(monkeypatch: pytest.MonkeyPatch, _service_data: botocore.loaders.Loader) -> None:
-    """Read botocore's data files once for all sessions: it is most of what making a client costs."""
+    """Read botocore's data files once for all tests: that is most of the time of creating a client."""
     monkeypatch.setattr(botocore.session, "create_loader", lambda data_path=None: _service_data)
 
 
@@ -44,7 +44,7 @@ def aws_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> Wire:
-    """What every Polly client made in this test talks to, whoever makes it."""
+    """Answer every Polly client that is created in the test."""
     wire = Wire()
     handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-send.polly", wire)]
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)

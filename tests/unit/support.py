@@ -1,4 +1,4 @@
-"""Polly's side of the wire, inside the process: real botocore clients, no network."""
+"""Polly's answers inside the test process: real botocore clients, no network."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def values_of(shape_name: str) -> list[str]:
 
 
 def synthesis_task(synthesis_task_id: str = "t1", status: str = "completed", **fields: Any) -> dict[str, Any]:
-    """A SynthesisTask as boto3 returns it."""
+    """Return a SynthesisTask as boto3 returns it."""
     return {
         "TaskId": synthesis_task_id,
         "TaskStatus": status,
@@ -75,7 +75,7 @@ def synthesis_task(synthesis_task_id: str = "t1", status: str = "completed", **f
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error answer of the service."""
+    """An error response of the service."""
 
     code: str
     status: int = 400
@@ -84,7 +84,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Truncated:
-    """An answer whose body was lost on its way."""
+    """A response with an empty body."""
 
 
 Answer = dict[str, Any] | Refusal | Truncated | Exception
@@ -92,7 +92,7 @@ Answer = dict[str, Any] | Refusal | Truncated | Exception
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent."""
+    """A request that a client sent."""
 
     operation: str
     synthesis_task_id: str
@@ -108,7 +108,7 @@ class Request:
 class Wire:
     """Answers every Polly request of the process.
 
-    Its answers are checked against botocore's output shapes: it gives none that Polly would not give.
+    Each answer is validated against botocore's output shape: a test cannot use one that Polly would not give.
     """
 
     answer: Callable[[Request], Answer] = lambda request: synthesis_task(request.synthesis_task_id)
@@ -118,7 +118,7 @@ class Wire:
     clients: set[int] = field(default_factory=set)
 
     def script(self, *answers: Answer) -> None:
-        """Answer each id's requests one after the other; the last answer stays."""
+        """Answer the requests about each id with these answers in turn; the last one is repeated."""
         asked: Counter[str] = Counter()
 
         def next_answer(request: Request) -> Answer:
@@ -131,7 +131,24 @@ class Wire:
 
         self.answer = next_answer
 
+    def script_start(self, started: Answer, *later: Answer) -> None:
+        """Answer each start with ``started`` and the checks after it one by one; the last is repeated.
+
+        A list of synthesis tasks is empty.
+        """
+        checks = list(later)
+
+        def next_answer(request: Request) -> Answer:
+            if request.operation == "StartSpeechSynthesisTask":
+                return started
+            if request.operation == "ListSpeechSynthesisTasks":
+                return {"SynthesisTasks": []}
+            return checks.pop(0) if len(checks) > 1 else checks[0]
+
+        self.answer = next_answer
+
     def count(self, synthesis_task_id: str) -> int:
+        """Return the number of requests about one synthesis task."""
         return sum(request.synthesis_task_id == synthesis_task_id for request in self.requests)
 
     def __call__(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -202,7 +219,7 @@ class RecordingTaskInstance:
 
 
 def context(**identity: Any) -> dict[str, Any]:
-    """A running task's context."""
+    """Return as much of a running task's context as an operator uses."""
     ti = RecordingTaskInstance(**identity)
     return {
         "ti": ti,
@@ -211,9 +228,27 @@ def context(**identity: Any) -> dict[str, Any]:
     }
 
 
+def as_context(running_context: dict[str, Any]) -> Context:
+    """Return a context as Airflow's type, for a call that is typed."""
+    return cast("Context", running_context)
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the messages that were logged as warnings."""
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def own_entry_point(group: str) -> EntryPoint:
+    """Return this provider's one entry point of a group."""
+    (found,) = (
+        entry for entry in entry_points(group=group) if entry.value.startswith("airflow_polly_provider.")
+    )
+    return found
+
+
 @contextmanager
-def recorded_hooks(monkeypatch: Any) -> Iterator[list[PollyHook]]:
-    """Note every PollyHook that is made."""
+def recorded_hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PollyHook]]:
+    """Record every PollyHook that is created."""
     made: list[PollyHook] = []
     original = PollyHook.__init__
 
@@ -227,7 +262,7 @@ def recorded_hooks(monkeypatch: Any) -> Iterator[list[PollyHook]]:
 
 
 def connection(**extra: Any) -> str:
-    """An AWS connection as the value of ``AIRFLOW_CONN_…``."""
+    """Return an AWS connection as the value of ``AIRFLOW_CONN_…``."""
     return json.dumps({"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra})
 
 
@@ -235,13 +270,13 @@ _numbers = itertools.count(1)
 
 
 def new_id() -> str:
-    """A TaskId that no other test uses."""
+    """Return a TaskId that no other test uses."""
     return f"00000000-0000-4000-8000-{next(_numbers):012d}"
 
 
 @contextmanager
 def running(operator: Any) -> Iterator[None]:
-    """Let ``operator.execute`` be called without a task runner, as Airflow's own unit test mode does."""
+    """Allow calls of ``operator.execute`` without a task runner, as Airflow's unit test mode does."""
     from airflow.providers.common.compat.sdk import BaseOperator
 
     guard = sys.modules[BaseOperator.__module__].ExecutorSafeguard
@@ -253,29 +288,46 @@ def running(operator: Any) -> Iterator[None]:
 
 
 def execute(operator: Any, running_context: dict[str, Any] | None = None) -> Any:
-    """Run an operator's ``execute`` with its fields as they are."""
+    """Run an operator's ``execute`` without rendering its fields."""
     with running(operator):
         return operator.execute(running_context or context())
 
 
 def start_operator(**arguments: Any) -> PollyStartSpeechSynthesisTaskOperator:
-    given = {"text": "Hello there", "voice_id": "Amy", "output_s3_bucket_name": "my-bucket"} | arguments
+    """Return a start operator; ``arguments`` change or add to a valid set."""
+    given: dict[str, Any] = {
+        "text": "Hello there",
+        "voice_id": "Amy",
+        "output_s3_bucket_name": "my-bucket",
+    } | arguments
     return PollyStartSpeechSynthesisTaskOperator(task_id="speak", **given)
 
 
+def get_operator(**arguments: Any) -> PollyGetSpeechSynthesisTaskOperator:
+    """Return a get operator of synthesis task t1; ``arguments`` change or add to that."""
+    given: dict[str, Any] = {"synthesis_task_id": "t1"} | arguments
+    return PollyGetSpeechSynthesisTaskOperator(task_id="get", **given)
+
+
+def sensor(**arguments: Any) -> PollySpeechSynthesisTaskSensor:
+    """Return a sensor of synthesis task t1; ``arguments`` change or add to that."""
+    given: dict[str, Any] = {"synthesis_task_id": "t1"} | arguments
+    return PollySpeechSynthesisTaskSensor(task_id="sense", **given)
+
+
 def deferral_of(waiter: str, **arguments: Any) -> Any:
-    """The deferral of an operator or sensor that waits for a synthesis task that runs."""
+    """Return the deferral of a waiting operator or sensor.
+
+    :param waiter: ``start``, ``get`` or ``sensor``
+    :param arguments: its parameters besides the required ones
+    """
     operator: Any
     if waiter == "start":
         operator = start_operator(deferrable=True, **arguments)
     elif waiter == "get":
-        operator = PollyGetSpeechSynthesisTaskOperator(
-            task_id="get", synthesis_task_id="t1", wait_for_completion=True, deferrable=True, **arguments
-        )
+        operator = get_operator(wait_for_completion=True, deferrable=True, **arguments)
     else:
-        operator = PollySpeechSynthesisTaskSensor(
-            task_id="sense", synthesis_task_id="t1", deferrable=True, **arguments
-        )
+        operator = sensor(deferrable=True, **arguments)
     with pytest.raises(TaskDeferred) as deferred:
         execute(operator)
     return deferred.value

@@ -14,12 +14,14 @@ from airflow_polly_provider.get_provider_info import get_provider_info
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
 from airflow_polly_provider.text import ssml
+
+# Airflow resolves the annotations of decorated functions at run time.
+from airflow_polly_provider.text.markup import Ssml, SsmlDocument  # noqa: TC001
 from tests.unit.support import context, execute, members_of, synthesis_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_polly_provider.text.markup import Ssml, SsmlDocument
     from tests.unit.support import Wire
 
 GIVEN: dict[str, Any] = {"voice_id": "Amy", "output_s3_bucket_name": "my-bucket"}

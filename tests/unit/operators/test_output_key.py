@@ -13,7 +13,7 @@ from_airflow_3_3 = pytest.mark.skipif(
 )
 
 
-class TestContradictions:
+class TestContradictingParameters:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
@@ -32,6 +32,6 @@ class TestContradictions:
             start_operator(**given)
 
 
-def test_is_a_template_field() -> None:
+def test_output_s3_key_is_a_template_field() -> None:
     operator = start_operator(output_s3_key="{{ ds }}.mp3")
     assert "output_s3_key" in operator.template_fields

@@ -30,7 +30,7 @@ class TestKey:
         "key",
         ["a", "/a", "episodes/2025-01-01.mp3", "été 1?.mp3", "é" * 512, f"audio/{TASK_ID}.mp3", "s3/x.mp3"],
     )
-    def test_is_taken_as_it_is(self, key: str) -> None:
+    def test_is_accepted_unchanged_if_s3_allows_it(self, key: str) -> None:
         assert checked_output_key(key, "audio/x-abcdefghijklmnop") == key
 
     @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ class TestKey:
             (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly itself"),
         ],
     )
-    def test_is_refused_for_good_where_no_object_can_have_it(self, key: object, words: str) -> None:
+    def test_is_refused_with_the_reason_if_no_object_can_have_it(self, key: object, words: str) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):
             checked_output_key(key, "audio/x-abcdefghijklmnop")
 
-    def test_of_pollys_making_is_known_with_and_without_a_prefix(self) -> None:
+    def test_that_polly_chose_is_recognized_with_and_without_a_prefix(self) -> None:
         assert is_pollys_key(f"{TASK_ID}.mp3", None)
         assert is_pollys_key(f"a/(b)+.{TASK_ID}.marks", "a/(b)+")
         assert not is_pollys_key(f"{TASK_ID}.mp3", "audio")
@@ -60,10 +60,10 @@ class TestKey:
 
 
 class TestProvenance:
-    def test_comes_back_from_an_objects_metadata(self) -> None:
+    def test_is_read_back_from_an_objects_metadata(self) -> None:
         assert provenance_in({**MADE.metadata(), "another": "thing"}) == MADE
 
-    def test_of_the_longest_place_has_room_in_s3s_metadata(self) -> None:
+    def test_with_the_longest_uri_fits_into_s3s_metadata_limit(self) -> None:
         longest = MADE._replace(output_uri=f"https://s3.ap-southeast-1.amazonaws.com/{'b' * 63}/{'x' * 845}")
         metadata = longest.metadata()
         assert sum(len(name) + len(value) for name, value in metadata.items()) < S3_METADATA_BYTES
@@ -72,12 +72,14 @@ class TestProvenance:
     @given(
         st.dictionaries(st.sampled_from(list(MADE.metadata())), st.text(max_size=20)),
     )
-    def test_is_none_in_what_others_wrote(self, others: dict[str, str]) -> None:
+    def test_of_metadata_that_others_wrote_is_none_or_exactly_what_they_wrote(
+        self, others: dict[str, str]
+    ) -> None:
         found = provenance_in(others)
         assert found is None or found.metadata() == {name: others.get(name, "") for name in MADE.metadata()}
 
     @pytest.mark.parametrize("missing", ["polly-output-uri", "polly-request-characters"])
-    def test_is_none_where_a_part_of_it_is_missing(self, missing: str) -> None:
+    def test_is_none_if_a_part_of_it_is_missing(self, missing: str) -> None:
         metadata = MADE.metadata()
         del metadata[missing]
         assert provenance_in(metadata) is None

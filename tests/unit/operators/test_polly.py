@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowTaskTimeout
 from botocore.exceptions import ClientError, EndpointConnectionError, ProxyConnectionError
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from airflow_polly_provider import waiting
@@ -19,9 +20,16 @@ from airflow_polly_provider.exceptions import (
     PollyWaitTimeoutError,
 )
 from airflow_polly_provider.operators import patient_start
-from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator
 from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
-from tests.unit.support import Refusal, context, deferral_of, execute, start_operator, synthesis_task
+from tests.unit.support import (
+    Refusal,
+    context,
+    deferral_of,
+    execute,
+    get_operator,
+    start_operator,
+    synthesis_task,
+)
 
 if TYPE_CHECKING:
     from tests.unit.support import Answer, Request, Wire
@@ -31,32 +39,14 @@ COMPLETED = synthesis_task(status="completed")
 FAILED = synthesis_task(status="failed", TaskStatusReason="The bucket does not exist")
 
 
-def started_then(wire: Wire, *later: Any) -> None:
-    """Answer a start with ``scheduled`` and the checks after it one by one; the last answer stays."""
-    checks = list(later)
-
-    def answer(request: Any) -> Any:
-        if request.operation == "StartSpeechSynthesisTask":
-            return SCHEDULED
-        if request.operation == "ListSpeechSynthesisTasks":
-            return {"SynthesisTasks": []}
-        return checks.pop(0) if len(checks) > 1 else checks[0]
-
-    wire.answer = answer
-
-
 def through_proxy(cause: Exception) -> ProxyConnectionError:
-    """What botocore raises where urllib3 blames the proxy."""
+    """Return what botocore raises when the connection to the proxy fails."""
     return ProxyConnectionError(proxy_url="proxy", error=ProxyError("Unable to connect to proxy", cause))
 
 
-def get_operator(**arguments: Any) -> PollyGetSpeechSynthesisTaskOperator:
-    return PollyGetSpeechSynthesisTaskOperator(task_id="get", **{"synthesis_task_id": "t1"} | arguments)
-
-
 class TestStart:
-    def test_sends_what_it_was_given_in_awss_own_names(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_sends_each_parameter_under_its_aws_name(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED)
         execute(
             start_operator(
                 wait_for_completion=False,
@@ -85,15 +75,17 @@ class TestStart:
             "VoiceId": "Amy",
         }
 
-    def test_puts_a_token_into_the_key_that_a_retry_repeats_and_a_clear_renews(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_appends_a_token_to_the_key_prefix_that_a_retry_repeats_and_a_clear_renews(
+        self, wire: Wire
+    ) -> None:
+        wire.script_start(SCHEDULED)
 
         def key_of(**identity: Any) -> str:
             wire.requests.clear()
             operator = start_operator(wait_for_completion=False, output_s3_key_prefix="audio/intro")
             execute(operator, context(**identity))
             (start,) = (each for each in wire.requests if each.operation == "StartSpeechSynthesisTask")
-            return start.body["OutputS3KeyPrefix"]
+            return str(start.body["OutputS3KeyPrefix"])
 
         first = key_of(max_tries=2)
         assert first.startswith("audio/intro-")
@@ -106,18 +98,18 @@ class TestStart:
         ]
         assert len({first, *others}) == 5
 
-    def test_keeps_to_the_token_when_retries_are_edited(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_keeps_its_token_when_the_dags_retries_are_edited(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED)
         for retries in (1, 5):
             operator = start_operator(wait_for_completion=False, retries=retries)
             execute(operator, context(max_tries=1))
         assert len({request.body["OutputS3KeyPrefix"] for request in wire.requests}) == 1
 
     @pytest.mark.parametrize("namespace", ["", "staging"])
-    def test_tells_deployments_apart(
+    def test_has_another_token_in_another_token_namespace(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, namespace: str
     ) -> None:
-        started_then(wire)
+        wire.script_start(SCHEDULED)
         execute(start_operator(wait_for_completion=False), context())
         monkeypatch.setenv("AIRFLOW__AWS_POLLY__TOKEN_NAMESPACE", namespace)
         execute(start_operator(wait_for_completion=False), context())
@@ -137,7 +129,7 @@ class TestStart:
         ],
         ids=str,
     )
-    def test_refuses_bad_input_before_any_request_and_for_good(
+    def test_refuses_bad_input_before_any_request_and_without_retries(
         self, wire: Wire, given: dict[str, Any]
     ) -> None:
         with DAG("speaking", start_date=datetime(2025, 1, 1), schedule=None):
@@ -147,45 +139,51 @@ class TestStart:
         assert isinstance(error.value, AirflowFailException), "Airflow retries everything else"
         assert wire.requests == []
 
-    def test_passes_pollys_refusal_on_for_good(self, wire: Wire) -> None:
+    def test_refused_by_polly_fails_without_retries_and_quotes_pollys_message(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("InvalidSsmlException", 400, "Invalid SSML request")
         with pytest.raises(PollyInvalidRequestError, match=r"InvalidSsmlException.*Invalid SSML"):
             execute(start_operator(text="<speak>", text_type="ssml"))
         assert len(wire.requests) == 1
 
     @pytest.mark.parametrize(
-        ("trouble", "patience"),
+        ("error", "patience_seconds"),
         [
             pytest.param(Refusal("ThrottlingException"), 3600, id="throttled"),
             pytest.param(EndpointConnectionError(endpoint_url="polly"), 300, id="no connection"),
-            pytest.param(through_proxy(NewConnectionError(None, "refused")), 300, id="no way to the proxy"),
-            pytest.param(through_proxy(OSError("Tunnel connection failed: 503 Busy")), 300, id="no tunnel"),
+            pytest.param(
+                through_proxy(NewConnectionError(HTTPConnection("proxy"), "refused")),
+                300,
+                id="proxy not reached",
+            ),
+            pytest.param(
+                through_proxy(OSError("Tunnel connection failed: 503 Busy")), 300, id="proxy without a tunnel"
+            ),
         ],
     )
-    def test_that_was_never_taken_is_repeated_and_ends_with_its_own_error(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, trouble: Any, patience: float
+    def test_that_polly_never_accepted_is_repeated_for_a_while_and_then_raises_the_original_error(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, error: Any, patience_seconds: float
     ) -> None:
-        """No answer was lost: there is nothing to look for, and no permission to list is missed."""
+        """No response was lost, so it does not search for a synthesis task, which needs a permission."""
         slept: list[float] = []
         clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
         monkeypatch.setattr(patient_start, "time", clock)
-        wire.answer = lambda _: trouble
+        wire.answer = lambda _: error
         wire.may_list = False
-        with pytest.raises(ClientError if isinstance(trouble, Refusal) else type(trouble)):
+        with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
             execute(start_operator())
-        assert patience <= sum(slept) < patience + 61
+        assert patience_seconds <= sum(slept) < patience_seconds + 61
 
-    def test_denied_names_the_permission_and_is_final(self, wire: Wire) -> None:
+    def test_denied_by_aws_names_the_permission_and_fails_without_retries(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
         with pytest.raises(PollyConfigurationError, match="Allow polly:StartSpeechSynthesisTask") as error:
             execute(start_operator())
         assert isinstance(error.value, AirflowFailException)
 
 
-class TestHandOver:
+class TestXComs:
     @pytest.mark.parametrize("make", [start_operator, get_operator])
-    def test_pushes_each_own_key(self, wire: Wire, make: Any) -> None:
-        started_then(wire, SCHEDULED)
+    def test_hold_each_own_key_by_default(self, wire: Wire, make: Any) -> None:
+        wire.script_start(SCHEDULED, SCHEDULED)
         running = context()
         value = execute(make(wait_for_completion=False), running)
         assert set(running["ti"].pushed) == set(OWN_XCOM_KEYS)
@@ -193,24 +191,24 @@ class TestHandOver:
         assert value["TaskStatus"] == "scheduled"
 
     @pytest.mark.parametrize("make", [start_operator, get_operator])
-    def test_pushes_nothing_where_told(self, wire: Wire, make: Any) -> None:
-        started_then(wire, SCHEDULED)
+    def test_are_none_with_do_xcom_push_false(self, wire: Wire, make: Any) -> None:
+        wire.script_start(SCHEDULED, SCHEDULED)
         running = context()
         execute(make(wait_for_completion=False, do_xcom_push=False), running)
         assert running["ti"].pushed == {}
 
-    def test_of_get_is_any_status_when_it_does_not_wait(self, wire: Wire) -> None:
-        started_then(wire, FAILED)
+    def test_of_get_that_does_not_wait_hold_any_status(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED, FAILED)
         assert execute(get_operator())["TaskStatus"] == "failed"
 
 
 class TestWaitInWorker:
     @pytest.fixture(autouse=True)
-    def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _checks_in_quick_succession(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(waiting, "FIRST_CHECKS_EVERY_SECONDS", 0.01)
 
     @pytest.mark.parametrize(
-        "trouble",
+        "refusal",
         [
             Refusal("ThrottlingException"),
             Refusal("ServiceFailureException", 500),
@@ -219,12 +217,12 @@ class TestWaitInWorker:
         ],
         ids=lambda refusal: refusal.code,
     )
-    def test_survives(self, wire: Wire, trouble: Refusal) -> None:
-        started_then(wire, trouble, SCHEDULED, trouble, COMPLETED)
+    def test_continues_after_an_error_that_may_pass(self, wire: Wire, refusal: Refusal) -> None:
+        wire.script_start(SCHEDULED, refusal, SCHEDULED, refusal, COMPLETED)
         operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
         assert execute(operator)["TaskStatus"] == "completed"
 
-    def test_survives_credentials_that_expire_between_two_checks_that_lie_far_apart(
+    def test_continues_when_credentials_expire_between_two_checks_an_hour_apart(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         slept: list[float] = []
@@ -242,34 +240,34 @@ class TestWaitInWorker:
         operator = get_operator(wait_for_completion=True, deferrable=False, poke_interval=3600)
         assert execute(operator)["TaskStatus"] == "completed"
 
-    def test_of_start_may_be_retried_after_a_failed_synthesis_task(self, wire: Wire) -> None:
-        started_then(wire, FAILED)
+    def test_of_start_ends_with_a_retryable_error_when_the_synthesis_task_fails(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(
             PollySynthesisTaskFailedError, match="t1 failed: The bucket does not exist"
         ) as error:
             execute(start_operator(deferrable=False))
         assert not isinstance(error.value, AirflowFailException)
 
-    def test_of_get_ends_for_good_with_a_failed_synthesis_task(self, wire: Wire) -> None:
-        started_then(wire, FAILED)
+    def test_of_get_ends_with_a_final_error_when_the_synthesis_task_fails(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(PollySynthesisTaskFailedFinalError, match="The bucket does not exist"):
             execute(get_operator(wait_for_completion=True, deferrable=False))
 
-    def test_ends_at_its_timeout(self, wire: Wire) -> None:
-        started_then(wire, SCHEDULED)
+    def test_ends_at_its_timeout_although_the_next_check_is_later(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED, SCHEDULED)
         began = time.monotonic()
         with pytest.raises(PollyWaitTimeoutError, match=r"t1 was scheduled when the timeout passed"):
             execute(start_operator(deferrable=False, timeout=1, poke_interval=30))
         assert time.monotonic() - began < 5
 
     @pytest.mark.parametrize("ended_by", ["execution_timeout", "kill"])
-    def test_tells_that_the_synthesis_task_runs_on(
+    def test_warns_that_the_synthesis_task_continues_when_the_task_is_interrupted(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, ended_by: str
     ) -> None:
-        told: list[str] = []
-        started_then(wire, SCHEDULED)
+        logged: list[str] = []
+        wire.script_start(SCHEDULED, SCHEDULED)
         operator = start_operator(deferrable=False)
-        monkeypatch.setattr(operator.log, "warning", lambda line, *values: told.append(line % values))
+        monkeypatch.setattr(operator.log, "warning", lambda line, *values: logged.append(line % values))
 
         def interrupt(_: float) -> None:
             if ended_by == "kill":
@@ -279,33 +277,33 @@ class TestWaitInWorker:
         monkeypatch.setattr(time, "sleep", interrupt)
         with pytest.raises(AirflowTaskTimeout):
             execute(operator)
-        assert "Synthesis task t1 runs on and is billed" in told[0]
-        assert ("killed" if ended_by == "kill" else "execution_timeout") in told[0]
+        assert "Synthesis task t1 runs on and is billed" in logged[0]
+        assert ("killed" if ended_by == "kill" else "execution_timeout") in logged[0]
 
 
 class TestDeferral:
-    def test_waits_for_what_was_started(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_of_start_waits_for_the_synthesis_task_that_it_started(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED)
         assert deferral_of("start").trigger.synthesis_task_id == "t1"
 
-    def test_comes_from_airflows_setting_unless_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_defaults_to_airflows_default_deferrable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
         assert start_operator().deferrable
         assert not start_operator(deferrable=False).deferrable
 
-    def test_never_says_whether_to_wait(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_does_not_happen_with_wait_for_completion_false(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED)
         assert (
             execute(start_operator(wait_for_completion=False, deferrable=True))["TaskStatus"] == "scheduled"
         )
 
-    def test_is_spared_for_a_synthesis_task_that_ended(self, wire: Wire) -> None:
-        started_then(wire, COMPLETED)
+    def test_does_not_happen_when_the_synthesis_task_has_ended(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED, COMPLETED)
         operator = get_operator(wait_for_completion=True, deferrable=True)
         assert execute(operator)["TaskStatus"] == "completed"
 
-    def test_takes_durations_either_way(self, wire: Wire) -> None:
-        started_then(wire)
+    def test_accepts_durations_as_timedelta(self, wire: Wire) -> None:
+        wire.script_start(SCHEDULED)
         trigger = deferral_of(
             "start", poke_interval=timedelta(seconds=7), timeout=timedelta(minutes=10)
         ).trigger
@@ -313,6 +311,8 @@ class TestDeferral:
         assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
 
     @pytest.mark.parametrize("given", [{"poke_interval": 0}, {"timeout": -1}, {"timeout": timedelta(0)}])
-    def test_of_no_length_is_refused_when_the_dag_is_read(self, given: dict[str, Any]) -> None:
+    def test_with_a_duration_of_zero_or_less_is_refused_when_the_dag_is_parsed(
+        self, given: dict[str, Any]
+    ) -> None:
         with pytest.raises(ValueError, match="above 0"):
             start_operator(**given)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]  # ships no types
 
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
@@ -15,10 +15,12 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.operators.speech_output import PathOutput, S3Output, speech_output
 from airflow_polly_provider.operators.speech_stream import SpeechStream
-from tests.unit.support import connection
+from tests.unit.support import connection, new_id, warnings_in
 
-if TYPE_CHECKING:
-    from pathlib import Path
+try:
+    from airflow.sdk.io import attach
+except ImportError:  # Airflow 2
+    from airflow.io.store import attach  # type: ignore[import-not-found, no-redef]  # not in Airflow 3
 
 AUDIO = b"audio " * 50_000
 
@@ -30,11 +32,11 @@ def speech() -> SpeechStream:
 
 
 def billed() -> SpeechStream:
-    pytest.fail("Polly was asked before it was plain that the audio can be stored")
+    pytest.fail("Polly was asked before the check that the audio can be stored")
 
 
 class AskedError(Exception):
-    """Ends an operator where it asks Polly."""
+    """Ends a test at the request to Polly."""
 
 
 def ask() -> SpeechStream:
@@ -46,23 +48,25 @@ class TestS3BeforePollyIsAsked:
         own = {"aws_conn_id": "aws_default", "region_name": "eu-west-1"}
         return speech_output(bucket=None, key=None, path=path, hook_parameters=own)
 
-    def test_a_connection_without_credentials_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_connection_without_credentials_is_an_error_that_names_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", '{"conn_type": "aws"}')
         with pytest.raises(
             PollyCredentialsError, match=r"s3://my-audio/a\.mp3 by the connection 'other'"
-        ) as told:
+        ) as error:
             self.output().receive(billed)
-        assert isinstance(told.value.__cause__, NoCredentialsError)
+        assert isinstance(error.value.__cause__, NoCredentialsError)
 
     def test_a_connection_whose_profile_is_missing_is_final(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", '{"conn_type": "aws", "extra": {"profile_name": "gone"}}')
-        with pytest.raises(PollyConfigurationError, match=r"connection 'other': .*gone") as told:
+        with pytest.raises(PollyConfigurationError, match=r"connection 'other': .*gone") as error:
             self.output().receive(billed)
-        assert isinstance(told.value, AirflowFailException)
-        assert isinstance(told.value.__cause__, ProfileNotFound)
+        assert isinstance(error.value, AirflowFailException)
+        assert isinstance(error.value.__cause__, ProfileNotFound)
 
-    def test_credentials_that_are_there_are_enough(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The check itself sends nothing: there is no network here."""
+    def test_a_connection_with_credentials_passes_the_check(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The check sends no request: there is no network here."""
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
 
         output = self.output()
@@ -82,7 +86,7 @@ class TestS3BeforePollyIsAsked:
         ],
         ids=["a region", "us-east-1", "an endpoint with a slash"],
     )
-    def test_its_address_has_pollys_form(
+    def test_output_uri_has_the_form_of_pollys_own(
         self, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], endpoint: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(**settings))
@@ -95,68 +99,74 @@ class TestS3BeforePollyIsAsked:
         }
 
 
-class _Kept(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
-    """An object store whose identity may write, but not delete."""
+class ObjectStore(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
+    """An object store that cannot rename, whose identity may write and delete."""
 
-    protocol = ("kept",)
     store: dict[str, Any] = {}  # noqa: RUF012 - fsspec's own annotation
     pseudo_dirs: list[str] = [""]  # noqa: RUF012 - fsspec's own annotation
-    denied = True
+
+
+class DenyingObjectStore(ObjectStore):
+    """An object store that cannot rename, whose identity may write, but not delete."""
 
     def rm(self, path: Any, *_: Any, **__: Any) -> None:
-        if self.denied:
-            raise RuntimeError("403")
-        super().rm(path)
+        raise RuntimeError("403")
+
+
+class RenamingObjectStore(ObjectStore):
+    """An object store that can rename, but neither copy nor delete."""
+
+    def mv(self, path1: str, path2: str, **_: Any) -> None:
+        self.store[path2] = self.store.pop(path1)
+
+    def copy(self, *_: Any, **__: Any) -> None:
+        raise NotImplementedError
+
+    def rm(self, *_: Any, **__: Any) -> None:
+        raise NotImplementedError
 
 
 class TestObjectStore:
-    @pytest.fixture
-    def files(self) -> Any:
-        _Kept.store.clear()
-        return _Kept(skip_instance_cache=True)
+    @pytest.fixture(autouse=True)
+    def _empty(self) -> None:
+        # fsspec's memory file systems share what they hold.
+        ObjectStore.store.clear()
 
-    @pytest.fixture
-    def output(self, files: Any, tmp_path: Path) -> PathOutput:
-        output = PathOutput(f"{tmp_path}/a.mp3")
-        # As for a path of Airflow's object storage, which has no such file system.
-        output._local, output._files, output._target = None, files, "/bucket/a.mp3"
-        return output
+    def output_in(self, files: ObjectStore) -> PathOutput:
+        """Return ``/bucket/a.mp3`` in an object store that is attached to Airflow under a connection id."""
+        conn_id = new_id()  # Airflow keeps what is attached for the life of the process.
+        attach("memory", conn_id=conn_id, fs=files)
+        return PathOutput(f"memory://{conn_id}@bucket/a.mp3")
 
-    def test_that_denies_deleting_has_the_speech_and_a_warning(
-        self, files: Any, output: PathOutput, caplog: pytest.LogCaptureFixture
+    def test_that_denies_deleting_has_the_speech_and_a_warning_names_the_remaining_part(
+        self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        output.receive(speech)
+        files = DenyingObjectStore(skip_instance_cache=True)
+        self.output_in(files).receive(speech)
         assert files.cat("/bucket/a.mp3") == AUDIO
-        (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        (warning,) = warnings_in(caplog)
         assert "a.mp3 is whole, but its part /bucket/.a.mp3." in warning
         assert "(403)" in warning
 
-    def test_that_allows_deleting_keeps_no_part(
-        self, files: Any, output: PathOutput, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        files.denied = False
-        output.receive(speech)
+    def test_that_allows_deleting_has_the_speech_and_no_part(self, caplog: pytest.LogCaptureFixture) -> None:
+        files = ObjectStore(skip_instance_cache=True)
+        self.output_in(files).receive(speech)
         assert files.cat("/bucket/a.mp3") == AUDIO
         assert files.ls("/bucket", detail=False) == ["/bucket/a.mp3"]
         assert not caplog.records
 
-    def test_that_denies_deleting_hides_no_refusal_of_pollys(self, output: PathOutput) -> None:
-        """It is final; the object store's own error would be retried."""
+    def test_that_denies_deleting_does_not_hide_pollys_refusal(self) -> None:
+        """Polly's refusal is final; Airflow would retry the object store's error."""
 
         def refused() -> SpeechStream:
             raise PollyInvalidRequestError("no SSML")
 
+        output = self.output_in(DenyingObjectStore(skip_instance_cache=True))
         with pytest.raises(PollyInvalidRequestError, match="no SSML"):
             output.receive(refused)
 
-    def test_that_can_rename_does(self, output: PathOutput) -> None:
-        class Renaming(_Kept):
-            def mv(self, path1: str, path2: str, **_: Any) -> None:
-                self.store[path2] = self.store.pop(path1)
-
-            def copy(self, *_: Any, **__: Any) -> None:
-                raise NotImplementedError
-
-        output._files = renaming = Renaming(skip_instance_cache=True)
-        output.receive(speech)
-        assert renaming.cat("/bucket/a.mp3") == AUDIO
+    def test_that_can_rename_neither_copies_nor_deletes(self) -> None:
+        files = RenamingObjectStore(skip_instance_cache=True)
+        self.output_in(files).receive(speech)
+        assert files.ls("/bucket", detail=False) == ["/bucket/a.mp3"]
+        assert files.cat("/bucket/a.mp3") == AUDIO

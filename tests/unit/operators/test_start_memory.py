@@ -6,6 +6,7 @@ import pytest
 
 from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.operators.start_memory import StartMemory
+from tests.unit.support import as_context, warnings_in
 
 exceptions = pytest.importorskip("airflow.sdk.exceptions", reason="Airflow 2 has no task state store")
 if not hasattr(exceptions, "AirflowRuntimeError"):
@@ -13,28 +14,32 @@ if not hasattr(exceptions, "AirflowRuntimeError"):
 
 
 class RefusingStore:
-    """Answers as Airflow's API server does when it takes no note."""
+    """A task state store that answers each write with an error of Airflow's API server."""
 
     def __init__(self, detail: dict[str, Any] | None) -> None:
         from airflow.sdk.execution_time.comms import ErrorResponse
 
+        self.writes = 0
         self.error = exceptions.AirflowRuntimeError(
             ErrorResponse(error=exceptions.ErrorType.API_SERVER_ERROR, detail=detail)
         )
 
     def set(self, key: str, value: Any) -> None:
+        self.writes += 1
         raise self.error
 
 
-def memory(detail: dict[str, Any] | None) -> StartMemory:
-    return StartMemory({"task_state_store": RefusingStore(detail)}, "token")  # type: ignore[typeddict-item]
+def memory(store: RefusingStore) -> StartMemory:
+    return StartMemory(as_context({"task_state_store": store}), "token")
 
 
-def test_a_try_that_airflow_has_replaced_may_not_ask_polly() -> None:
+def test_a_try_that_airflow_has_replaced_does_not_start_a_synthesis_task() -> None:
     gone = {"reason": "not_found", "message": "Task instance 01 not found"}
-    refusing = memory({"status_code": 404, "message": "Server returned error", "detail": {"detail": gone}})
+    store = RefusingStore(
+        {"status_code": 404, "message": "Server returned error", "detail": {"detail": gone}}
+    )
     with pytest.raises(PollyError, match="ended this try"):
-        refusing.note_asking()
+        memory(store).note_asking()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +51,14 @@ def test_a_try_that_airflow_has_replaced_may_not_ask_polly() -> None:
         {"status_code": 404, "message": "Server returned error", "detail": {"detail": "Not Found"}},
     ],
 )
-def test_a_store_that_is_out_of_order_stops_no_start(detail: dict[str, Any] | None) -> None:
-    refusing = memory(detail)
-    refusing.note_asking()
-    refusing.note_started("id")
+def test_a_store_that_fails_does_not_stop_the_start_and_is_not_used_again(
+    detail: dict[str, Any] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = RefusingStore(detail)
+    notes = memory(store)
+    notes.note_asking()
+    notes.note_started("id")
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith("Cannot write Airflow's task state store")
+    assert not notes.available, "the absence of a note says nothing any more"
+    assert store.writes == 1

@@ -9,7 +9,7 @@ from airflow_polly_provider.operators.stored_file import text_from_storage
 
 
 class _Denied:
-    """A path whose file the worker may not read, which no mode bits deny to root."""
+    """A path whose file the worker may not read. Mode bits do not stop root, so it raises itself."""
 
     def open(self, mode: str) -> Any:
         raise PermissionError(13, "Permission denied", str(self))
@@ -18,7 +18,7 @@ class _Denied:
         return "file:///data/names.pls"
 
 
-def test_a_file_that_may_not_be_read_is_final() -> None:
+def test_a_file_that_the_worker_may_not_read_is_a_configuration_error() -> None:
     denied: Any = _Denied()
     with pytest.raises(PollyConfigurationError, match=r"denied reading file:///data/names\.pls"):
         text_from_storage(denied, {}, parameter="content_path", max_characters=10)

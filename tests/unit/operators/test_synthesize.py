@@ -15,7 +15,7 @@ def operator(**given: Any) -> PollySynthesizeSpeechOperator:
     return PollySynthesizeSpeechOperator(task_id="speak", **{"text": "Hello", "voice_id": "Amy"} | given)
 
 
-class TestParsing:
+class TestWhenTheDagIsParsed:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
@@ -27,13 +27,14 @@ class TestParsing:
             ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
         ],
     )
-    def test_refuses_parameters_that_contradict_each_other(self, given: dict[str, Any], words: str) -> None:
+    def test_contradicting_parameters_are_refused(self, given: dict[str, Any], words: str) -> None:
         with pytest.raises(ValueError, match=words):
             operator(**given)
 
 
-# A request would fail for want of a network: the checks come first.
-class TestChecks:
+class TestWhenTheTaskRuns:
+    """There is no network: a request would fail with another error, so the checks come first."""
+
     @pytest.mark.parametrize(
         ("given", "words"),
         [
@@ -48,7 +49,9 @@ class TestChecks:
             ({"max_request_characters": 4}, "max_request_characters is 4"),
         ],
     )
-    def test_refuse_what_cannot_succeed_for_good(self, given: dict[str, Any], words: str) -> None:
+    def test_invalid_parameters_are_refused_before_any_request(
+        self, given: dict[str, Any], words: str
+    ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):
             execute(operator(**{**S3, **given}))
 
@@ -64,10 +67,12 @@ class TestChecks:
             ("\n", "output_path is empty"),
         ],
     )
-    def test_refuse_a_path_that_names_no_file(self, path: str, words: str) -> None:
+    def test_an_output_path_that_names_no_file_is_refused_before_any_request(
+        self, path: str, words: str
+    ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):
             execute(operator(output_path=path))
 
-    def test_refuse_a_folder_before_anything_is_sent(self, tmp_path: Any) -> None:
+    def test_an_output_path_that_is_a_folder_is_refused_before_any_request(self, tmp_path: Any) -> None:
         with pytest.raises(PollyInvalidRequestError, match="is a folder"):
             execute(operator(output_path=f"file://{tmp_path}"))
