@@ -29,7 +29,7 @@ except ImportError:
 
 log = logging.getLogger(__name__)
 
-_stats: Any = Stats
+stats: Any = Stats
 _DEFAULT_ENGINE = "standard"
 
 
@@ -83,7 +83,7 @@ def account_for(request: Mapping[str, Any], reported: int | None) -> None:
     if reported is None:
         return
     tags = {"engine": request.get("Engine") or _DEFAULT_ENGINE, "voice_id": request["VoiceId"]}
-    _stats.incr("polly.request_characters", reported, tags=tags)
+    stats.incr("polly.request_characters", reported, tags=tags)
     if reported != (counted := billed_by_count(request)):
         log.warning(
             "Polly bills %d characters; %d were counted before the request, and max_request_characters "

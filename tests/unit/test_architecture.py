@@ -1,4 +1,4 @@
-"""The house of the package: which way imports run."""
+"""Which module of the package may import which."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ AIRFLOW_FREE = (
     "voices",
 )
 
-# Who (by the beginning of its name) must not import whom.
+# Modules, by the beginning of their name, and what they must not import.
 FORBIDDEN = {
     "hooks.": [
         "triggers.",
@@ -80,7 +80,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Every module that is imported anywhere in a file, also inside functions and for types alone."""
+    """Return every module that a file imports, also inside functions and for type checking."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -101,7 +101,7 @@ each_module = pytest.mark.parametrize("module", MODULES)
 
 class TestImports:
     @each_module
-    def test_run_one_way(self, module: str) -> None:
+    def test_that_a_rule_forbids_do_not_exist(self, module: str) -> None:
         imported = own_imports_of(MODULES[module])
         wrong = {
             name
@@ -113,25 +113,25 @@ class TestImports:
         assert not wrong
 
     @each_module
-    def test_keep_the_emulator_apart_both_ways(self, module: str) -> None:
+    def test_between_the_emulator_and_the_rest_do_not_exist(self, module: str) -> None:
         for name in own_imports_of(MODULES[module]):
             assert name.startswith("emulator") == module.startswith("emulator"), name
 
     @pytest.mark.parametrize("module", [name for name in MODULES if name.endswith("__init__")])
-    def test_are_none_in_init_modules(self, module: str) -> None:
+    def test_do_not_exist_in_init_modules(self, module: str) -> None:
         assert imports_of(MODULES[module]) <= {"__future__", "__future__.annotations"}
 
     @pytest.mark.parametrize("module", [n for n in MODULES if n.startswith(("operators.", "sensors."))])
-    def test_of_boto3_are_the_hooks_alone(self, module: str) -> None:
+    def test_of_boto3_clients_do_not_exist_in_operators_and_sensors(self, module: str) -> None:
         clients = ("boto3", "botocore.session", "botocore.client")
         assert not [name for name in imports_of(MODULES[module]) if name.startswith(clients)]
 
     @pytest.mark.parametrize("module", [n for n in MODULES if n.startswith("hooks.")])
-    def test_of_airflows_context_are_not_the_hooks(self, module: str) -> None:
+    def test_of_airflows_context_do_not_exist_in_hooks(self, module: str) -> None:
         assert not [name for name in imports_of(MODULES[module]) if name.endswith(".Context")]
 
     @each_module
-    def test_of_the_amazon_providers_internals_are_in_one_module(self, module: str) -> None:
+    def test_of_the_amazon_providers_internal_modules_exist_in_aws_base_only(self, module: str) -> None:
         internal = {"operators.base_aws", "sensors.base_aws", "utils.mixins"}
         used = {
             name
@@ -140,7 +140,7 @@ class TestImports:
         }
         assert not used or module == "aws_base"
 
-    def test_reach_every_module_that_a_rule_names(self) -> None:
-        """A rule for a module that was renamed would hold nothing."""
+    def test_every_module_that_a_rule_names_exists(self) -> None:
+        """A rule for a module that was renamed would check nothing."""
         named = {beginning for beginning in FORBIDDEN if not beginning.endswith(".")}
         assert named <= set(MODULES)

@@ -1,4 +1,4 @@
-"""What the documentation says of permissions, options and errors is what the package does."""
+"""What the documentation says about permissions, options and errors agrees with the package."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def package_source() -> str:
 
 
 def messages() -> str:
-    """All strings of the package, one a line, with … for what is filled in."""
+    """Return all strings of the package, one per line, with … for the variable parts."""
 
-    def told(node: ast.expr) -> str:
+    def text(node: ast.expr) -> str:
         if isinstance(node, ast.Constant):
             return str(node.value)
-        return "".join(told(part) for part in node.values) if isinstance(node, ast.JoinedStr) else "…"
+        return "".join(text(part) for part in node.values) if isinstance(node, ast.JoinedStr) else "…"
 
     strings = (
-        told(node)
+        text(node)
         for node in ast.walk(ast.parse(package_source()))
         if isinstance(node, ast.Constant | ast.JoinedStr)
     )
@@ -62,18 +62,18 @@ def policy_actions() -> set[str]:
 
 
 def permission_rows() -> dict[str, str]:
-    """What each action of the one table of permissions is needed for."""
+    """Return what each action in the table of permissions is needed for."""
     table = page("connection.md").partition("(permissions)=")[2]
     return {action: row["rest"] for row in ROW.finditer(table) for action in ACTION.findall(row["first"])}
 
 
-def test_the_table_of_permissions_names_each_action_that_the_hook_asks_for() -> None:
+def test_the_table_of_permissions_names_each_action_of_the_hooks_errors() -> None:
     asked_for = set(re.findall(r"\bexplained\(self, \"(polly:\w+)\"", package_source()))
     assert asked_for
     assert {action for action in permission_rows() if action.startswith("polly:")} == asked_for
 
 
-def test_the_policy_allows_what_the_table_calls_needed_by_operators_and_sensor() -> None:
+def test_the_policy_allows_the_actions_that_operators_and_the_sensor_need() -> None:
     needed = {
         action
         for action, needed_for in permission_rows().items()
@@ -98,7 +98,7 @@ def test_every_option_is_documented_with_its_default() -> None:
 
 
 def quoted_messages() -> Iterator[str]:
-    """Give the words of errors and log lines that the troubleshooting page goes by."""
+    """Yield the errors and log lines that the troubleshooting page quotes."""
     ours = (
         page("troubleshooting.md")
         .replace("Polly's reason>`:", "Polly's reason>`")
@@ -115,23 +115,23 @@ def quoted_messages() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("quoted", list(quoted_messages()))
-def test_the_troubleshooting_page_goes_by_words_that_the_package_says(quoted: str) -> None:
-    said = re.sub(r"\s+", " ", messages())
+def test_the_package_contains_each_message_that_the_troubleshooting_page_quotes(quoted: str) -> None:
+    strings = re.sub(r"\s+", " ", messages())
     fragments = [fragment.strip() for fragment in re.split(r"…|\(\w+Exception\)", quoted)]
-    missing = [fragment for fragment in fragments if fragment and fragment not in said]
+    missing = [fragment for fragment in fragments if fragment and fragment not in strings]
     assert not missing
 
 
-def test_the_troubleshooting_page_or_the_reference_names_each_error() -> None:
+def test_the_tree_of_errors_in_the_reference_contains_each_error() -> None:
     listed = page("reference.rst")
     assert ".. automodule:: airflow_polly_provider.exceptions" in listed
     ours = [name for name in vars(exceptions) if name.startswith("Polly")]
-    undrawn = [name for name in ours if name not in (exceptions.__doc__ or "")]
-    assert not undrawn
+    missing = [name for name in ours if name not in (exceptions.__doc__ or "")]
+    assert not missing
 
 
 def headings(markdown: Path) -> set[str]:
-    """Give the anchors that a page's headings have, on GitHub and in the built site alike."""
+    """Return the anchors of a page's headings, which are the same on GitHub and in the built site."""
     text = re.sub(r"^```.*?^```", "", markdown.read_text(), flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^#{1,3} (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -142,7 +142,7 @@ def headings(markdown: Path) -> set[str]:
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md")],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_every_link_leads_to_a_page_and_a_heading_of_it(markdown: Path) -> None:
+def test_every_relative_link_leads_to_an_existing_page_and_heading(markdown: Path) -> None:
     text = re.sub(r"^```.*?^```", "", markdown.read_text(), flags=re.DOTALL | re.MULTILINE)
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     for link in links:
@@ -156,14 +156,14 @@ def test_every_link_leads_to_a_page_and_a_heading_of_it(markdown: Path) -> None:
     "command",
     [
         pytest.param(["-m", "scripts.import_all"], id="import_all"),
-        # As Sphinx does it: the configuration first, then autodoc's imports.
+        # In Sphinx's order: the configuration first, then autodoc's imports.
         pytest.param(
             ["-c", "import runpy; runpy.run_path('docs/conf.py'); import airflow.settings"],
             id="docs",
         ),
     ],
 )
-def test_what_imports_airflow_for_a_check_leaves_the_users_home_alone(
+def test_a_check_that_imports_airflow_writes_nothing_to_the_users_home(
     command: list[str], tmp_path: Path
 ) -> None:
     home, temporary = tmp_path / "home", tmp_path / "tmp"

@@ -4,17 +4,18 @@ import importlib
 import inspect
 import json
 import pkgutil
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # its types are a package of their own
 import pytest
 
 import airflow_polly_provider
 from airflow_polly_provider.get_provider_info import get_provider_info
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.settings import SECTION, token_namespace
+from tests.unit.support import own_entry_point
 
 KINDS = {
     "hooks": "airflow_polly_provider.hooks",
@@ -38,24 +39,21 @@ def public_classes(module_name: str) -> list[type]:
 
 
 class TestProviderInfo:
-    def test_is_valid_by_airflows_own_schema(self) -> None:
+    def test_is_valid_against_airflows_schema(self) -> None:
         schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
         jsonschema.validate(get_provider_info(), schema)
 
-    def test_is_what_airflow_finds_by_the_entry_point(self) -> None:
-        (found,) = (
-            entry
-            for entry in entry_points(group="apache_airflow_provider")
-            if entry.value.startswith("airflow_polly_provider.")
-        )
+    def test_is_what_airflow_loads_from_the_entry_point(self) -> None:
+        found = own_entry_point("apache_airflow_provider")
         assert found.load()() == get_provider_info()
+        assert found.dist is not None
         assert get_provider_info()["package-name"] == found.dist.metadata["Name"]
 
     def test_has_the_version_of_the_package(self) -> None:
         assert version("airflow-polly-provider") == airflow_polly_provider.__version__
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_names_only_modules_that_hold_something(self, kind: str) -> None:
+    def test_names_only_modules_with_public_classes(self, kind: str) -> None:
         for module in modules_of(kind):
             assert public_classes(module), module
 
@@ -63,9 +61,9 @@ class TestProviderInfo:
         ("kind", "suffix"),
         [("operators", "Operator"), ("sensors", "Sensor"), ("triggers", "Trigger"), ("hooks", "Hook")],
     )
-    def test_names_every_module_that_users_import_from(self, kind: str, suffix: str) -> None:
+    def test_names_every_module_with_a_class_for_users(self, kind: str, suffix: str) -> None:
         package = importlib.import_module(KINDS[kind])
-        with_something = {
+        with_classes = {
             info.name
             for info in pkgutil.iter_modules(package.__path__, f"{KINDS[kind]}.")
             if any(
@@ -73,7 +71,7 @@ class TestProviderInfo:
                 for thing in public_classes(info.name)
             )
         }
-        assert with_something == modules_of(kind)
+        assert with_classes == modules_of(kind)
 
     def test_names_links_that_can_be_imported(self) -> None:
         for path in get_provider_info().get("extra-links", []):
@@ -90,7 +88,9 @@ class TestConfiguration:
         options: dict[str, Any] = get_provider_info()["config"][SECTION]["options"]
         return options
 
-    def test_documents_what_settings_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_option_token_namespace_is_documented_with_the_default_that_applies(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert set(self.options()) >= {"token_namespace"}
         assert token_namespace() == self.options()["token_namespace"]["default"]
         monkeypatch.setenv("AIRFLOW__AWS_POLLY__TOKEN_NAMESPACE", "staging")

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from airflow_polly_provider.exceptions import PollyFinalError, PollyInvalidNoticeError
 from airflow_polly_provider.notices import synthesis_task_from_notice
 from airflow_polly_provider.synthesis_task import TaskStatus, parse_output_uri, synthesis_task_id_of
-from tests.unit.support import MODEL
+from tests.unit.support import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# As recorded by others, with the names changed.
+# A notification that others have recorded, with the names changed.
 RECORDED = {
     "taskId": "28e59aee-7a24-4c8b-87f2-132b195bc9f9",
     "taskStatus": "COMPLETED",
@@ -43,7 +43,7 @@ TRANSLATED = {
 
 
 def in_envelope(message: Any, **fields: Any) -> dict[str, Any]:
-    """A message as SNS delivers it to SQS without RawMessageDelivery."""
+    """Return a message as SNS delivers it to SQS without RawMessageDelivery."""
     return {
         "Type": "Notification",
         "MessageId": "1dce39c3-f6b9-574b-9315-6d5d78f1ff69",
@@ -66,11 +66,13 @@ def in_envelope(message: Any, **fields: Any) -> dict[str, Any]:
     ],
     ids=["raw, parsed", "raw", "in SNS's envelope, parsed", "in SNS's envelope", "parsed throughout"],
 )
-def test_a_recorded_notice_becomes_what_operators_push(message: str | Mapping[str, Any]) -> None:
+def test_a_recorded_notification_is_translated_to_the_operators_xcom_form(
+    message: str | Mapping[str, Any],
+) -> None:
     assert synthesis_task_from_notice(message) == TRANSLATED
 
 
-def test_a_failure_brings_its_reason() -> None:
+def test_a_notification_of_a_failure_contains_its_reason() -> None:
     failed = {"taskId": "t1", "taskStatus": "FAILED", "taskStatusReason": "The bucket does not exist"}
     synthesis_task = synthesis_task_from_notice(failed)
     assert synthesis_task["TaskStatus"] == TaskStatus.FAILED
@@ -93,7 +95,7 @@ def test_a_failure_brings_its_reason() -> None:
         ({"somethingNew": {"a": 1}}, "SomethingNew", {"a": 1}),
     ],
 )
-def test_values_are_spelled_as_the_api_spells_them_or_kept(
+def test_values_are_translated_to_the_apis_spelling_and_unknown_ones_kept(
     notice: dict[str, Any], member: str, value: Any
 ) -> None:
     assert synthesis_task_from_notice({**RECORDED, **notice})[member] == value
@@ -116,13 +118,15 @@ def test_values_are_spelled_as_the_api_spells_them_or_kept(
         (TRANSLATED, "it has no taskId"),
     ],
 )
-def test_what_is_no_notice_is_refused_for_good(message: Any, why: str) -> None:
+def test_a_message_that_is_not_a_notification_of_polly_is_refused_with_a_final_error(
+    message: Any, why: str
+) -> None:
     with pytest.raises(PollyInvalidNoticeError, match=why) as refused:
         synthesis_task_from_notice(message)
     assert isinstance(refused.value, PollyFinalError)
 
 
-def test_a_refusal_does_not_quote_what_else_lies_in_the_queue() -> None:
+def test_a_refusal_does_not_quote_the_message() -> None:
     with pytest.raises(PollyInvalidNoticeError) as refused:
         synthesis_task_from_notice({"password": "hunter2", "Message": '{"secret": "swordfish"}'})
     assert "hunter2" not in str(refused.value)
@@ -140,7 +144,7 @@ notices = st.dictionaries(st.sampled_from(sorted(RECORDED)), json_values).map(la
 class TestProperties:
     @given(json_values | notices)
     @settings(derandomize=True)
-    def test_anything_is_taken_or_refused_never_broken(self, value: Any) -> None:
+    def test_any_json_is_translated_or_refused_and_nothing_else_is_raised(self, value: Any) -> None:
         for message in (value, json.dumps(value), in_envelope(json.dumps(value))):
             try:
                 synthesis_task = synthesis_task_from_notice(message)
@@ -151,7 +155,9 @@ class TestProperties:
 
     @given(notices, st.booleans())
     @settings(derandomize=True)
-    def test_the_way_of_delivery_makes_no_difference(self, notice: dict[str, Any], raw: bool) -> None:
+    def test_the_result_is_the_same_with_and_without_sns_envelope(
+        self, notice: dict[str, Any], raw: bool
+    ) -> None:
         body = json.dumps(notice if raw else in_envelope(json.dumps(notice)))
         try:
             expected = synthesis_task_from_notice(notice)
@@ -162,14 +168,14 @@ class TestProperties:
             assert synthesis_task_from_notice(body) == expected
 
     @given(
-        st.sampled_from(MODEL.shape_for("OutputFormat").enum),
-        st.sampled_from(MODEL.shape_for("Engine").enum),
-        st.sampled_from(MODEL.shape_for("LanguageCode").enum),
+        st.sampled_from(values_of("OutputFormat")),
+        st.sampled_from(values_of("Engine")),
+        st.sampled_from(values_of("LanguageCode")),
         st.sampled_from(list(TaskStatus)),
         st.sampled_from([str.upper, str.title, str.lower]),
     )
     @settings(derandomize=True)
-    def test_every_value_of_the_api_is_found_again_however_it_is_spelled(
+    def test_every_value_of_the_api_is_recognized_in_any_spelling(
         self, output_format: str, engine: str, language: str, status: TaskStatus, spell: Any
     ) -> None:
         def spelled(value: str) -> str:
@@ -187,6 +193,6 @@ class TestProperties:
 
     @given(st.from_regex(r"\A[0-9a-zA-Z/!\-_.*'():;$@=+,?&]{1,120}\Z"))
     @settings(derandomize=True)
-    def test_the_object_is_named_literally(self, key: str) -> None:
+    def test_output_s3_uri_contains_the_key_literally(self, key: str) -> None:
         synthesis_task = synthesis_task_from_notice({**RECORDED, "outputUri": f"s3://my-audio/{key}"})
         assert parse_output_uri(synthesis_task["OutputS3Uri"]) == ("my-audio", key)

@@ -1,25 +1,19 @@
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_polly_provider.text import ssml
+from tests.unit.support import own_entry_point
 
 
-def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
-    (found,) = (
-        entry
-        for entry in entry_points(group="airflow.plugins")
-        if entry.value.startswith("airflow_polly_provider.")
-    )
-    plugin = found.load()
+def test_the_entry_point_leads_to_a_valid_airflow_plugin_named_polly() -> None:
+    plugin = own_entry_point("airflow.plugins").load()
     assert issubclass(plugin, AirflowPlugin)
-    assert plugin.name == "polly", "templates go by this name"
+    assert plugin.name == "polly", "templates use this name"
     plugin.validate()
 
 
-def test_every_function_is_a_macro() -> None:
+def test_every_public_function_of_the_ssml_module_is_a_macro() -> None:
     public = {
         name
         for name, thing in vars(ssml).items()

@@ -17,7 +17,7 @@ from airflow_polly_provider.request_token import (
     request_token,
     speech_digest,
 )
-from tests.unit.support import MODEL
+from tests.unit.support import MODEL, members_of
 
 MODEL_PATTERN = MODEL.shape_for("OutputS3KeyPrefix").metadata["pattern"]
 ALPHABET = "0123456789abcXYZ/!-_.*'():;$@=+,?&"
@@ -67,23 +67,25 @@ class TestToken:
             {"namespace": "staging"},
         ],
     )
-    def test_depends_on_each_part_of_the_runs_identity(self, change: dict[str, object]) -> None:
+    def test_depends_on_each_part_of_the_runs_identity(self, change: dict[str, Any]) -> None:
         run = TaskRun("dag", "run", "task", -1, 2)
         assert token_of(run, {"Text": "a"}) != token_of(run._replace(**change), {"Text": "a"})
 
     @given(st.lists(st.text(max_size=4), min_size=3, max_size=3))
-    def test_keeps_the_boundaries_between_names(self, parts: list[str]) -> None:
+    def test_differs_if_a_character_moves_from_one_name_to_the_next(self, parts: list[str]) -> None:
         first, second, third = parts
         assume(second)
         run = TaskRun(first + second, third, "t", -1, 0)
         assert token_of(run, {}) != token_of(run._replace(dag_id=first, run_id=second + third), {})
 
     @given(runs, requests)
-    def test_fits_every_place_in_a_key(self, run: TaskRun, request: dict[str, str]) -> None:
+    def test_consists_of_16_characters_that_are_safe_in_a_key(
+        self, run: TaskRun, request: dict[str, str]
+    ) -> None:
         assert re.fullmatch(rf"[a-z2-7]{{{TOKEN_CHARACTERS}}}", token_of(run, request))
 
     def test_never_changes_from_one_release_to_the_next(self) -> None:
-        """A changed recipe would make retries in flight start, and bill, a second synthesis task."""
+        """A changed algorithm would make a retry after an upgrade start and pay for a second task."""
         run = TaskRun("dag", "manual__2025-01-01T00:00:00+00:00", "speak", -1, 2, "production")
         assert token_of(run, {"Text": "Grüße", "VoiceId": "Vicki"}) == "23lv3okjoja545t4"
 
@@ -99,11 +101,11 @@ class TestPrefix:
             ("/", "/abc"),
         ],
     )
-    def test_carries_the_token_as_documented(self, prefix: str | None, carried: str) -> None:
+    def test_ends_in_the_token_after_the_documented_separator(self, prefix: str | None, carried: str) -> None:
         assert prefix_with_token(prefix, "abc") == carried
 
     @given(st.text(ALPHABET, max_size=MAX_PREFIX_CHARACTERS), runs, requests)
-    def test_is_valid_for_polly_or_refused_naming_the_room(
+    def test_with_the_token_matches_pollys_pattern(
         self, prefix: str, run: TaskRun, request: dict[str, str]
     ) -> None:
         token = token_of(run, request)
@@ -113,9 +115,7 @@ class TestPrefix:
         assert carried.endswith(token)
 
     @given(st.integers(0, MAX_PREFIX_CHARACTERS), st.sampled_from("a/"))
-    def test_of_every_length_is_valid_for_polly_or_refused_naming_the_room(
-        self, length: int, last: str
-    ) -> None:
+    def test_of_any_length_is_valid_or_refused_with_the_longest_length(self, length: int, last: str) -> None:
         prefix = ("a" * length)[:-1] + last if length else ""
         room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - (0 if prefix.endswith("/") else 1)
         if length <= room:
@@ -125,7 +125,7 @@ class TestPrefix:
             prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
 
     @pytest.mark.parametrize(("prefix", "room"), [("a" * 784, 783), ("a" * 784 + "/", 784)])
-    def test_one_character_too_long_is_refused(self, prefix: str, room: int) -> None:
+    def test_one_character_too_long_is_refused_with_the_longest_length(self, prefix: str, room: int) -> None:
         assert prefix_with_token(prefix[-room:], "t" * TOKEN_CHARACTERS)
         with pytest.raises(PollyInvalidRequestError, match=f"at most {room} characters"):
             prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
@@ -137,24 +137,25 @@ class TestSpeechDigest:
     def digest(self, *, lexicons: dict[str, str] | None = None, **change: Any) -> str:
         return speech_digest(self.REQUEST | change, lexicons or {})
 
-    def test_is_the_same_wherever_the_object_goes_and_whoever_is_told(self) -> None:
-        elsewhere = {
+    def test_does_not_depend_on_bucket_key_prefix_and_sns_topic(self) -> None:
+        elsewhere: dict[str, Any] = {
             "OutputS3BucketName": "bucket",
             "OutputS3KeyPrefix": "2025-01-01/",
             "SnsTopicArn": "arn:aws:sns:eu-west-1:123456789012:topic",
         }
         assert self.digest(**elsewhere) == self.digest()
 
-    def test_differs_with_whatever_else_a_request_can_hold(self) -> None:
+    def test_depends_on_every_other_parameter_of_a_request(self) -> None:
         placing = {"OutputS3BucketName", "OutputS3KeyPrefix", "SnsTopicArn"}
-        members = set(MODEL.shape_for("StartSpeechSynthesisTaskInput").members) - placing
-        digests = {self.digest(**{name: "another"}) for name in members}
+        members = set(members_of("StartSpeechSynthesisTaskInput")) - placing
+        changes: list[dict[str, Any]] = [{name: "another"} for name in members]
+        digests = {self.digest(**change) for change in changes}
         assert len({self.digest(), *digests}) == len(members) + 1
 
-    def test_differs_with_what_a_lexicon_says(self) -> None:
+    def test_depends_on_the_name_and_content_of_each_lexicon(self) -> None:
         said = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
         assert len({self.digest(lexicons=lexicons) for lexicons in said}) == 4
 
     def test_never_changes_from_one_release_to_the_next(self) -> None:
-        """Or every object is paid for once more after an upgrade."""
+        """A changed algorithm would make each object be paid for again after an upgrade."""
         assert self.digest() == "17c485b28c985f4e78cfbc59136f83e7c04d4d885b9d3402f872cb5f6e11d8fa"

@@ -17,7 +17,7 @@ def request_with(**changes: Any) -> dict[str, Any]:
     return build_speech_request(**{**VALID, **changes})
 
 
-def test_takes_what_polly_takes() -> None:
+def test_a_request_with_every_parameter_is_valid_for_polly() -> None:
     request = request_with(
         Engine="neural",
         LanguageCode="en-GB",
@@ -32,14 +32,16 @@ def test_takes_what_polly_takes() -> None:
 
 
 @pytest.mark.parametrize(("output_format", "rates"), SPEECH_SAMPLE_RATES.items())
-def test_takes_every_documented_sample_rate(output_format: str, rates: tuple[str, ...]) -> None:
+def test_every_documented_sample_rate_is_accepted(output_format: str, rates: tuple[str, ...]) -> None:
     for rate in rates:
         assert request_with(OutputFormat=output_format, SampleRate=int(rate))["SampleRate"] == rate
 
 
 @pytest.mark.parametrize("output_format", ["mp3", "ogg_vorbis"])
 @pytest.mark.parametrize("rate", ["44100", "48000"])
-def test_takes_rates_that_a_synthesis_task_does_not(output_format: str, rate: str) -> None:
+def test_rates_of_44100_and_48000_are_accepted_here_but_not_for_a_synthesis_task(
+    output_format: str, rate: str
+) -> None:
     changes = {"OutputFormat": output_format, "SampleRate": rate}
     assert request_with(**changes)["SampleRate"] == rate
     with pytest.raises(PollyInvalidRequestError, match=rate):
@@ -54,7 +56,7 @@ def test_takes_rates_that_a_synthesis_task_does_not(output_format: str, rate: st
         (f"<speak>{'<s>x</s>' * 748}</speak>", "ssml"),
     ],
 )
-def test_takes_a_text_at_the_limit(text: str, text_type: str) -> None:
+def test_a_text_at_the_limit_is_accepted(text: str, text_type: str) -> None:
     assert request_with(Text=text, TextType=text_type)["Text"] == text
 
 
@@ -66,7 +68,9 @@ def test_takes_a_text_at_the_limit(text: str, text_type: str) -> None:
         (f"<speak>{'<p/>' * 1_500}</speak>", "ssml", ["6,015 characters, 0 of them billed", "6,000 in all"]),
     ],
 )
-def test_refuses_a_longer_one_and_names_who_takes_it(text: str, text_type: str, words: list[str]) -> None:
+def test_a_text_above_the_limit_is_refused_naming_the_operator_that_accepts_it(
+    text: str, text_type: str, words: list[str]
+) -> None:
     with pytest.raises(PollyInvalidRequestError) as refused:
         request_with(Text=text, TextType=text_type)
     for word in ("SynthesizeSpeech", "PollyStartSpeechSynthesisTaskOperator", "expand", *words):
@@ -84,6 +88,6 @@ def test_refuses_a_longer_one_and_names_who_takes_it(text: str, text_type: str, 
         ({"LexiconNames": "one"}, "lexicon_names must be a list"),
     ],
 )
-def test_refuses_what_polly_would_refuse(changes: dict[str, Any], word: str) -> None:
+def test_a_parameter_that_polly_would_refuse_is_refused_by_name(changes: dict[str, Any], word: str) -> None:
     with pytest.raises(PollyInvalidRequestError, match=word):
         request_with(**changes)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.synthesis_request import SAMPLE_RATES, build_request
-from tests.unit.support import MODEL
+from tests.unit.support import MODEL, values_of
 
 VALID: dict[str, Any] = {
     "OutputFormat": "mp3",
@@ -24,11 +24,11 @@ def request_with(**changes: Any) -> dict[str, Any]:
     return build_request(**{**VALID, **changes})
 
 
-class TestGoodRequest:
-    def test_leaves_out_what_is_not_given(self) -> None:
+class TestValidRequest:
+    def test_omits_parameters_that_are_none(self) -> None:
         assert request_with(Engine=None, LexiconNames=None) == VALID
 
-    def test_takes_everything_that_polly_takes(self) -> None:
+    def test_with_every_parameter_is_valid_for_polly(self) -> None:
         request = request_with(
             Engine="neural",
             LanguageCode="en-GB",
@@ -44,7 +44,7 @@ class TestGoodRequest:
         assert len(request) == 11
 
     @pytest.mark.parametrize("text_type", [None, "text"])
-    def test_warns_of_ssml_that_is_sent_as_text(
+    def test_with_ssml_that_is_sent_as_plain_text_logs_a_warning_without_the_text(
         self, text_type: str | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         request_with(Text="\n<speak>secret</speak>", TextType=text_type)
@@ -52,29 +52,29 @@ class TestGoodRequest:
         assert "secret" not in caplog.text
 
     @pytest.mark.parametrize(("text", "text_type"), [("<speak>a</speak>", "ssml"), ("a <speak>", None)])
-    def test_warns_of_no_other_text(
+    def test_with_any_other_text_logs_no_warning(
         self, text: str, text_type: str | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         request_with(Text=text, TextType=text_type)
         assert not caplog.records
 
     @pytest.mark.parametrize("rate", [22050, "22050"])
-    def test_takes_a_sample_rate_as_number_or_string(self, rate: object) -> None:
+    def test_accepts_a_sample_rate_as_number_or_string(self, rate: object) -> None:
         assert request_with(SampleRate=rate)["SampleRate"] == "22050"
 
     @pytest.mark.parametrize("names", [("b", "a"), ["b", "a"], {"a", "b"}, iter(["b", "a"]), {"b": 1}.keys()])
-    def test_sends_names_that_come_in_any_kind_of_collection(self, names: Any) -> None:
+    def test_accepts_lexicon_names_in_any_kind_of_collection(self, names: Any) -> None:
         request = request_with(LexiconNames=names)
         validate_parameters(request, MODEL.shape_for("StartSpeechSynthesisTaskInput"))
         assert sorted(json.loads(json.dumps(request))["LexiconNames"])[-1] == "b"
 
     @pytest.mark.parametrize(("output_format", "rates"), SAMPLE_RATES.items())
-    def test_takes_every_documented_sample_rate(self, output_format: str, rates: tuple[str, ...]) -> None:
+    def test_accepts_every_documented_sample_rate(self, output_format: str, rates: tuple[str, ...]) -> None:
         for rate in rates:
             assert request_with(OutputFormat=output_format, SampleRate=rate)["SampleRate"] == rate
 
-    def test_knows_every_format_of_the_service_model(self) -> None:
-        assert set(SAMPLE_RATES) == set(MODEL.shape_for("OutputFormat").enum)
+    def test_has_sample_rates_for_every_output_format_of_the_service_model(self) -> None:
+        assert set(SAMPLE_RATES) == set(values_of("OutputFormat"))
 
     @pytest.mark.parametrize(
         ("text", "text_type"),
@@ -85,11 +85,11 @@ class TestGoodRequest:
             ("\N{GRINNING FACE}" * 100_000, None),
         ],
     )
-    def test_takes_a_text_at_the_limit(self, text: str, text_type: str | None) -> None:
+    def test_accepts_a_text_at_the_limit(self, text: str, text_type: str | None) -> None:
         assert request_with(Text=text, TextType=text_type)["Text"] == text
 
 
-class TestNamesThatTheServiceModelLacks:
+class TestNamesMissingInTheServiceModel:
     @pytest.mark.parametrize(
         ("member", "name", "closest"),
         [
@@ -98,23 +98,25 @@ class TestNamesThatTheServiceModelLacks:
             ("LanguageCode", "en-GBR", "en-GB"),
         ],
     )
-    def test_are_sent_with_a_warning_that_names_the_closest(
+    def test_are_sent_with_a_warning_that_names_the_closest_known_name(
         self, member: str, name: str, closest: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert request_with(**{member: name})[member] == name
         assert name in caplog.messages[0]
         assert closest in caplog.messages[0]
 
-    def test_are_sent_where_nothing_is_close(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_are_sent_with_a_warning_if_no_known_name_is_close(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         assert request_with(VoiceId="Zzyzx99")["VoiceId"] == "Zzyzx99"
         assert "closest" not in caplog.messages[0]
 
-    def test_warn_of_no_known_name(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_are_warned_about_and_known_names_are_not(self, caplog: pytest.LogCaptureFixture) -> None:
         request_with(Engine="neural", LanguageCode="en-GB")
         assert caplog.messages == []
 
 
-# input, then what the message must say
+# the changes to a valid request, then what the error must contain
 BAD = {
     "empty text": ({"Text": ""}, ["text is empty", "0 characters"]),
     "text of white space": ({"Text": " \n"}, ["text is empty", "2 characters"]),
@@ -178,16 +180,18 @@ BAD = {
 }
 
 
-class TestBadRequest:
+class TestInvalidRequest:
     @pytest.mark.parametrize(("changes", "words"), BAD.values(), ids=BAD)
-    def test_is_refused_in_words_that_help(self, changes: dict[str, Any], words: list[str]) -> None:
+    def test_is_refused_naming_the_parameter_its_value_and_what_is_allowed(
+        self, changes: dict[str, Any], words: list[str]
+    ) -> None:
         with pytest.raises(PollyInvalidRequestError) as refused:
             request_with(**changes)
         for word in words:
             assert word in str(refused.value)
 
     @given(st.text(min_size=1).filter(str.strip), st.sampled_from(["TextType", "OutputFormat"]))
-    def test_never_tells_the_text(self, text: str, wrong: str) -> None:
+    def test_is_refused_without_quoting_the_text(self, text: str, wrong: str) -> None:
         secret = f"secret {text} secret"
         with pytest.raises(PollyInvalidRequestError) as refused:
             request_with(Text=secret, **{wrong: "wrong"})

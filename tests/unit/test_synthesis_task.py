@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,9 +23,9 @@ from airflow_polly_provider.synthesis_task import (
     synthesis_task_id_of,
     to_xcom_value,
 )
-from tests.unit.support import MODEL, context, synthesis_task
+from tests.unit.support import as_context, context, members_of, synthesis_task, values_of
 
-# The alphabets are those of the service model's own patterns.
+# The alphabets are those of the patterns in the service model.
 buckets = st.from_regex(r"\A[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]\Z")
 keys = st.from_regex(r"\A[0-9a-zA-Z/!\-_.*'():;$@=+,?&]{1,120}\Z")
 regions = st.sampled_from(["us-east-1", "eu-west-1", "us-gov-west-1", "ap-southeast-3"])
@@ -32,17 +33,17 @@ regions = st.sampled_from(["us-east-1", "eu-west-1", "us-gov-west-1", "ap-southe
 
 class TestParseOutputUri:
     @given(buckets, keys, regions)
-    def test_reads_the_form_that_polly_documents(self, bucket: str, key: str, region: str) -> None:
+    def test_parses_the_form_that_polly_documents(self, bucket: str, key: str, region: str) -> None:
         location = parse_output_uri(f"https://s3.{region}.amazonaws.com/{bucket}/{key}")
         assert location == (bucket, key)
         assert location.uri == f"s3://{bucket}/{key}"
 
     @given(buckets, keys, st.sampled_from(["s3.us-east-1", "s3-eu-west-1", "s3.dualstack.eu-west-1", "s3"]))
-    def test_reads_the_virtual_host_form(self, bucket: str, key: str, service: str) -> None:
+    def test_parses_the_virtual_host_form(self, bucket: str, key: str, service: str) -> None:
         assert parse_output_uri(f"https://{bucket}.{service}.amazonaws.com/{key}") == (bucket, key)
 
     @given(buckets, keys)
-    def test_reads_its_own_form_again(self, bucket: str, key: str) -> None:
+    def test_parses_an_s3_uri(self, bucket: str, key: str) -> None:
         assert parse_output_uri(f"s3://{bucket}/{key}") == (bucket, key)
 
     @pytest.mark.parametrize(
@@ -56,19 +57,19 @@ class TestParseOutputUri:
             ("https://s3.us-east-1.amazonaws.com/b-1/a?b=c&d+e.mp3", "b-1", "a?b=c&d+e.mp3"),
         ],
     )
-    def test_reads_other_partitions_ports_and_odd_keys(self, uri: str, bucket: str, key: str) -> None:
+    def test_parses_other_partitions_ports_and_unusual_keys(self, uri: str, bucket: str, key: str) -> None:
         assert parse_output_uri(uri) == (bucket, key)
 
     @pytest.mark.parametrize(
         "uri", ["", "s3://bucket", "https://s3.us-east-1.amazonaws.com/bucket", "bucket/key", "s3:///key"]
     )
-    def test_refuses_what_names_no_object(self, uri: str) -> None:
+    def test_refuses_a_uri_without_bucket_and_key(self, uri: str) -> None:
         with pytest.raises(ValueError, match="names no S3 bucket and key"):
             parse_output_uri(uri)
 
 
 class TestXComForm:
-    def test_is_awss_own_names_with_the_s3_uri_and_survives_json(self) -> None:
+    def test_has_awss_names_and_the_s3_uri_and_is_unchanged_by_json(self) -> None:
         given_task = synthesis_task(SnsTopicArn="arn:aws:sns:eu-west-1:123456789012:t", LexiconNames=["a"])
         value = to_xcom_value(given_task)
         assert json.loads(json.dumps(value)) == value
@@ -80,42 +81,42 @@ class TestXComForm:
         value = to_xcom_value(synthesis_task())
         assert to_xcom_value(value) == value
 
-    def test_has_no_s3_uri_where_polly_gave_no_output_uri(self) -> None:
+    def test_has_no_s3_uri_if_polly_returned_no_output_uri(self) -> None:
         assert "OutputS3Uri" not in to_xcom_value({"TaskId": "t1", "TaskStatus": "scheduled"})
 
-    def test_has_no_s3_uri_where_the_output_uri_names_no_object(
+    def test_has_no_s3_uri_but_everything_else_if_the_output_uri_names_no_object(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The synthesis task is paid for: the rest of it is worth handing over."""
+        """An error would lose the rest of a synthesis task that is paid for."""
         value = to_xcom_value(synthesis_task(OutputUri="https://elsewhere"))
         assert value["OutputUri"] == "https://elsewhere"
         assert "OutputS3Uri" not in value
         assert "https://elsewhere" in caplog.messages[0]
 
-    def test_pushes_only_the_own_keys_that_are_there(self) -> None:
+    def test_own_keys_that_are_missing_and_other_keys_are_not_pushed(self) -> None:
         running = context()
-        push_own_xcom_keys(running, {"TaskId": "t1", "TaskStatus": "scheduled", "VoiceId": "Amy"})
+        push_own_xcom_keys(as_context(running), {"TaskId": "t1", "TaskStatus": "scheduled", "VoiceId": "Amy"})
         assert running["ti"].pushed == {"TaskId": "t1", "TaskStatus": "scheduled"}
 
     def test_own_keys_are_fields_of_a_synthesis_task(self) -> None:
-        assert set(OWN_XCOM_KEYS) - {"OutputS3Uri"} <= set(MODEL.shape_for("SynthesisTask").members)
+        assert set(OWN_XCOM_KEYS) - {"OutputS3Uri"} <= set(members_of("SynthesisTask"))
 
 
 class TestTaskStatus:
-    def test_is_what_the_service_model_knows(self) -> None:
-        assert {status.value for status in TaskStatus} == set(MODEL.shape_for("TaskStatus").enum)
+    def test_has_exactly_the_values_of_the_service_model(self) -> None:
+        assert {status.value for status in TaskStatus} == set(values_of("TaskStatus"))
 
-    def test_of_a_later_polly_is_waited_on(self) -> None:
+    def test_only_completed_and_failed_end_a_wait(self) -> None:
         assert {"completed", "failed"} == TERMINAL_STATUSES
 
 
 class TestSynthesisTaskId:
     @pytest.mark.parametrize("value", ["t1", synthesis_task("t1"), to_xcom_value(synthesis_task("t1"))])
-    def test_comes_from_an_id_or_a_synthesis_task(self, value: object) -> None:
+    def test_is_read_from_an_id_or_a_synthesis_task(self, value: str | dict[str, Any]) -> None:
         assert synthesis_task_id_of(value) == "t1"
 
     @pytest.mark.parametrize("value", ["", "  ", None, 7, {}, {"TaskId": None}, ["t1"]])
-    def test_is_asked_for_in_words_where_there_is_none(self, value: object) -> None:
+    def test_that_is_missing_is_refused_with_what_to_pass_instead(self, value: Any) -> None:
         with pytest.raises(PollyInvalidRequestError, match=r"TaskId.*start\.output"):
             synthesis_task_id_of(value)
 
@@ -130,7 +131,7 @@ class TestFailure:
             ("Could not publish to the SNS topic", "sns:Publish"),
         ],
     )
-    def test_names_id_reason_and_what_to_do(self, reason: str, hint: str) -> None:
+    def test_names_the_id_the_reason_and_what_to_do(self, reason: str, hint: str) -> None:
         error = failure_of(synthesis_task("t1", "failed", TaskStatusReason=reason), final=False)
         assert "t1" in str(error)
         assert reason in str(error)
@@ -141,13 +142,13 @@ class TestFailure:
             reason,
         )
 
-    def test_without_a_reason_says_so_and_guesses_nothing(self) -> None:
+    def test_without_a_reason_says_that_polly_gave_none(self) -> None:
         assert str(failure_of({"TaskId": "t1"}, final=False)) == (
             "Synthesis task t1 failed: Polly gave no reason."
         )
 
     @pytest.mark.parametrize("final", [True, False])
-    def test_is_final_only_where_asking_again_cannot_help(self, final: bool) -> None:
+    def test_is_final_only_if_the_caller_says_so(self, final: bool) -> None:
         error = failure_of(synthesis_task("t1", "failed"), final=final)
         assert isinstance(error, PollySynthesisTaskFailedError)
         assert isinstance(error, PollyFinalError) is final

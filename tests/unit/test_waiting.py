@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -29,9 +30,8 @@ waits = st.floats(0, 72 * 3600)
 
 
 def client_error(code: str, status: int) -> ClientError:
-    return ClientError(
-        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Get"
-    )
+    response: Any = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Get")
 
 
 class TestSchedule:
@@ -40,16 +40,20 @@ class TestSchedule:
         assert 0 < Schedule(poke_interval).next_check_in(waited) <= poke_interval
 
     @given(intervals, waits)
-    def test_notices_the_end_within_a_quarter_of_the_wait(self, poke_interval: float, waited: float) -> None:
+    def test_checks_again_within_a_quarter_of_the_time_waited(
+        self, poke_interval: float, waited: float
+    ) -> None:
         longest = max(FIRST_CHECKS_EVERY_SECONDS, waited / 4)
         assert Schedule(poke_interval).next_check_in(waited) <= longest
 
     @given(intervals, waits, waits)
-    def test_asks_an_older_wait_no_more_often(self, poke_interval: float, one: float, other: float) -> None:
+    def test_checks_less_often_the_longer_it_has_waited(
+        self, poke_interval: float, one: float, other: float
+    ) -> None:
         schedule = Schedule(poke_interval)
         assert schedule.next_check_in(min(one, other)) <= schedule.next_check_in(max(one, other))
 
-    def test_with_backoff_doubles_up_to_the_longest(self) -> None:
+    def test_with_exponential_backoff_doubles_the_interval_up_to_max_wait(self) -> None:
         schedule = Schedule(5, exponential_backoff=True, max_wait=35)
         waited, intervals = 0.0, []
         for _ in range(6):
@@ -58,7 +62,7 @@ class TestSchedule:
         assert intervals == [5, 5, 10, 20, 35, 35]
 
     @given(st.floats(0, 1e6))
-    def test_takes_durations_either_way(self, duration: float) -> None:
+    def test_accepts_a_duration_as_number_or_timedelta(self, duration: float) -> None:
         assert seconds(duration) == duration
         assert seconds(timedelta(seconds=duration)) == pytest.approx(duration, abs=1e-6)
 
@@ -76,7 +80,9 @@ class TestWaitGoesOn:
         ],
         ids=repr,
     )
-    def test_for_ever_after_what_says_nothing_about_the_task(self, error: Exception) -> None:
+    def test_without_limit_after_an_error_that_says_nothing_about_the_synthesis_task(
+        self, error: Exception
+    ) -> None:
         assert wait_goes_on(error, waited=math.inf)
 
     @pytest.mark.parametrize(
@@ -89,15 +95,15 @@ class TestWaitGoesOn:
         ],
         ids=repr,
     )
-    def test_not_after_what_cannot_change(self, error: Exception) -> None:
+    def test_not_after_an_error_that_waiting_cannot_change(self, error: Exception) -> None:
         assert not wait_goes_on(error, waited=0)
 
     @given(waits)
-    def test_for_a_while_with_an_unknown_id(self, waited: float) -> None:
+    def test_for_a_grace_period_with_an_unknown_id(self, waited: float) -> None:
         error = PollySynthesisTaskNotFoundError("unknown")
         assert wait_goes_on(error, waited) is (waited < NOT_FOUND_GRACE_SECONDS)
 
     @given(waits, waits)
-    def test_for_a_while_without_credentials(self, waited: float, without: float) -> None:
+    def test_for_a_grace_period_without_credentials(self, waited: float, without: float) -> None:
         error = PollyCredentialsError("expired")
         assert wait_goes_on(error, waited, without) is (without < CREDENTIALS_GRACE_SECONDS)

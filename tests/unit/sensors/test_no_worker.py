@@ -1,4 +1,4 @@
-"""What may start in the triggerer, and what is refused when the DAG is parsed."""
+"""Sensors that start in the triggerer, and the parameters that are refused when the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow.triggers.base import StartTriggerArgs
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +36,16 @@ def start(**settings: Any) -> PollyStartSpeechSynthesisTaskOperator:
     )
 
 
-def sensor(**settings: Any) -> PollySpeechSynthesisTaskSensor:
+def gate(**settings: Any) -> PollySpeechSynthesisTaskSensor:
+    """Return a sensor that starts in the triggerer."""
     return PollySpeechSynthesisTaskSensor(task_id="gate", start_from_trigger=True, **settings)
+
+
+def started_with(args: StartTriggerArgs | None) -> tuple[timedelta | None, dict[str, Any]]:
+    """Return the timeout of a start in the triggerer, and the arguments of its trigger."""
+    assert args is not None
+    assert args.trigger_kwargs is not None
+    return args.timeout, args.trigger_kwargs
 
 
 def mapped_start() -> Any:
@@ -45,8 +55,8 @@ def mapped_start() -> Any:
     return partial.expand(text=["One.", "Two."])
 
 
-def test_every_setting_reaches_the_trigger_by_start_trigger_args() -> None:
-    args = sensor(
+def test_every_sensor_parameter_reaches_the_trigger_through_start_trigger_args() -> None:
+    sensor = gate(
         synthesis_task_id="t1",
         timeout=timedelta(hours=2),
         poke_interval=7,
@@ -59,9 +69,10 @@ def test_every_setting_reaches_the_trigger_by_start_trigger_args() -> None:
         region_name="us-west-2",
         verify=False,
         botocore_config={"read_timeout": 7},
-    ).start_trigger_args
-    assert args.timeout == timedelta(hours=2)
-    assert args.trigger_kwargs == {
+    )
+    timeout, trigger_arguments = started_with(sensor.start_trigger_args)
+    assert timeout == timedelta(hours=2)
+    assert trigger_arguments == {
         "synthesis_task_id": "t1",
         "poke_interval": 7,
         "exponential_backoff": True,
@@ -76,30 +87,34 @@ def test_every_setting_reaches_the_trigger_by_start_trigger_args() -> None:
     }
 
 
-def test_an_operators_output_becomes_a_template_that_names_its_map_index(dag: DAG) -> None:
-    gate = sensor(synthesis_task_id=start().output["TaskId"])
-    template = gate.start_trigger_args.trigger_kwargs["synthesis_task_id"]
+def test_an_operators_output_becomes_a_template_with_map_indexes_minus_one(dag: DAG) -> None:
+    output: Any = start().output  # Airflow declares XComArg, which has no [] in its type
+    sensor = gate(synthesis_task_id=output["TaskId"])
+    _, trigger_arguments = started_with(sensor.start_trigger_args)
+    template = trigger_arguments["synthesis_task_id"]
     assert "task_ids='start'" in template
     assert "key='TaskId'" in template
     assert "map_indexes=-1" in template
-    assert gate.upstream_task_ids == {"start"}
+    assert sensor.upstream_task_ids == {"start"}
 
 
-def test_a_mapped_output_is_pulled_at_the_own_map_index(dag: DAG) -> None:
+def test_a_mapped_sensor_pulls_a_mapped_output_at_its_own_map_index(dag: DAG) -> None:
     args = PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(mapped_start().output, timeout=60)
-    assert "map_indexes=ti.map_index" in args.trigger_kwargs["synthesis_task_id"]
-    assert args.timeout == timedelta(seconds=60)
+    timeout, trigger_arguments = started_with(args)
+    assert "map_indexes=ti.map_index" in trigger_arguments["synthesis_task_id"]
+    assert timeout == timedelta(seconds=60)
 
 
-def test_a_mapped_sensors_settings_are_taken_as_the_sensor_takes_them(dag: DAG) -> None:
+def test_a_mapped_sensor_accepts_durations_as_timedelta_like_the_sensor_itself(dag: DAG) -> None:
     args = PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(
         mapped_start().output, poke_interval=timedelta(minutes=1), max_wait=timedelta(minutes=9)
     )
-    assert (args.trigger_kwargs["poke_interval"], args.trigger_kwargs["max_wait"]) == (60, 540)
+    _, trigger_arguments = started_with(args)
+    assert (trigger_arguments["poke_interval"], trigger_arguments["max_wait"]) == (60, 540)
 
 
 @pytest.mark.parametrize("wrong", [{"poke_intervall": 7}, {"poke_interval": "often"}])
-def test_a_mapped_sensors_wrong_setting_is_refused_when_the_dag_is_read(
+def test_a_wrong_parameter_of_a_mapped_sensor_is_refused_when_the_dag_is_parsed(
     dag: DAG, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=r"poke_intervall|'often'"):
@@ -114,49 +129,50 @@ def test_a_mapped_sensors_wrong_setting_is_refused_when_the_dag_is_read(
         "ti.xcom_pull(('start'))['TaskId']",
     ],
 )
-def test_a_pull_that_would_hang_is_refused_saying_what_to_write(pull: str) -> None:
+def test_an_xcom_pull_without_map_indexes_is_refused_with_what_to_write_instead(pull: str) -> None:
     with pytest.raises(ValueError, match="map_indexes=-1"):
-        sensor(synthesis_task_id=f"{{{{ {pull} }}}}")
+        gate(synthesis_task_id=f"{{{{ {pull} }}}}")
 
 
-def test_a_pull_that_names_its_map_index_is_taken() -> None:
+def test_an_xcom_pull_with_map_indexes_is_accepted() -> None:
     template = "{{ ti.xcom_pull(task_ids=params.get('task'), key='TaskId', map_indexes=-1) }}"
-    assert (
-        sensor(synthesis_task_id=template).start_trigger_args.trigger_kwargs["synthesis_task_id"] == template
-    )
+    _, trigger_arguments = started_with(gate(synthesis_task_id=template).start_trigger_args)
+    assert trigger_arguments["synthesis_task_id"] == template
 
 
-def test_a_mapped_output_is_refused_where_the_sensor_is_not_mapped(dag: DAG) -> None:
+def test_a_mapped_output_is_refused_if_the_sensor_is_not_mapped(dag: DAG) -> None:
     with pytest.raises(ValueError, match="mapped_start_trigger_args"):
-        sensor(synthesis_task_id=mapped_start().output)
+        gate(synthesis_task_id=mapped_start().output)
 
 
-def test_an_output_that_is_not_mapped_is_refused_where_the_sensor_is(dag: DAG) -> None:
+def test_an_unmapped_output_is_refused_if_the_sensor_is_mapped(dag: DAG) -> None:
     with pytest.raises(ValueError, match="not mapped"):
         PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start().output)
 
 
-def test_what_the_triggerer_cannot_resolve_is_refused(dag: DAG) -> None:
+def test_an_output_with_map_is_refused_because_the_triggerer_cannot_resolve_it(dag: DAG) -> None:
     with pytest.raises(ValueError, match="cannot resolve"):
-        sensor(synthesis_task_id=start().output.map(lambda task: task["TaskId"]))
+        gate(synthesis_task_id=start().output.map(lambda task: task["TaskId"]))
 
 
-def test_ending_in_the_triggerer_needs_a_deferral() -> None:
+def test_end_from_trigger_without_a_deferral_is_refused() -> None:
     with pytest.raises(ValueError, match="deferrable=True"):
         start(end_from_trigger=True, deferrable=False)
     with pytest.raises(ValueError, match="deferrable=True"):
         start(end_from_trigger=True, deferrable=True, wait_for_completion=False)
 
 
-def test_what_is_lost_is_warned_of() -> None:
+def test_end_from_trigger_warns_that_success_callbacks_do_not_run() -> None:
     with pytest.warns(UserWarning, match="no success callback"):
         start(end_from_trigger=True, deferrable=True, on_success_callback=print)
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.2"])
-def test_an_older_airflow_is_told_apart(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+def test_an_airflow_before_3_3_is_refused_naming_its_version(
+    monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
     monkeypatch.setattr(settings, "airflow_version", version)
     with pytest.raises(ValueError, match=re.escape(f"needs Airflow 3.3 or later; this is {version}")):
-        sensor(synthesis_task_id="t1")
+        gate(synthesis_task_id="t1")
     with pytest.raises(ValueError, match=r"needs Airflow 3\.3"):
         start(end_from_trigger=True, deferrable=True)

@@ -1,4 +1,4 @@
-"""The sensor without a task runner: what it gives its trigger, and how it comes back from a deferral."""
+"""The sensor without a task runner: poking, the trigger of a deferral, and the return from it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+)
 
-from airflow_polly_provider.aws_base import AwsBaseSensor
 from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError, PollyInvalidRequestError
-from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
 from airflow_polly_provider.triggers import events
 from airflow_polly_provider.waiting import CREDENTIALS_GRACE_SECONDS
 from tests.unit.support import (
     Refusal,
+    as_context,
     connection,
     context,
     deferral_of,
     execute,
     running,
+    sensor,
     synthesis_task,
 )
 
 if TYPE_CHECKING:
     from tests.unit.support import Answer, Request, Wire
 
-# What Airflow passes on for a deferral that it ended itself, from 2.11 to 3.3.
-TIME_OUTS = ["Trigger/execution timeout", "Trigger timeout"]
+# The errors with which Airflow 2.11 to 3.3 ends a deferral at its timeout.
+TIMEOUTS = ["Trigger/execution timeout", "Trigger timeout"]
 
 
-def sensor(**arguments: Any) -> PollySpeechSynthesisTaskSensor:
-    return PollySpeechSynthesisTaskSensor(task_id="sense", **{"synthesis_task_id": "t1", **arguments})
-
-
-def given_up(error: str, **arguments: Any) -> Any:
-    """Resume a sensor whose deferral Airflow ended itself."""
+def resume_after(error: str, **arguments: Any) -> Any:
+    """Resume a sensor whose deferral Airflow ended with an error."""
     waiter: Any = sensor(deferrable=True, **arguments)
     with running(waiter):
         return waiter.resume_execution("__fail__", {"error": error}, context())
@@ -46,15 +46,17 @@ def given_up(error: str, **arguments: Any) -> Any:
 class TestPoking:
     @pytest.fixture
     def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """The intervals slept, in no time."""
+        """Record the intervals between two pokes instead of sleeping; the clock moves on by them."""
         intervals: list[float] = []
-        clock = sys.modules[_base_module()].time
+        clock = sys.modules[BaseSensorOperator.__module__].time
         began = clock.monotonic()
         monkeypatch.setattr(clock, "monotonic", lambda: began + sum(intervals))
         monkeypatch.setattr(clock, "sleep", intervals.append)
         return intervals
 
-    def test_asks_every_poke_interval(self, wire: Wire, slept: list[float]) -> None:
+    def test_asks_polly_every_poke_interval_until_the_synthesis_task_has_ended(
+        self, wire: Wire, slept: list[float]
+    ) -> None:
         wire.script(synthesis_task("t1", "scheduled"), synthesis_task("t1", "inProgress"), synthesis_task())
         running_context = context()
         value = execute(sensor(poke_interval=timedelta(seconds=7)), running_context)
@@ -62,7 +64,9 @@ class TestPoking:
         assert value["TaskStatus"] == "completed"
         assert set(running_context["ti"].pushed) == set(OWN_XCOM_KEYS)
 
-    def test_backs_off_up_to_max_wait(self, wire: Wire, slept: list[float]) -> None:
+    def test_with_exponential_backoff_waits_longer_each_time_up_to_max_wait(
+        self, wire: Wire, slept: list[float]
+    ) -> None:
         wire.script(*[synthesis_task("t1", "inProgress")] * 12, synthesis_task())
         execute(sensor(poke_interval=2, exponential_backoff=True, max_wait=60))
         assert len(slept) == 12
@@ -70,13 +74,13 @@ class TestPoking:
         assert slept == sorted(slept)
         assert slept[-4:] == [60] * 4
 
-    def test_ends_at_the_timeout(self, wire: Wire, slept: list[float]) -> None:
+    def test_raises_airflows_timeout_error_at_the_timeout(self, wire: Wire, slept: list[float]) -> None:
         wire.answer = lambda _: synthesis_task("t1", "inProgress")
         with pytest.raises(AirflowSensorTimeout):
             execute(sensor(poke_interval=10, timeout=timedelta(seconds=45)))
         assert sum(slept) == pytest.approx(50, abs=1)
 
-    def test_goes_on_in_the_same_look_though_new_credentials_are_late(
+    def test_one_poke_waits_for_renewed_credentials(
         self, wire: Wire, slept: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def answer(request: Request) -> Answer:
@@ -87,35 +91,38 @@ class TestPoking:
             return synthesis_task()
 
         wire.answer = answer
-        # Rescheduled, each look is a process of its own.
-        assert sensor(mode="reschedule", poke_interval=3600).poke(context()).is_done
+        # In this mode each poke is a process of its own.
+        done: Any = sensor(mode="reschedule", poke_interval=3600).poke(as_context(context()))
+        assert done.is_done
         assert 0 < sum(slept) < 60
 
-    def test_ends_when_credentials_stay_bad(self, wire: Wire, slept: list[float]) -> None:
+    def test_raises_the_credentials_error_after_the_grace_period(
+        self, wire: Wire, slept: list[float]
+    ) -> None:
         wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
         with pytest.raises(PollyCredentialsError, match="AWS refused the credentials"):
             execute(sensor(poke_interval=10))
         assert sum(slept) == pytest.approx(CREDENTIALS_GRACE_SECONDS, abs=60)
 
-    def test_ends_at_the_timeout_though_credentials_are_bad(self, wire: Wire, slept: list[float]) -> None:
+    def test_with_refused_credentials_still_ends_at_the_timeout(self, wire: Wire, slept: list[float]) -> None:
         wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
         with pytest.raises(AirflowSensorTimeout, match="AWS refused the credentials"):
             execute(sensor(timeout=60))
         assert sum(slept) == pytest.approx(60, abs=1)
 
-    def test_takes_a_whole_synthesis_task_for_its_id(self, wire: Wire) -> None:
+    def test_accepts_a_synthesis_task_instead_of_its_id(self, wire: Wire) -> None:
         assert execute(sensor(synthesis_task_id=events.finished(synthesis_task("t7"))["synthesis_task"]))
         assert wire.count("t7") == 1
 
-    @pytest.mark.parametrize("nothing", [None, "", {}, {"TaskStatus": "completed"}, 7])
-    def test_refuses_what_is_no_id(self, wire: Wire, nothing: Any) -> None:
+    @pytest.mark.parametrize("value", [None, "", {}, {"TaskStatus": "completed"}, 7])
+    def test_refuses_a_value_without_an_id_before_any_request(self, wire: Wire, value: Any) -> None:
         with pytest.raises(PollyInvalidRequestError):
-            execute(sensor(synthesis_task_id=nothing))
+            execute(sensor(synthesis_task_id=value))
         assert wire.requests == []
 
 
 class TestDeferring:
-    def test_gives_the_trigger_what_it_was_given(self, wire: Wire) -> None:
+    def test_passes_its_parameters_to_the_trigger_and_sends_no_request(self, wire: Wire) -> None:
         deferred = deferral_of(
             "sensor",
             poke_interval=timedelta(seconds=7),
@@ -127,24 +134,19 @@ class TestDeferring:
         assert (trigger.poke_interval, trigger.max_wait) == (7, 60)
         assert trigger.exponential_backoff
         assert trigger.silent_fail
-        assert wire.requests == [], "the triggerer asks, and nobody else"
+        assert wire.requests == [], "only the triggerer asks Polly"
 
-    @pytest.mark.parametrize("error", TIME_OUTS)
-    def test_ended_by_airflow_at_its_time_out_is_a_time_out(self, error: str) -> None:
+    @pytest.mark.parametrize("error", TIMEOUTS)
+    def test_that_airflow_ended_at_its_timeout_raises_airflows_timeout_error(self, error: str) -> None:
         with pytest.raises(AirflowSensorTimeout, match=error):
-            given_up(error)
+            resume_after(error)
 
-    def test_ended_by_airflow_for_another_reason_may_be_retried(self) -> None:
+    def test_that_airflow_ended_for_another_reason_raises_an_error_that_airflow_retries(self) -> None:
         with pytest.raises(PollyError, match="Trigger failure"):
-            given_up("Trigger failure")
+            resume_after("Trigger failure")
 
-    @pytest.mark.parametrize("error", [*TIME_OUTS, "Trigger failure"])
+    @pytest.mark.parametrize("error", [*TIMEOUTS, "Trigger failure"])
     @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
-    def test_ended_by_airflow_is_skipped_where_asked(self, flag: str, error: str) -> None:
+    def test_that_airflow_ended_is_skipped_with_soft_fail_or_never_fail(self, flag: str, error: str) -> None:
         with pytest.raises(AirflowSkipException, match=error):
-            given_up(error, **{flag: True})
-
-
-def _base_module() -> str:
-    """Where Airflow's own loop of pokes lies."""
-    return next(base for base in AwsBaseSensor.__mro__ if "_get_next_poke_interval" in vars(base)).__module__
+            resume_after(error, **{flag: True})
