@@ -101,7 +101,7 @@ each_module = pytest.mark.parametrize("module", MODULES)
 
 class TestImports:
     @each_module
-    def test_that_a_rule_forbids_do_not_exist(self, module: str) -> None:
+    def test_break_no_rule(self, module: str) -> None:
         imported = own_imports_of(MODULES[module])
         wrong = {
             name

@@ -45,7 +45,7 @@ def seconds_of(data: bytes, output_format: str, rate: int | None, size: int) -> 
         ("alaw", 8000),
     ],
 )
-def test_is_the_length_of_the_encoded_audio_for_any_chunk_size(
+def test_length_is_that_of_the_encoded_audio_for_any_chunk_size(
     tmp_path: Path, output_format: str, rate: int, size: int
 ) -> None:
     # An encoder adds some frames of silence at the ends.
@@ -54,23 +54,25 @@ def test_is_the_length_of_the_encoded_audio_for_any_chunk_size(
 
 
 @pytest.mark.parametrize(("output_format", "rate"), [("pcm", 16000), ("mulaw", 8000), ("alaw", 8000)])
-def test_without_a_sample_rate_uses_pollys_default(tmp_path: Path, output_format: str, rate: int) -> None:
+def test_length_without_a_sample_rate_uses_pollys_default(
+    tmp_path: Path, output_format: str, rate: int
+) -> None:
     data = encoded(tmp_path, output_format, rate)
     assert seconds_of(data, output_format, None, 4096) == pytest.approx(SECONDS, abs=0.01)
 
 
 @given(st.binary(max_size=500), st.sampled_from(["mp3", "ogg_vorbis", "ogg_opus", "json", "new"]))
-def test_of_random_bytes_is_a_number_and_no_error(data: bytes, output_format: str) -> None:
+def test_length_of_random_bytes_is_a_number_and_no_error(data: bytes, output_format: str) -> None:
     assert seconds_of(data, output_format, None, 7) >= 0
 
 
 @given(st.binary(max_size=300))
-def test_of_mp3_skips_junk_before_the_first_frame(junk: bytes) -> None:
+def test_length_of_mp3_is_right_with_junk_before_the_first_frame(junk: bytes) -> None:
     frame = b"\xff\xf3\x40\xc4" + bytes(100)  # MPEG-2, Layer III, 32 kbit/s, 22,050 Hz
     frames = frame * 400
     found = seconds_of(junk + frames, "mp3", None, 50)
     assert found == pytest.approx(400 * 576 / 22050, rel=0.2)
 
 
-def test_of_speech_marks_is_0() -> None:
+def test_length_of_speech_marks_is_0() -> None:
     assert seconds_of(b'{"time":6,"type":"word"}\n', "json", None, 10) == 0

@@ -54,6 +54,7 @@ class TestProviderInfo:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_names_only_modules_with_public_classes(self, kind: str) -> None:
+        assert modules_of(kind)
         for module in modules_of(kind):
             assert public_classes(module), module
 
@@ -74,7 +75,8 @@ class TestProviderInfo:
         assert with_classes == modules_of(kind)
 
     def test_names_links_that_can_be_imported(self) -> None:
-        for path in get_provider_info().get("extra-links", []):
+        assert get_provider_info()["extra-links"]
+        for path in get_provider_info()["extra-links"]:
             module, _, name = path.rpartition(".")
             assert inspect.isclass(getattr(importlib.import_module(module), name))
 

@@ -64,7 +64,7 @@ class TestLimit:
         with pytest.raises(ValueError, match="max_request_characters must be a whole number above 0"):
             start_operator(max_request_characters=limit)
 
-    def test_that_a_text_exceeds_refuses_it_before_any_request_and_without_retries(self, wire: Wire) -> None:
+    def test_refuses_a_longer_text_before_any_request_and_without_retries(self, wire: Wire) -> None:
         with pytest.raises(PollyInvalidRequestError) as refused:
             start(text="x" * 1_001, max_request_characters=1_000)
         assert isinstance(refused.value, AirflowFailException), "Airflow retries everything else"
@@ -76,7 +76,7 @@ class TestLimit:
     @pytest.mark.parametrize(
         ("text", "text_type"), [("Hello", None), ('<speak>H<break time="1s"/>el&amp;o</speak>', "ssml")]
     )
-    def test_that_a_text_reaches_without_its_tags_lets_it_pass(
+    def test_accepts_a_text_of_that_length_and_ignores_tags(
         self, wire: Wire, limit: int | None, text: str, text_type: str | None
     ) -> None:
         wire.answer = lambda _: scheduled()

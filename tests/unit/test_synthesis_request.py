@@ -111,7 +111,9 @@ class TestNamesMissingInTheServiceModel:
         assert request_with(VoiceId="Zzyzx99")["VoiceId"] == "Zzyzx99"
         assert "closest" not in caplog.messages[0]
 
-    def test_are_warned_about_and_known_names_are_not(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_do_not_include_known_names_which_are_sent_without_a_warning(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         request_with(Engine="neural", LanguageCode="en-GB")
         assert caplog.messages == []
 

@@ -77,7 +77,7 @@ class TestXComForm:
         assert value["OutputS3Uri"] == "s3://bucket/audio.t1.mp3"
         assert datetime.fromisoformat(value["CreationTime"]) == datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
-    def test_of_an_xcom_form_is_the_same(self) -> None:
+    def test_is_unchanged_when_converted_again(self) -> None:
         value = to_xcom_value(synthesis_task())
         assert to_xcom_value(value) == value
 

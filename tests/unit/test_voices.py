@@ -98,7 +98,7 @@ def refusal_of(voices: list[Any], request: dict[str, str]) -> PollyInvalidReques
     return None
 
 
-class TestCheck:
+class TestVoiceCheck:
     @pytest.mark.parametrize("requested", FITTING, ids=str)
     def test_accepts_a_voice_with_the_language_and_the_engine(self, requested: dict[str, str]) -> None:
         assert refusal_of(VOICES, requested) is None
