@@ -149,7 +149,7 @@ class TestOperations:
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-1", **extra))
         hook = PollyHook(config=config, botocore_retries=False, default_timeout=10)
-        used = hook.client.meta.config
+        used: Any = hook.client.meta.config
         assert (used.connect_timeout, used.read_timeout) == timeouts
 
 
