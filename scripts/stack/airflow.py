@@ -20,6 +20,7 @@ from scripts.stack.component import Component
 from scripts.stack.database import DatabaseMetadata
 from scripts.stack.errors import StackError, StackTimeoutError
 from scripts.stack.metadata import TaskInstance
+from scripts.stack.migration import migrate
 from scripts.stack.rest import RestMetadata
 from scripts.stack.settings import AIRFLOW_MAJOR, environment
 from scripts.stack.signals import terminable, undisturbed
@@ -93,7 +94,9 @@ class AirflowStack:
             cleanup.callback(self.metadata.close)
             cleanup.callback(self._kill_all)
             self.home.mkdir(parents=True, exist_ok=True)
-            self._migrate()
+            # Components that find no configuration file would all write one, and read it half written.
+            (self.home / "airflow.cfg").touch()
+            migrate(self.environment, self.home, self._startup_timeout)
             for component in self.components.values():
                 component.start()
             for name in self.components:
@@ -187,23 +190,43 @@ class AirflowStack:
         :param on_change: called with each task instance when its state or try has changed.
         :raises StackTimeoutError: after ``timeout`` seconds, naming the states of the tasks.
         """
-        seen: dict[tuple[str, int], TaskInstance] = {}
+        states = self.wait_for_runs({dag_id: run_id}, timeout, lambda _, task: on_change(task))
+        return states[dag_id]
+
+    def wait_for_runs(
+        self,
+        run_ids: Mapping[str, str],
+        timeout: float = 120,
+        on_change: Callable[[str, TaskInstance], None] = lambda dag_id, task: None,
+    ) -> dict[str, str]:
+        """Wait until a run of each of several DAGs has ended, and give their states by their DAG's ids.
+
+        :param run_ids: the run's id by the DAG's.
+        :param on_change: called with the DAG's id and each task instance when its state or try has changed.
+        :raises StackTimeoutError: after ``timeout`` seconds, naming the states of the tasks.
+        """
+        seen: dict[tuple[str, str, int], TaskInstance] = {}
+        states: dict[str, str] = {}
 
         def ended() -> bool:
-            # Asked first, so that the last change of a task is not missed.
-            state = self.metadata.run_state(dag_id, run_id)
-            for task in self.metadata.task_instances(dag_id, run_id):
-                key = (task.task_id, task.map_index)
-                if seen.get(key) != task:
-                    seen[key] = task
-                    on_change(task)
-            return state in _ENDED
+            for dag_id in run_ids.keys() - states.keys():
+                # Asked first, so that the last change of a task is not missed.
+                state = self.metadata.run_state(dag_id, run_ids[dag_id])
+                for task in self.metadata.task_instances(dag_id, run_ids[dag_id]):
+                    key = (dag_id, task.task_id, task.map_index)
+                    if seen.get(key) != task:
+                        seen[key] = task
+                        on_change(dag_id, task)
+                if state in _ENDED:
+                    states[dag_id] = state
+            return states.keys() == run_ids.keys()
 
+        what = ", ".join(f"run {run_id} of {dag_id}" for dag_id, run_id in run_ids.items())
         try:
-            self._wait(ended, f"run {run_id} of {dag_id} to end", timeout)
+            self._wait(ended, f"{what} to end", timeout)
         except StackTimeoutError as error:
             raise StackTimeoutError(f"{error} Its tasks: {list(seen.values())}") from None
-        return self.metadata.run_state(dag_id, run_id)
+        return states
 
     def wait_for_task(
         self, dag_id: str, run_id: str, task_id: str, state: str, timeout: float = 60, map_index: int = -1
@@ -243,18 +266,6 @@ class AirflowStack:
         if name == "api-server":
             command += ["--port", str(self.port)]
         return Component(name, command, self.environment, self.home / f"{name}.log")
-
-    def _migrate(self) -> None:
-        log = self.home / "migrate.log"
-        migration = Component(
-            "migration", [sys.executable, "-m", "airflow", "db", "migrate"], self.environment, log
-        )
-        migration.start()
-        try:
-            if code := migration.wait(self._startup_timeout):
-                raise StackError(f"airflow db migrate ended with exit code {code}:\n{migration.tail()}")
-        finally:
-            migration.kill()
 
     def _wait(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout

@@ -69,6 +69,12 @@ class Component:
                 f"{self.tail()}"
             )
 
+    def process(self) -> psutil.Process:
+        """Give the main process as it was last started."""
+        if self._process is None:
+            raise StackError(f"The {self.name} was never started.")
+        return psutil.Process(self._process.pid)
+
     def members(self) -> list[psutil.Process]:
         """List the living processes of the component: its session, and descendants that left it."""
         if self._process is None:

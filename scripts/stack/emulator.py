@@ -38,14 +38,14 @@ def running_emulator(log: Path, *arguments: str) -> Iterator[str]:
             emulator.kill()
 
 
-def aws_connection(endpoint_url: str) -> str:
+def aws_connection(endpoint_url: str, region: str = REGION) -> str:
     """Give an AWS connection to the emulator in the form that ``AIRFLOW_CONN_*`` variables take."""
     return json.dumps(
         {
             "conn_type": "aws",
             "login": ACCESS_KEY,
             "password": ACCESS_KEY,
-            "extra": {"region_name": REGION, "endpoint_url": endpoint_url},
+            "extra": {"region_name": region, "endpoint_url": endpoint_url},
         }
     )
 

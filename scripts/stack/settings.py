@@ -4,14 +4,19 @@ It is made of environment variables alone, so that nothing of the caller's own A
 it.
 """
 
+import base64
 import importlib.metadata
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[0])
 
+# DAG files do not change under a stack, and parsing them again costs more than running them.
+_REPARSE_SECONDS = "3600"
+_AIRFLOW_2 = {"AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS}
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
 
 
@@ -34,7 +39,7 @@ def environment(
     # Without byte code, each start of a component and each task would compile Airflow anew.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     settings = _common(dags_folder, database_url, executor, parallelism)
-    settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else {}
+    settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else _AIRFLOW_2
     return {
         **inherited,
         "AIRFLOW_HOME": str(home),
@@ -64,6 +69,10 @@ def _common(dags_folder: Path, database_url: str, executor: str | None, parallel
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # The default looks the name up, which hangs where there is no DNS.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        # Without it, each component would make up its own.
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        # The default lets each step of a run wait for up to a second.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -74,7 +83,12 @@ def _airflow_3(port: int) -> dict[str, str]:
     base_url = f"http://127.0.0.1:{port}"
     return {
         "AIRFLOW__API__BASE_URL": base_url,
+        # 3.0 would start four.
+        "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS,
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     }

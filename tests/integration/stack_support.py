@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.stack.airflow import AirflowStack
-from scripts.stack.emulator import aws_connection, running_emulator
+from scripts.stack.emulator import REGION, aws_connection, running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,22 +37,29 @@ def polly_stack(
     dags_folder: Path = EXAMPLE_DAGS,
     emulator_arguments: Sequence[str] = (),
     env: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None = None,
+    region: str = REGION,
+    connection_in_database: bool = False,
 ) -> Iterator[PollyStack]:
     """Run the emulator with the bucket `BUCKET`, and an Airflow of the installed version beside it.
 
     :param home: folder for Airflow and all logs.
     :param emulator_arguments: further arguments for the emulator's command line.
     :param env: further environment variables for Airflow, or what makes them of the emulator's endpoint URL.
+    :param region: the region of the bucket and of ``aws_default``.
+    :param connection_in_database: whether ``aws_default`` is in the metadata database alone, and not in an
+        environment variable.
     """
     home.mkdir(parents=True, exist_ok=True)
-    arguments = ("--bucket", BUCKET, "--in-progress-seconds", str(SYNTHESIS_SECONDS), *emulator_arguments)
-    with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
-        connected = {
-            "AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url),
-            "POLLY_EXAMPLE_BUCKET": BUCKET,
-            **((env(endpoint_url) if callable(env) else env) or {}),
-        }
-        with AirflowStack(home=home, dags_folder=dags_folder, env=connected) as airflow:
+    arguments = ("--bucket", BUCKET, "--region", region, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
+    with running_emulator(home / "emulator.log", *arguments, *emulator_arguments) as endpoint_url:
+        connection = aws_connection(endpoint_url, region)
+        told = {"POLLY_EXAMPLE_BUCKET": BUCKET}
+        if not connection_in_database:
+            told["AIRFLOW_CONN_AWS_DEFAULT"] = connection
+        told.update((env(endpoint_url) if callable(env) else env) or {})
+        with AirflowStack(home=home, dags_folder=dags_folder, env=told) as airflow:
+            if connection_in_database:
+                airflow.metadata.add_connection("aws_default", json.loads(connection))
             yield PollyStack(airflow, endpoint_url)
 
 
