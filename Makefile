@@ -38,7 +38,7 @@ test-3.0: ## Unit tests and a real Airflow on Airflow 3.0; so test-3.1 and test-
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
-	.venv-$*/bin/python -m pytest tests/unit tests/integration/test_stack_versions.py $(PYTEST_ARGS)
+	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(PYTEST_ARGS)
 
 test-python-3.12: ## Import and unit tests with Python 3.12; so test-python-3.13
 $(units-with): test-python-%:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, AssetAlias
+from airflow.providers.openlineage.utils.selective_enable import enable_lineage
 
 from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator as Get
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as Start
@@ -19,7 +20,7 @@ START: dict[str, Any] = {
     "retries": 0,
 }
 
-with DAG("lineage", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):
+with DAG("lineage", schedule=None, start_date=datetime(2025, 1, 1), catchup=False) as dag:
     Start(task_id="deferred", deferrable=True, outlets=[AssetAlias(name="spoken")], **START)
     # Its first try gives up before the synthesis task has ended; the second adopts it.
     Start(
@@ -33,3 +34,5 @@ with DAG("lineage", schedule=None, start_date=datetime(2025, 1, 1), catchup=Fals
     looked_up = Get(task_id="looked_up", synthesis_task_id=unseen.output["TaskId"])
     gate = Sensor(task_id="gate", synthesis_task_id=unseen.output["TaskId"], deferrable=True, retries=0)
     gate >> looked_up
+
+enable_lineage(dag)

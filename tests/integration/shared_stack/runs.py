@@ -1,0 +1,103 @@
+"""The DAG runs of the shared stack, and what a user sees of them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from scripts.stack.emulator import ACCESS_KEY
+from tests.integration.stack_support import BUCKET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psutil
+
+    from scripts.stack.airflow import AirflowStack
+    from scripts.stack.metadata import TaskInstance
+    from tests.integration.statsd_listener import StatsdListener
+
+# Not the emulator's default: only the connection names it.
+REGION = "eu-west-1"
+
+
+@dataclass
+class Runs:
+    """One ended run of each DAG on one Airflow; all of them were started together.
+
+    :param ids: the run's id by the DAG's.
+    :param triggerer: the process that was there when they started.
+    :param metrics: hears what Airflow's processes report.
+    :param lineage_file: what OpenLineage reported.
+    """
+
+    airflow: AirflowStack
+    endpoint_url: str
+    ids: dict[str, str]
+    triggerer: psutil.Process
+    metrics: StatsdListener
+    lineage_file: Path
+    states: dict[str, str] = field(default_factory=dict)
+    seen: set[tuple[str, str, int, str | None]] = field(default_factory=set)
+
+    def note(self, dag_id: str, task: TaskInstance) -> None:
+        """Keep a state that a task was in."""
+        self.seen.add((dag_id, task.task_id, task.map_index, task.state))
+
+    def states_of(self, dag_id: str, task_id: str, map_index: int = -1) -> set[str | None]:
+        """Return the states that a task was seen in."""
+        which = (dag_id, task_id, map_index)
+        return {state for *where, state in self.seen if tuple(where) == which}
+
+    def xcoms(self, dag_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return every XCom of a task by its key."""
+        return self.airflow.xcoms(dag_id, self.ids[dag_id], task_id, map_index)
+
+    def task_log(self, dag_id: str, task_id: str, map_index: int = -1) -> str:
+        """Return what a task logged in workers."""
+        return self.airflow.task_log(dag_id, self.ids[dag_id], task_id, map_index)
+
+    def trigger_log(self, dag_id: str, task_id: str, map_index: int = -1) -> str:
+        """Return what a task logged in the triggerer."""
+        return self.airflow.trigger_log(dag_id, self.ids[dag_id], task_id, map_index)
+
+    def assert_success(self, dag_id: str) -> None:
+        """A run succeeded; the message of the failure is all that its tasks logged."""
+        folder = self.airflow.home / "logs" / f"dag_id={dag_id}"
+        logs = (f"{path}:\n{path.read_text()}" for path in sorted(folder.rglob("*.log*")))
+        assert self.states[dag_id] == "success", "\n".join(logs)
+
+    def assert_object_exists(self, uri: str) -> None:
+        """The emulator's S3 holds audio at a URI of S3."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+        )
+        with contextlib.closing(client):
+            assert client.head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+
+    def assert_completed(self, pushed: dict[str, Any], characters: int) -> None:
+        """A task pushed a completed synthesis task of the connection's region, and its audio exists."""
+        assert pushed["TaskStatus"] == "completed"
+        assert pushed["RequestCharacters"] == characters
+        assert pushed["return_value"]["TaskId"] == pushed["TaskId"]
+        # Nothing but the connection in the database names the region, the endpoint or any credentials.
+        assert pushed["OutputUri"].startswith(f"https://s3.{REGION}.amazonaws.com/{BUCKET}/")
+        assert pushed["OutputUri"].endswith(pushed["OutputS3Uri"].removeprefix(f"s3://{BUCKET}/"))
+        self.assert_object_exists(pushed["OutputS3Uri"])
+
+    def assert_waited_in_triggerer(
+        self, dag_id: str, task_id: str, synthesis_task_id: str, map_index: int = -1
+    ) -> None:
+        """A task was deferred, and the triggerer saw its synthesis task end and fired."""
+        assert "deferred" in self.states_of(dag_id, task_id, map_index)
+        log = self.trigger_log(dag_id, task_id, map_index)
+        assert f"Synthesis task {synthesis_task_id} is completed" in log
+        assert "fired" in log
