@@ -89,13 +89,17 @@ async def serve(settings: Settings) -> None:
     try:
         await server.start()
         print(f"Polly emulator listening on {server.endpoint_url}", flush=True)
-        print(_reach(settings.host), file=sys.stderr, flush=True)
+        print(describe_reach(settings.host), file=sys.stderr, flush=True)
         await ended.wait()
     finally:
         await server.stop()
 
 
-def _reach(host: str) -> str:
+def describe_reach(host: str) -> str:
+    """Return who can reach an emulator that is bound to an address; a warning where other machines can.
+
+    :param host: the address.
+    """
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:

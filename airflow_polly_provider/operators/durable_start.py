@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY_SECONDS = 5.0
+LOOK_EVERY_SECONDS = 5.0
+"""Pause between two looks for a synthesis task that lists may show late: a look is at least four requests."""
 _LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
 _MOST_LOST_ANSWERS = 5
 
@@ -120,7 +121,7 @@ class DurableStart:
                 return adopted
             if time.time() >= until or len(found) >= enough:
                 return None
-            time.sleep(_LOOK_EVERY_SECONDS)
+            time.sleep(LOOK_EVERY_SECONDS)
 
     def _adopted(self, found: list[Any]) -> Mapping[str, Any] | None:
         for synthesis_task in found:

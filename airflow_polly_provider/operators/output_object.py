@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# One CopyObject takes 5 GB; below this size the copy is that one request, which is there whole or not at all.
-_PART_BYTES = 256 * 1024 * 1024
+COPY_PART_BYTES = 256 * 1024 * 1024
+"""The size from which an object is copied in parts, and the size of a part.
+
+S3 copies at most 5 GB with one CopyObject. A smaller object is copied with that one request, so its copy is
+there whole or not at all.
+"""
 
 _COPY_ACTIONS = (
     "s3:GetObject on the original, s3:PutObject on output_s3_key and, where a KMS key encrypts the bucket, "
@@ -154,7 +158,7 @@ class OutputObject:
         # Slow to import for every parse of a DAG file.
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-        parts = {"multipart_threshold": _PART_BYTES, "multipart_chunksize": _PART_BYTES}
+        parts = {"multipart_threshold": COPY_PART_BYTES, "multipart_chunksize": COPY_PART_BYTES}
         return S3Hook(**self._s3_parameters, transfer_config_args=parts)
 
     @property

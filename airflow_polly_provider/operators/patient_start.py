@@ -42,7 +42,9 @@ THROTTLED_PATIENCE_SECONDS = 60 * 60.0
 
 NOT_SENT_PATIENCE_SECONDS = 5 * 60.0
 """How long a start is repeated that could not be sent: longer, and the endpoint is likely a wrong one."""
-_LONGEST_BACK_OFF_SECONDS = 60.0
+
+LONGEST_BACK_OFF_SECONDS = 60.0
+"""The longest pause between two starts, so that a start follows soon after throttling ends."""
 
 
 def start_when_taken(
@@ -93,7 +95,7 @@ def when_taken(
                 raise
             refused += 1
             # Full jitter: of many starts that were refused together, few come together again.
-            delay = random.uniform(0, min(_LONGEST_BACK_OFF_SECONDS, 2.0**refused))
+            delay = random.uniform(0, min(LONGEST_BACK_OFF_SECONDS, 2.0**refused))
             log.warning("Polly takes no %s now (%s); again in %.1f s", what, error, delay)
             time.sleep(delay)
 

@@ -31,8 +31,12 @@ _UNFINISHED = frozenset({TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS})
 PAGES_PER_SECOND = 2.0
 """A fifth of AWS's quota for Get and List together, since several looks may run at once."""
 _PAGE_PATIENCE_SECONDS = 30 * 60.0
-# Hundreds of looks at once shall offer the service little more than it takes: 10 requests a second.
-_LONGEST_BACK_OFF_SECONDS = 90.0
+
+LONGEST_BACK_OFF_SECONDS = 90.0
+"""The longest pause after a list request failed.
+
+Hundreds of looks at once then send little more than the 10 requests a second that the service accepts.
+"""
 
 
 class TokenSearch:
@@ -102,4 +106,4 @@ class TokenSearch:
                     raise
                 failures += 1
                 log.info("Cannot list synthesis tasks now: %s", error)
-                time.sleep(random.uniform(0, min(_LONGEST_BACK_OFF_SECONDS, 2.0**failures)))
+                time.sleep(random.uniform(0, min(LONGEST_BACK_OFF_SECONDS, 2.0**failures)))

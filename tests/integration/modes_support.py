@@ -95,8 +95,8 @@ def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten every wait that is no matter of what is shown here."""
     monkeypatch.setattr(waiting, "NOT_FOUND_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(waiting, "FIRST_CHECKS_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(patient_start, "_LONGEST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(durable_start, "_LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(patient_start, "LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(durable_start, "LOOK_EVERY_SECONDS", 0.1)
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0.2")
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "50")
 

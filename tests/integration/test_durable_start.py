@@ -79,10 +79,10 @@ def losing_proxy() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(durable_start, "_LOOK_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(patient_start, "_LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(durable_start, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(patient_start, "LONGEST_BACK_OFF_SECONDS", 0.05)
     monkeypatch.setattr(token_search, "PAGES_PER_SECOND", 50.0)
-    monkeypatch.setattr(token_search, "_LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(token_search, "LONGEST_BACK_OFF_SECONDS", 0.05)
 
 
 def hook(**config: Any) -> PollyHook:

@@ -252,7 +252,7 @@ class TestCopy:
     def test_is_made_in_parts_when_large(
         self, polly: RunningEmulator, run_dag: Runner, s3_calls: S3Calls, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(output_object, "_PART_BYTES", 1024)
+        monkeypatch.setattr(output_object, "COPY_PART_BYTES", 1024)
         run = run_dag(start_dag(polly))
         assert run.task("start") == ("success", 1), run.output
         assert_hands_over(run, polly)

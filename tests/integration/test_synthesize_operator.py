@@ -36,7 +36,7 @@ BREAK = 'a. <break time="10s"/>'
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patient_start, "_LONGEST_BACK_OFF_SECONDS", 0.1)
+    monkeypatch.setattr(patient_start, "LONGEST_BACK_OFF_SECONDS", 0.1)
 
 
 @pytest.fixture

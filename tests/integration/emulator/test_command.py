@@ -81,7 +81,7 @@ def test_a_signal_ends_it_cleanly(number):
 
 
 def test_a_reach_beyond_this_machine_is_warned_of():
-    assert command._reach("0.0.0.0").startswith("WARNING")
+    assert command.describe_reach("0.0.0.0").startswith("WARNING")
 
 
 def test_a_missing_extra_is_named(monkeypatch, capsys):
