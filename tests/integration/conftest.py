@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from pytest_socket import socket_allow_hosts
 
 from airflow_polly_provider.emulator.testing import running_emulator
+from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow.providers.common.compat.sdk import DAG
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.dag_runs import FinishedRun
+    from tests.integration.dag_runs import FinishedRun, RunDag
 
 CONNECTION_ID = "aws_default"
 
@@ -29,18 +30,42 @@ def _loopback_only() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _botocore_reads_each_file_once() -> Iterator[None]:
+    """Keep botocore's service models and endpoints in memory.
+
+    Every new session parses them again. Each task of each run makes a session, and most of a short run's time
+    went there. Within a session botocore shares them between its clients in the same way.
+    """
+    read = JSONFileLoader.load_file
+    contents: dict[str, Any] = {}
+
+    def load_file(self: JSONFileLoader, file_path: str) -> Any:
+        if contents.get(file_path) is None:
+            contents[file_path] = read(self, file_path)
+        return contents[file_path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", load_file)
+        yield
+
+
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Create Airflow's metadata database in the tests' own home."""
+    """Create Airflow's metadata database in this process's own home, as ``airflow db migrate`` does."""
     Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).mkdir(exist_ok=True)
-    subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"], check=True, timeout=120, stdin=subprocess.DEVNULL
-    )
+    # In this process, where Airflow is imported already: the command line takes three times as long.
+    from airflow.utils.db import upgradedb
+
+    with warnings.catch_warnings():
+        # Airflow's own, about its own tables.
+        warnings.simplefilter("ignore")
+        upgradedb()
 
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[RunningEmulator]:
-    """One emulator for the whole run; use ``emulator``, which resets it for each test."""
+    """One emulator for all tests of this process; use ``emulator``, which resets it for each test."""
     with running_emulator(scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
@@ -55,11 +80,35 @@ def emulator(emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
+def s3(emulator: RunningEmulator) -> Iterator[Any]:
+    """An S3 client of ``emulator``."""
+    with client_of(emulator, "s3") as client:
+        yield client
+
+
+@pytest.fixture
 def run_dag(
     airflow_database: None, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> Callable[[DAG], FinishedRun]:
-    """Run a DAG in this process, and tell what a user would see of it."""
-    # Airflow reads its configuration, and the database's place, while it is imported.
+) -> RunDag:
+    """Run a DAG in this process, and return what a user would see of it."""
+    # Most tests of the emulator need no Airflow, whose import takes seconds.
     from tests.integration.dag_runs import run
 
-    return lambda dag: run(dag, capfd, caplog)
+    def run_in_this_process(dag: DAG) -> FinishedRun:
+        return run(dag, capfd, caplog)
+
+    return run_in_this_process
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses and grace periods that a test would only wait out."""
+    package = "airflow_polly_provider"
+    monkeypatch.setattr(f"{package}.waiting.NOT_FOUND_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(f"{package}.waiting.FIRST_CHECKS_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(f"{package}.operators.patient_start.LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(f"{package}.operators.durable_start.LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(f"{package}.operators.token_search.PAGES_PER_SECOND", 50.0)
+    monkeypatch.setattr(f"{package}.operators.token_search.LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0.2")
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "50")

@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from airflow import settings
+from airflow.providers.common.compat.sdk import DAG
 from sqlalchemy import text
 
+from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+
 if TYPE_CHECKING:
-    import pytest
-    from airflow.providers.common.compat.sdk import DAG
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy.orm import Session
 
 BUNDLE = "dags-folder"
+IDLE_PAUSE_SECONDS = 0.05
+"""How long ``dag.test()`` pauses where no task can run yet; by itself it pauses for a second."""
+
+
+def database_session() -> Session:
+    """A session of Airflow's metadata database."""
+    assert settings.Session is not None, "Airflow's ORM is not configured"
+    session: Session = settings.Session()
+    return session
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a user sees of a DAG run that ended."""
+    """What a user sees of a finished DAG run."""
 
     dag_id: str
     run_id: str
     state: str
     output: str
-    """All that was printed and logged."""
+    """Everything that was printed and logged."""
 
     def _rows(self, columns: str, table: str, task_id: str, map_index: int) -> list[Any]:
         query = text(
             f"SELECT {columns} FROM {table} "
             "WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id AND map_index = :map_index"
         )
-        with settings.Session() as session:
+        with database_session() as session:
             return list(
                 session.execute(
                     query,
@@ -45,20 +62,20 @@ class FinishedRun:
             )
 
     def task(self, task_id: str, map_index: int = -1) -> tuple[str, int]:
-        """State of a task instance, and how many tries it took."""
+        """State of a task instance, and the number of tries it took."""
         ((state, tries),) = self._rows("state, try_number", "task_instance", task_id, map_index)
         return state, tries
 
-    def holds(self, table: str, words: str) -> bool:
-        """Whether Airflow's database keeps these words of this run in a table."""
+    def is_stored(self, words: str, table: str) -> bool:
+        """Whether a table of Airflow's database contains these words in a row of this run."""
         query = text(f"SELECT * FROM {table} WHERE dag_id = :dag_id AND run_id = :run_id")
-        with settings.Session() as session:
+        with database_session() as session:
             rows = list(session.execute(query, {"dag_id": self.dag_id, "run_id": self.run_id}))
-        assert rows, f"{table} keeps nothing of this run"
+        assert rows, f"{table} has no row of this run"
         return any(words in str(row) for row in rows)
 
     def xcoms(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Every XCom of a task instance, besides those that Airflow keeps for links."""
+        """Every XCom of a task instance, except those that Airflow stores for links."""
         rows = self._rows("key, value", "xcom", task_id, map_index)
         return {
             key: json.loads(value) if isinstance(value, str | bytes) else value
@@ -67,19 +84,51 @@ class FinishedRun:
         }
 
 
+RunDag = Callable[[DAG], FinishedRun]
+"""What the fixture ``run_dag`` provides."""
+
+
+def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> dict[str, Any]:
+    """Check the XComs of a task that hands a synthesis task to later tasks; return its ``return_value``.
+
+    :param xcoms: all of them
+    :param status: the expected TaskStatus
+    """
+    assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
+    value: dict[str, Any] = xcoms["return_value"]
+    assert {key: xcoms[key] for key in OWN_XCOM_KEYS} == {key: value[key] for key in OWN_XCOM_KEYS}
+    assert value["TaskStatus"] == status
+    return value
+
+
 def run(dag: DAG, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> FinishedRun:
     """Run a DAG to its end; deferred tasks wait in this process too."""
-    _make_known(dag)
+    write_to_database(dag)
     capfd.readouterr()
     caplog.clear()
-    finished = dag.test()
+    with short_idle_pauses():
+        finished = dag.test()
     printed = capfd.readouterr()
     return FinishedRun(
         dag.dag_id, finished.run_id, str(finished.state), caplog.text + printed.out + printed.err
     )
 
 
-def _make_known(dag: DAG) -> None:
+@contextmanager
+def short_idle_pauses() -> Iterator[None]:
+    """Let ``dag.test()`` check often whether a task can run, such as one that was rescheduled."""
+    sleep = time.sleep
+
+    def sleep_less(seconds: float) -> None:
+        # Its pause is the int 1; pauses of the provider are floats.
+        sleep(IDLE_PAUSE_SECONDS if type(seconds) is int and seconds == 1 else seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", sleep_less)
+        yield
+
+
+def write_to_database(dag: DAG) -> None:
     """Write a DAG that is in no file to the database, from where Airflow 3 runs it."""
     try:
         from airflow.models.dagbundle import DagBundleModel
@@ -89,7 +138,7 @@ def _make_known(dag: DAG) -> None:
     from airflow.serialization.definitions.dag import SerializedDAG
     from airflow.serialization.serialized_objects import LazyDeserializedDAG
 
-    with settings.Session() as session:
+    with database_session() as session:
         session.merge(DagBundleModel(name=BUNDLE))
         session.flush()
         # With its assets, which Airflow refuses as inactive until a DAG file was seen to have them.

@@ -1,4 +1,4 @@
-"""A try of the start operator that SIGKILL ends before or after an S3 call.
+"""A try of the start operator, killed by SIGKILL before or after an S3 call.
 
 ``python -m tests.integration.killed_output_key BUCKET before|after OPERATION``
 """
@@ -13,14 +13,14 @@ from typing import Any
 import botocore.handlers
 
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+from tests.integration.dag_builder import TEXT
 from tests.unit.support import context, execute
 
-TEXT = "Zebras quietly juggle."
 KEY = "episodes/zebra.mp3"
 
 
 def operator(bucket: str) -> PollyStartSpeechSynthesisTaskOperator:
-    """What the killed try and the next one run."""
+    """Return the operator that the killed try and the next one execute."""
     return PollyStartSpeechSynthesisTaskOperator(
         task_id="speak",
         text=TEXT,

@@ -3,68 +3,56 @@
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import AirflowSkipException, task
 
 from airflow_polly_provider.decorators.polly import polly_task
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from tests.integration.dag_builder import (
+    NO_WAIT,
+    START,
+    TEXT,
+    each_mode,
+    each_waiting_mode,
+    new_dag,
+    start_arguments,
+)
+from tests.integration.dag_runs import assert_pushes_synthesis_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow.providers.common.compat.sdk import DAG
+
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
-    from tests.integration.dag_runs import FinishedRun
-
-    Runner = Callable[[DAG], FinishedRun]
-
-TEXT = "Zebras quietly juggle."
-START = "StartSpeechSynthesisTask"
-MODES: dict[str, dict[str, Any]] = {
-    "no wait": {"wait_for_completion": False},
-    "in worker": {"deferrable": False},
-    "deferred": {"deferrable": True},
-}
-each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-each_wait = pytest.mark.parametrize(
-    "mode", [MODES["in worker"], MODES["deferred"]], ids=["in worker", "deferred"]
-)
+    from tests.integration.dag_runs import RunDag
 
 
-def new_dag() -> DAG:
-    return DAG(f"decorated_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None)
+def arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
+    """Return arguments of ``@task.polly``: the start operator's, without the text and the task's name."""
+    given = start_arguments(emulator, **changes)
+    del given["text"], given["task_id"]
+    return given
 
 
-def arguments(emulator: RunningEmulator, **given: Any) -> dict[str, Any]:
-    return {
-        "voice_id": "Amy",
-        "output_s3_bucket_name": emulator.bucket,
-        "output_s3_key_prefix": "audio/",
-        "poke_interval": 0.2,
-        "retries": 0,
-        "retry_delay": timedelta(0),
-    } | given
-
-
-def speaking(emulator: RunningEmulator, function: Callable[..., Any], *args: Any, **given: Any) -> DAG:
-    """A DAG of one decorated function, whose task is named as the function is."""
-    with new_dag() as dag:
+def decorated_dag(emulator: RunningEmulator, function: Callable[..., Any], *args: Any, **given: Any) -> DAG:
+    """Return a DAG of one decorated function; the task has the function's name."""
+    with new_dag("decorated") as dag:
         polly_task(**arguments(emulator, **given))(function)(*args)
     return dag
 
 
-def test_airflow_knows_it_as_task_polly() -> None:
+def test_airflow_provides_it_as_task_polly() -> None:
     assert task.polly is polly_task
 
 
 class TestModes:
     @each_mode
-    def test_speaks_what_the_function_returns_and_calls_it_once(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_speaks_the_functions_result_and_calls_it_once(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         calls: list[str] = []
 
@@ -72,37 +60,34 @@ class TestModes:
             calls.append(who)
             return TEXT
 
-        run = run_dag(speaking(emulator, speak, "{{ dag.dag_id }}", **mode))
+        run = run_dag(decorated_dag(emulator, speak, "{{ dag.dag_id }}", **mode))
         assert run.task("speak") == ("success", 1), run.output
         assert calls == [run.dag_id]
-        xcoms = run.xcoms("speak")
-        assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
-        value = xcoms.pop("return_value")
-        assert xcoms == {key: value[key] for key in OWN_XCOM_KEYS}
-        assert value["TaskStatus"] == ("scheduled" if mode is MODES["no wait"] else "completed")
+        status = "scheduled" if mode is NO_WAIT else "completed"
+        value = assert_pushes_synthesis_task(run.xcoms("speak"), status=status)
         assert value["RequestCharacters"] == len(TEXT)
         assert value["OutputS3Uri"].startswith(f"s3://{emulator.bucket}/audio/")
         assert "RequestDigest" in value
         assert emulator.counters.calls(START) == 1
 
     @each_mode
-    def test_the_text_is_in_no_log_and_no_xcom(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_the_text_is_not_in_logs_xcoms_or_rendered_fields(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         def speak() -> str:
             return TEXT
 
-        run = run_dag(speaking(emulator, speak, **mode))
+        run = run_dag(decorated_dag(emulator, speak, **mode))
         assert run.task("speak") == ("success", 1), run.output
         assert TEXT not in run.output
         assert TEXT not in json.dumps(run.xcoms("speak"))
-        assert run.holds("rendered_task_instance_fields", TEXT) is False
+        assert run.is_stored(TEXT, "rendered_task_instance_fields") is False
 
     @each_mode
     def test_maps_over_the_functions_arguments(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
-        with new_dag() as dag:
+        with new_dag("decorated") as dag:
 
             @task
             def names() -> list[str]:
@@ -116,7 +101,8 @@ class TestModes:
             def gather(speeches: list[SynthesisTaskXCom]) -> list[int]:
                 return [speech["RequestCharacters"] for speech in speeches]
 
-            gather(greet.partial(word="Hello").expand(name=names()))
+            greetings: Any = greet.partial(word="Hello").expand(name=names())
+            gather(greetings)
         run = run_dag(dag)
         assert run.state == "success", run.output
         assert run.xcoms("gather")["return_value"] == [len("Hello Al"), len("Hello Beatrice")]
@@ -124,10 +110,10 @@ class TestModes:
         assert len(uris) == 2
 
     @each_mode
-    def test_later_tasks_take_the_whole_or_single_values(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_later_tasks_use_the_whole_result_or_single_values(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
-        with new_dag() as dag:
+        with new_dag("decorated") as dag:
 
             @polly_task(**arguments(emulator, **mode))
             def speak() -> str:
@@ -137,7 +123,7 @@ class TestModes:
             def later(whole: SynthesisTaskXCom, uri: str) -> bool:
                 return whole["OutputS3Uri"] == uri
 
-            speech = speak()
+            speech: Any = speak()
             later(speech, speech["OutputS3Uri"])
         run = run_dag(dag)
         assert run.task("later") == ("success", 1), run.output
@@ -145,7 +131,7 @@ class TestModes:
 
 
 class TestParameters:
-    def test_of_the_operator_all_work(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_of_the_operator_reach_polly(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         def marks() -> str:
             return f"<speak>{TEXT}</speak>"
 
@@ -155,15 +141,15 @@ class TestParameters:
             "text_type": "ssml",
             "output_s3_key_prefix": "{{ dag.dag_id }}/",
         }
-        run = run_dag(speaking(emulator, marks, **given))
+        run = run_dag(decorated_dag(emulator, marks, **given))
         assert run.task("marks") == ("success", 1), run.output
         value = run.xcoms("marks")["return_value"]
         assert value["SpeechMarkTypes"] == ["word", "ssml"]
         assert f"/{run.dag_id}/" in value["OutputS3Uri"]
 
-    @each_wait
-    def test_put_the_object_at_its_key_and_skip_what_is_unchanged(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_put_the_object_at_its_key_and_skip_unchanged_text(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         calls: list[str] = []
 
@@ -171,40 +157,37 @@ class TestParameters:
             calls.append(TEXT)
             return TEXT
 
-        key = f"spoken-{time.time_ns()}.mp3"
+        key = f"spoken-{uuid.uuid4()}.mp3"
         given = {"output_s3_key": key, "output_s3_key_prefix": None, "skip_if_unchanged": True, **mode}
         for _ in range(2):
-            run = run_dag(speaking(emulator, speak, **given))
+            run = run_dag(decorated_dag(emulator, speak, **given))
             assert run.task("speak") == ("success", 1), run.output
             assert run.xcoms("speak")["OutputS3Uri"] == f"s3://{emulator.bucket}/{key}"
         assert len(calls) == 2
         assert emulator.counters.calls(START) == 1
 
-    def test_hold_the_text_to_its_maximum(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_limit_the_length_of_the_text(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         def speak() -> str:
             return TEXT
 
-        run = run_dag(speaking(emulator, speak, max_request_characters=len(TEXT) - 1))
+        run = run_dag(decorated_dag(emulator, speak, max_request_characters=len(TEXT) - 1))
         assert run.task("speak") == ("failed", 1)
         assert "max_request_characters is" in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_are_overridden_and_come_from_default_args(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_are_overridden_by_override_and_default_args(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         defaults = {"output_s3_bucket_name": emulator.bucket, "text": "Not this.", "name": "Zoe"}
-        with DAG(
-            f"decorated_{time.time_ns()}",
-            start_date=datetime(2025, 1, 1, tzinfo=UTC),
-            schedule=None,
-            default_args=defaults,
-        ) as dag:
+        with new_dag("decorated", default_args=defaults) as dag:
 
             @polly_task(voice_id="Amy", wait_for_completion=False)
             def speak(name: str) -> str:
                 return f"Hello {name}"
 
-            speak.override(task_id="other", voice_id="Brian")()
+            # Its argument comes from default_args, of which the type checker does not know.
+            other: Any = speak.override(task_id="other", voice_id="Brian")
+            other()
             speak(name="Al")
         run = run_dag(dag)
         assert run.state == "success", run.output
@@ -213,25 +196,25 @@ class TestParameters:
         assert run.xcoms("speak")["return_value"]["VoiceId"] == "Amy"
         assert run.xcoms("speak")["RequestCharacters"] == len("Hello Al")
 
-    def test_of_the_function_may_be_airflows_context(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_of_the_function_can_be_values_of_airflows_context(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         def speak(run_id: str | None = None, **context: Any) -> str:
             assert context["ti"].task_id == "speak"
             return str(run_id)
 
-        run = run_dag(speaking(emulator, speak))
+        run = run_dag(decorated_dag(emulator, speak))
         assert run.task("speak") == ("success", 1), run.output
         assert run.xcoms("speak")["RequestCharacters"] == len(run.run_id)
 
 
 class TestReturnedText:
     @pytest.mark.parametrize("returned", ["hello.txt", "{{ ds }}", "texts/alice.ssml"])
-    def test_is_spoken_as_it_stands(self, emulator: RunningEmulator, run_dag: Runner, returned: str) -> None:
+    def test_is_spoken_unchanged(self, emulator: RunningEmulator, run_dag: RunDag, returned: str) -> None:
         def speak() -> str:
             return returned
 
-        run = run_dag(speaking(emulator, speak))
+        run = run_dag(decorated_dag(emulator, speak))
         assert run.task("speak") == ("success", 1), run.output
         assert run.xcoms("speak")["RequestCharacters"] == len(returned)
 
@@ -245,33 +228,33 @@ class TestReturnedText:
             (" \n ", "returned no text to speak (3 characters"),
         ],
     )
-    def test_of_another_kind_fails_without_retries_naming_the_function(
-        self, emulator: RunningEmulator, run_dag: Runner, returned: Any, word: str
+    def test_that_is_no_text_fails_without_retries_and_names_the_function(
+        self, emulator: RunningEmulator, run_dag: RunDag, returned: Any, word: str
     ) -> None:
         def speak() -> Any:
             return returned
 
-        run = run_dag(speaking(emulator, speak, retries=2))
+        run = run_dag(decorated_dag(emulator, speak, retries=2))
         assert run.task("speak") == ("failed", 1), run.output
         assert word in run.output
         assert "The function 'speak' of @task.polly" in run.output
         assert "secret" not in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_may_be_left_out_by_skipping(self, emulator: RunningEmulator, run_dag: Runner) -> None:
-        from airflow.providers.common.compat.sdk import AirflowSkipException
-
+    def test_is_not_needed_when_the_function_skips_the_task(
+        self, emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         def speak() -> str:
             raise AirflowSkipException("Nothing is new today")
 
-        run = run_dag(speaking(emulator, speak))
+        run = run_dag(decorated_dag(emulator, speak))
         assert run.task("speak") == ("skipped", 1), run.output
         assert emulator.counters.calls(START) == 0
 
 
 class TestRetry:
-    def test_calls_the_function_again_and_starts_afresh_for_another_text(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_calls_the_function_again_and_speaks_its_new_text(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         texts = iter(["First.", "Second one."])
 
@@ -279,7 +262,7 @@ class TestRetry:
             return next(texts)
 
         emulator.faults.add(START, times=1, fail_task="An internal error")
-        run = run_dag(speaking(emulator, speak, retries=1))
+        run = run_dag(decorated_dag(emulator, speak, retries=1))
         assert run.task("speak") == ("success", 2), run.output
         assert run.xcoms("speak")["RequestCharacters"] == len("Second one.")
         assert emulator.counters.calls(START) == 2

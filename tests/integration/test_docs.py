@@ -1,4 +1,4 @@
-"""The code that the README and the guides show, run as it stands there."""
+"""The code in the README and the guides runs unchanged."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from airflow.providers.common.compat.sdk import task
 
 from airflow_polly_provider.hooks.polly import PollyHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
-    from airflow.providers.common.compat.sdk import DAG
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.dag_runs import FinishedRun
+    from tests.integration.dag_runs import RunDag
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -30,11 +26,8 @@ def code_in(page: Path) -> str:
     return str(source)
 
 
-def test_the_readmes_dag_runs_as_it_stands_there(
-    emulator: RunningEmulator, run_dag: Callable[[DAG], FinishedRun]
-) -> None:
+def test_readme_dag_runs_unchanged(emulator: RunningEmulator, run_dag: RunDag, s3: Any) -> None:
     source = code_in(README)
-    s3: Any = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # settings by name
     s3.create_bucket(Bucket=BUCKET)
     names: dict[str, Any] = {}
     exec(compile(source, str(README), "exec"), names)
@@ -47,16 +40,13 @@ def test_the_readmes_dag_runs_as_it_stands_there(
     assert f"{pushed['OutputS3Uri']}: {pushed['RequestCharacters']} characters billed" in finished.output
     key = pushed["OutputS3Uri"].removeprefix(f"s3://{BUCKET}/")
     assert s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"] > 0
-    s3.close()
 
 
-def test_the_first_dags_page_fetches_the_audio(
-    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_first_dag_page_downloads_the_audio(
+    emulator: RunningEmulator, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s3: Any = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # settings by name
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="announcements/spoken.mp3", Body=b"mp3")
-    s3.close()
     monkeypatch.chdir(tmp_path)
     page = ROOT / "docs" / "first-dag.md"
     source = code_in(page).replace("http://127.0.0.1:4566", emulator.endpoint_url)
@@ -68,7 +58,7 @@ def test_the_first_dags_page_fetches_the_audio(
     assert (tmp_path / "spoken.mp3").read_bytes() == b"mp3"
 
 
-def test_the_hooks_guide_lists_voices(emulator: RunningEmulator) -> None:
+def test_hook_guide_lists_voices(emulator: RunningEmulator) -> None:
     names: dict[str, Any] = {"task": task, "PollyHook": PollyHook}
     exec(compile(code_in(ROOT / "docs" / "guides" / "hook.md"), "hook.md", "exec"), names)
 

@@ -1,4 +1,4 @@
-"""One synthesis task for one run of an Airflow task, whatever fails on the way to Polly and back."""
+"""Each run of an Airflow task starts one synthesis task, whichever request or answer is lost."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyInvalidRequestError
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.operators import durable_start, patient_start, token_search
 from airflow_polly_provider.operators.durable_start import DurableStart
 from airflow_polly_provider.operators.start_memory import StartMemory
 from airflow_polly_provider.operators.token_search import TokenSearch
 from airflow_polly_provider.request_token import TaskRun, prefix_with_token, request_digest, request_token
 from airflow_polly_provider.synthesis_task import S3Location, parse_output_uri
 from airflow_polly_provider.waiting import Schedule, wait_in_worker
+from tests.integration.aws_clients import client_of
+from tests.integration.dag_builder import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 RUN = TaskRun("dag", "run", "task", -1, 2)
-START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
+LIST = "ListSpeechSynthesisTasks"
+
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 class Store(dict[str, Any]):
@@ -43,19 +45,19 @@ class Store(dict[str, Any]):
 
 
 class ProxyThatLosesAnswersToPosts(BaseHTTPRequestHandler):
-    """An HTTP proxy that hands every request on, and hangs up where it should answer a POST."""
+    """An HTTP proxy that forwards every request, and closes the connection instead of answering a POST."""
 
     def do_GET(self) -> None:
-        status, answer = self.handed_on()
+        status, answer = self.forward()
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
     def do_POST(self) -> None:
-        self.handed_on()
+        self.forward()
 
-    def handed_on(self) -> tuple[int, bytes]:
+    def forward(self) -> tuple[int, bytes]:
         url = urlsplit(self.path)
         server = http.client.HTTPConnection(url.netloc, timeout=10)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -77,19 +79,11 @@ def losing_proxy() -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(durable_start, "LOOK_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(patient_start, "LONGEST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(token_search, "PAGES_PER_SECOND", 50.0)
-    monkeypatch.setattr(token_search, "LONGEST_BACK_OFF_SECONDS", 0.05)
-
-
 def hook(**config: Any) -> PollyHook:
     return PollyHook(aws_conn_id="aws_default", config=config or None)
 
 
-def durable(
+def start_durably(
     emulator: RunningEmulator,
     *,
     run: TaskRun = RUN,
@@ -104,18 +98,21 @@ def durable(
     token = request_token(run, request_digest(request))
     prefix = prefix_with_token("audio/", token)
     polly = hook(**config)
-    s3 = boto3.client("s3", **emulator.client_settings)
 
     def object_exists(location: S3Location) -> bool:
         if not objects_written:
             return True
-        listed = s3.list_objects_v2(Bucket=location.bucket, Prefix=location.key)
+        with client_of(emulator, "s3") as s3:
+            listed = s3.list_objects_v2(Bucket=location.bucket, Prefix=location.key)
         return bool(listed.get("Contents"))
+
+    # Store stands for Airflow's accessor, which only a task runner can make.
+    context: Any = {} if store is None else {"task_state_store": store}
 
     return DurableStart(
         polly,
         {**request, "OutputS3KeyPrefix": prefix},
-        memory=StartMemory({"task_state_store": store} if store is not None else {}, token),  # type: ignore[arg-type]
+        memory=StartMemory(context, token),
         try_number=try_number,
         search=TokenSearch(
             polly,
@@ -142,8 +139,8 @@ def polly(emulator: RunningEmulator) -> RunningEmulator:
 
 
 @pytest.fixture
-def emulator_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunningEmulator]]:
-    """An emulator with settings of one test's own."""
+def start_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunningEmulator]]:
+    """Start an emulator with the settings that a test needs."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> RunningEmulator:
@@ -154,8 +151,8 @@ def emulator_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run
         yield start
 
 
-def test_a_faultless_first_try_makes_one_request(polly: RunningEmulator) -> None:
-    durable(polly)
+def test_a_first_try_without_faults_makes_one_request(polly: RunningEmulator) -> None:
+    start_durably(polly)
     assert sum(sum(outcomes.values()) for outcomes in polly.counters.snapshot().values()) == 1
 
 
@@ -172,86 +169,87 @@ def test_a_faultless_first_try_makes_one_request(polly: RunningEmulator) -> None
     ],
 )
 @pytest.mark.parametrize("with_store", [False, True])
-def test_one_fault_at_the_start_leaves_one_synthesis_task(
+def test_one_fault_leads_to_one_synthesis_task(
     polly: RunningEmulator, fault: dict[str, Any], with_store: bool
 ) -> None:
     polly.faults.add(START, **fault)
-    task = durable(polly, store=Store() if with_store else None, look_seconds=2, read_timeout=1)
+    task = start_durably(polly, store=Store() if with_store else None, look_seconds=2, read_timeout=1)
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
 
 
-def test_an_answer_that_a_proxy_lost_leaves_one_synthesis_task(
+def test_an_answer_lost_behind_a_proxy_leads_to_one_synthesis_task(
     polly: RunningEmulator, losing_proxy: str
 ) -> None:
-    """urllib3 says of it that the proxy could not be reached."""
-    task = durable(polly, proxies={"http": losing_proxy})
+    """urllib3 reports it as a proxy that could not be reached."""
+    task = start_durably(polly, proxies={"http": losing_proxy})
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
 
 
-def test_bad_ssml_is_refused_once_and_for_good(polly: RunningEmulator) -> None:
+def test_invalid_ssml_is_not_sent_again(polly: RunningEmulator) -> None:
     polly.faults.add(START, error="InvalidSsmlException")
     with pytest.raises(PollyInvalidRequestError, match="InvalidSsmlException"):
-        durable(polly)
+        start_durably(polly)
     assert calls(polly, START) == 1
 
 
-def test_a_lost_answer_is_not_started_twice_where_listing_is_denied(polly: RunningEmulator) -> None:
+def test_a_lost_answer_with_denied_listing_is_an_error_and_no_second_start(polly: RunningEmulator) -> None:
     polly.faults.add(START, drop="after")
     polly.faults.deny(LIST)
     with pytest.raises(PollyConfigurationError, match="polly:ListSpeechSynthesisTasks") as raised:
-        durable(polly)
+        start_durably(polly)
     assert "durable=False" in str(raised.value)
     polly.faults.clear()
     assert started(polly) == 1
 
 
-def test_a_retry_adopts_what_the_store_remembers_without_listing(polly: RunningEmulator) -> None:
+def test_a_retry_adopts_the_stored_task_without_listing(polly: RunningEmulator) -> None:
     store = Store()
-    first = durable(polly, store=store)
+    first = start_durably(polly, store=store)
     polly.counters.reset()
-    again = durable(polly, store=store, try_number=2)
+    again = start_durably(polly, store=store, try_number=2)
     assert again["TaskId"] == first["TaskId"]
     assert (calls(polly, START), calls(polly, LIST)) == (0, 0)
 
 
-def test_a_retry_adopts_by_the_token_where_there_is_no_store(polly: RunningEmulator) -> None:
-    first = durable(polly)
-    assert durable(polly, try_number=2)["TaskId"] == first["TaskId"]
+def test_a_retry_without_a_store_adopts_the_task_with_its_token(polly: RunningEmulator) -> None:
+    first = start_durably(polly)
+    assert start_durably(polly, try_number=2)["TaskId"] == first["TaskId"]
     assert started(polly) == 1
 
 
-def test_a_try_that_died_between_call_and_remembering_is_adopted(polly: RunningEmulator) -> None:
+def test_a_retry_adopts_the_task_of_a_try_that_died_before_storing_its_id(polly: RunningEmulator) -> None:
     store = Store()
-    first = durable(polly, store=store)
+    first = start_durably(polly, store=store)
     store["polly_start"]["synthesis_task_id"] = None
-    assert durable(polly, store=store, try_number=2)["TaskId"] == first["TaskId"]
+    assert start_durably(polly, store=store, try_number=2)["TaskId"] == first["TaskId"]
     assert started(polly) == 1
 
 
-def test_the_same_try_run_twice_starts_once(polly: RunningEmulator) -> None:
+def test_the_same_try_executed_twice_starts_once(polly: RunningEmulator) -> None:
     store = Store()
-    first = durable(polly, store=store)
-    assert durable(polly, store=store, try_number=1)["TaskId"] == first["TaskId"]
+    first = start_durably(polly, store=store)
+    assert start_durably(polly, store=store, try_number=1)["TaskId"] == first["TaskId"]
 
 
 def test_a_failed_synthesis_task_is_not_adopted(polly: RunningEmulator) -> None:
     polly.faults.add(START, fail_task="Something broke")
     store = Store()
-    first = durable(polly, store=store)
+    first = start_durably(polly, store=store)
     polly.advance_clock(60)
-    again = durable(polly, store=store, try_number=2)
+    again = start_durably(polly, store=store, try_number=2)
     assert again["TaskId"] != first["TaskId"]
 
 
-def test_a_completed_synthesis_task_whose_object_is_gone_is_not_adopted(polly: RunningEmulator) -> None:
-    first = durable(polly)
+def test_a_completed_synthesis_task_without_its_object_is_not_adopted(polly: RunningEmulator) -> None:
+    first = start_durably(polly)
     polly.advance_clock(60)
     wait_in_worker(hook(), first["TaskId"], schedule=Schedule(0.1), deadline=time.time() + 60)
     output = parse_output_uri(first["OutputUri"])
-    boto3.client("s3", **polly.client_settings).delete_object(Bucket=output.bucket, Key=output.key)
-    assert durable(polly, try_number=2)["TaskId"] != first["TaskId"]
+    with client_of(polly, "s3") as s3:
+        s3.delete_object(Bucket=output.bucket, Key=output.key)
+    assert start_durably(polly, try_number=2)["TaskId"] != first["TaskId"]
 
 
 @pytest.mark.parametrize(
@@ -266,45 +264,47 @@ def test_a_completed_synthesis_task_whose_object_is_gone_is_not_adopted(polly: R
 )
 def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, other: TaskRun) -> None:
     store = Store()
-    first = durable(polly, store=store)
-    assert durable(polly, store=store, run=other, try_number=2)["TaskId"] != first["TaskId"]
-    assert durable(polly, run=other._replace(task_id="second"), try_number=2)["TaskId"] != first["TaskId"]
+    first = start_durably(polly, store=store)
+    assert start_durably(polly, store=store, run=other, try_number=2)["TaskId"] != first["TaskId"]
+    assert (
+        start_durably(polly, run=other._replace(task_id="second"), try_number=2)["TaskId"] != first["TaskId"]
+    )
 
 
-def test_another_request_is_never_answered_with_an_earlier_ones_audio(polly: RunningEmulator) -> None:
-    first = durable(polly, text="One.")
-    assert durable(polly, text="Two.", try_number=2)["TaskId"] != first["TaskId"]
+def test_another_text_is_not_answered_with_earlier_audio(polly: RunningEmulator) -> None:
+    first = start_durably(polly, text="One.")
+    assert start_durably(polly, text="Two.", try_number=2)["TaskId"] != first["TaskId"]
 
 
-def test_a_synthesis_task_that_list_shows_late_is_waited_for(
-    emulator_with: Callable[..., RunningEmulator],
+def test_a_retry_after_a_lost_answer_waits_until_the_list_shows_the_task(
+    start_emulator: Callable[..., RunningEmulator],
 ) -> None:
-    emulator = emulator_with(list_delay_seconds=1.0)
+    emulator = start_emulator(list_delay_seconds=1.0)
     emulator.faults.add(START, drop="after")
-    durable(emulator, look_seconds=5, objects_written=False)
+    start_durably(emulator, look_seconds=5, objects_written=False)
     assert calls(emulator, START) == 1
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_a_look_finds_the_token_among_many_foreign_tasks(
-    emulator_with: Callable[..., RunningEmulator], newest_first: bool
+def test_a_search_finds_the_token_among_many_other_tasks(
+    start_emulator: Callable[..., RunningEmulator], newest_first: bool
 ) -> None:
-    emulator = emulator_with(newest_first=newest_first)
+    emulator = start_emulator(newest_first=newest_first)
     emulator.seed(count=2000, status="completed", age_seconds=3600, spacing_seconds=1)
-    first = durable(emulator, objects_written=False)
+    first = start_durably(emulator, objects_written=False)
     emulator.seed(count=250, status="completed", spacing_seconds=0.001)
-    assert durable(emulator, try_number=2, objects_written=False)["TaskId"] == first["TaskId"]
+    assert start_durably(emulator, try_number=2, objects_written=False)["TaskId"] == first["TaskId"]
 
 
-def test_a_look_ends_where_only_older_tasks_follow(emulator_with: Callable[..., RunningEmulator]) -> None:
-    emulator = emulator_with(newest_first=True)
+def test_a_search_ends_where_only_older_tasks_follow(start_emulator: Callable[..., RunningEmulator]) -> None:
+    emulator = start_emulator(newest_first=True)
     emulator.seed(count=5000, status="completed", age_seconds=3600, spacing_seconds=1)
-    durable(emulator, try_number=2, look_seconds=0)
+    start_durably(emulator, try_number=2, look_seconds=0)
     assert calls(emulator, LIST) == 4
 
 
-def test_a_start_that_stays_lost_ends_with_its_own_error(polly: RunningEmulator) -> None:
+def test_five_lost_answers_end_with_the_error_of_the_start(polly: RunningEmulator) -> None:
     polly.faults.add(START, error="ServiceFailureException", times=None)
     with pytest.raises(ClientError, match="ServiceFailureException"):
-        durable(polly, look_seconds=0)
+        start_durably(polly, look_seconds=0)
     assert calls(polly, START) == 5

@@ -1,50 +1,49 @@
-"""Each operator and the sensor, in each mode, in each thing that can come: one table, whole DAGs."""
+"""Each operator and the sensor, in each mode, in each scenario: one table, whole DAGs."""
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from tests.integration.dag_builder import GET, START
+from tests.integration.dag_runs import assert_pushes_synthesis_task
 from tests.integration.modes_support import (
-    GET,
     MODES,
     NOT_WAITING,
     REASON,
-    START,
     SYNTHESIS_SECONDS,
     TASK_ID,
-    Given,
-    be_impatient,
-    cell_dag,
-    ending,
-    spoil,
+    Scenario,
+    add_faults,
+    scenario_dag,
+    synthesis_ends_after,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.modes_support import Runner
+    from tests.integration.dag_runs import RunDag
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("short_waits")]
 
 REGIONS = {"aws_default": "eu-central-1", "second": "ap-southeast-2"}
 TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class End:
-    """What a user sees at the end.
+class Outcome:
+    """What a user sees of the finished Airflow task.
 
-    :param tries: how many tries Airflow made of the two allowed.
-    :param status: the TaskStatus that is pushed; None if nothing is.
-    :param words: what the log says.
+    :param state: the Airflow task's state.
+    :param tries: how many tries Airflow made, of two allowed.
+    :param status: the TaskStatus in the XComs; None if there are no XComs.
+    :param words: what the log contains.
     """
 
     state: str
@@ -55,41 +54,43 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What is met, and what each does about it; a string is why a cell is left out.
+    """A scenario and the expected outcomes; a string says why a combination is left out.
 
     :param start: the start operator that waits, in the worker or deferred
-    :param get: the get operator that waits, the same
+    :param get: the get operator that waits, in the worker or deferred
     :param sensor: the sensor, in each mode
     """
 
-    given: Given
-    start: End
-    get: End
-    sensor: End
-    start_without_waiting: End | str
-    get_without_waiting: End | str
+    scenario: Scenario
+    start: Outcome
+    get: Outcome
+    sensor: Outcome
+    start_without_waiting: Outcome | str
+    get_without_waiting: Outcome | str
 
-    def end(self, who: str, mode: str) -> End | str:
-        end: End | str = getattr(self, who if mode != NOT_WAITING else f"{who}_without_waiting")
-        return end
+    def outcome(self, operator: str, mode: str) -> Outcome | str:
+        field = operator if mode != NOT_WAITING else f"{operator}_without_waiting"
+        outcome: Outcome | str = getattr(self, field)
+        return outcome
 
 
-COMPLETED = End(state="success", status="completed")
-SCHEDULED = End(state="success", status="scheduled")
-IN_PROGRESS = End(state="success", status="inProgress")
-WENT_ON = ("the wait goes on",)
-NO_WAIT_IN_IT = "there is no wait in it"
+COMPLETED = Outcome(state="success", status="completed")
+SCHEDULED = Outcome(state="success", status="scheduled")
+IN_PROGRESS = Outcome(state="success", status="inProgress")
+WAIT_CONTINUED = ("the wait goes on",)
+DOES_NOT_WAIT = "it does not wait"
+ASKS_FOR_NO_STATUS = "it asks for no status, so no id can be unknown"
 
-_unknown = End(
+_not_found = Outcome(
     state="failed",
     words=("PollySynthesisTaskNotFoundError", "in eu-central-1", "for 72 hours"),
 )
-_late = ("when the timeout passed", "runs on and is billed")
-_trouble = {START: 1, GET: 3}
+_timeout_words = ("when the timeout passed", "runs on and is billed")
+_failing_requests = {START: 1, GET: 3}
 
 TABLE: dict[str, Row] = {
     "completed": Row(
-        given=Given(),
+        scenario=Scenario(),
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
@@ -97,47 +98,55 @@ TABLE: dict[str, Row] = {
         get_without_waiting=IN_PROGRESS,
     ),
     "failed": Row(
-        given=Given(ends="failed"),
-        start=End(state="failed", tries=2, words=("PollySynthesisTaskFailedError", f"failed: {REASON}")),
-        get=End(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
-        sensor=End(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
+        scenario=Scenario(ends="failed"),
+        start=Outcome(state="failed", tries=2, words=("PollySynthesisTaskFailedError", f"failed: {REASON}")),
+        get=Outcome(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
+        sensor=Outcome(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
         start_without_waiting=SCHEDULED,
         get_without_waiting=IN_PROGRESS,
     ),
     "never found": Row(
-        given=Given(known=False),
-        start=_unknown,
-        get=_unknown,
-        sensor=_unknown,
-        start_without_waiting="it asks for nothing that could be unknown",
-        get_without_waiting=_unknown,
+        scenario=Scenario(known=False),
+        start=_not_found,
+        get=_not_found,
+        sensor=_not_found,
+        start_without_waiting=ASKS_FOR_NO_STATUS,
+        get_without_waiting=_not_found,
     ),
     "throttled for a while": Row(
-        given=Given(fault={"error": "ThrottlingException"}, faulty=_trouble),
+        scenario=Scenario(fault={"error": "ThrottlingException"}, faulty=_failing_requests),
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
-        start_without_waiting=End(state="success", status="scheduled", words=("takes no start now",)),
-        get_without_waiting=End(state="success", status="inProgress", words=("Cannot see synthesis task",)),
+        start_without_waiting=Outcome(state="success", status="scheduled", words=("takes no start now",)),
+        get_without_waiting=Outcome(
+            state="success", status="inProgress", words=("Cannot see synthesis task",)
+        ),
     ),
     "5xx for a while": Row(
-        given=Given(fault={"error": "ServiceFailureException", "status": 500}, faulty=_trouble),
-        start=End(state="success", status="completed", words=("answer to the start was lost", *WENT_ON)),
-        get=End(state="success", status="completed", words=WENT_ON),
-        sensor=End(state="success", status="completed", words=WENT_ON),
-        start_without_waiting=End(state="success", status="scheduled", words=("the start was lost",)),
-        get_without_waiting=End(state="success", status="inProgress", words=("Cannot see synthesis task",)),
+        scenario=Scenario(
+            fault={"error": "ServiceFailureException", "status": 500}, faulty=_failing_requests
+        ),
+        start=Outcome(
+            state="success", status="completed", words=("answer to the start was lost", *WAIT_CONTINUED)
+        ),
+        get=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
+        sensor=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
+        start_without_waiting=Outcome(state="success", status="scheduled", words=("the start was lost",)),
+        get_without_waiting=Outcome(
+            state="success", status="inProgress", words=("Cannot see synthesis task",)
+        ),
     ),
     "time-out": Row(
-        given=Given(ends=None, arguments={"timeout": TIMEOUT_SECONDS}),
-        start=End(state="failed", tries=2, words=("PollyWaitTimeoutError", *_late)),
-        get=End(state="failed", tries=2, words=("PollyWaitTimeoutError", *_late)),
-        sensor=End(state="failed", words=("AirflowSensorTimeout",)),
-        start_without_waiting=NO_WAIT_IN_IT,
-        get_without_waiting=NO_WAIT_IN_IT,
+        scenario=Scenario(ends=None, arguments={"timeout": TIMEOUT_SECONDS}),
+        start=Outcome(state="failed", tries=2, words=("PollyWaitTimeoutError", *_timeout_words)),
+        get=Outcome(state="failed", tries=2, words=("PollyWaitTimeoutError", *_timeout_words)),
+        sensor=Outcome(state="failed", words=("AirflowSensorTimeout",)),
+        start_without_waiting=DOES_NOT_WAIT,
+        get_without_waiting=DOES_NOT_WAIT,
     ),
     "region and endpoint only in the connection": Row(
-        given=Given(arguments={"region_name": None, "botocore_config": None}),
+        scenario=Scenario(arguments={"region_name": None, "botocore_config": None}),
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
@@ -145,7 +154,7 @@ TABLE: dict[str, Row] = {
         get_without_waiting=IN_PROGRESS,
     ),
     "a second connection": Row(
-        given=Given(connection="second"),
+        scenario=Scenario(connection="second"),
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
@@ -154,12 +163,12 @@ TABLE: dict[str, Row] = {
     ),
 }
 
-CELLS = [
-    pytest.param(who, mode, row, end, id=f"{who}-{mode}-{what}")
-    for what, row in TABLE.items()
-    for who, modes in MODES.items()
+COMBINATIONS = [
+    pytest.param(operator, mode, row.scenario, outcome, id=f"{operator}-{mode}-{name}")
+    for name, row in TABLE.items()
+    for operator, modes in MODES.items()
     for mode in modes
-    if isinstance(end := row.end(who, mode), End)
+    if isinstance(outcome := row.outcome(operator, mode), Outcome)
 ]
 
 
@@ -191,54 +200,50 @@ def emulators(
     return emulator_processes
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    be_impatient(monkeypatch)
-
-
-@pytest.mark.parametrize(("who", "mode", "row", "end"), CELLS)
-def test_cell(
-    emulators: dict[str, RunningEmulator], run_dag: Runner, who: str, mode: str, row: Row, end: End
+@pytest.mark.parametrize(("operator", "mode", "scenario", "outcome"), COMBINATIONS)
+def test_task_ends_as_the_table_says(
+    emulators: dict[str, RunningEmulator],
+    run_dag: RunDag,
+    operator: str,
+    mode: str,
+    scenario: Scenario,
+    outcome: Outcome,
 ) -> None:
-    emulator = emulators[row.given.connection]
-    looks_before = int(who == "get" and mode != NOT_WAITING)
-    spoil(emulator, row.given, looks_before)
+    """State, tries, log and XComs are those of the table, and only the connection's own region is asked."""
+    emulator = emulators[scenario.connection]
+    # The get operator looks once before it begins to wait.
+    requests_before_wait = int(operator == "get" and mode != NOT_WAITING)
+    add_faults(emulator, scenario, requests_before_wait)
 
-    with ending(emulator, looks_before + 1) if row.given.ends else nullcontext():
-        run = run_dag(cell_dag(who, mode, emulator, row.given))
+    with synthesis_ends_after(emulator, answers=requests_before_wait + 1) if scenario.ends else nullcontext():
+        run = run_dag(scenario_dag(operator, mode, emulator, scenario))
 
-    assert run.task(TASK_ID) == (end.state, end.tries), run.output
-    for words in end.words:
+    assert run.task(TASK_ID) == (outcome.state, outcome.tries), run.output
+    for words in outcome.words:
         assert words in run.output
-    assert_hands_over(run.xcoms(TASK_ID), end.status, emulator.region)
-    for connection, other in emulators.items():
-        asked = json.dumps(other.counters.snapshot())
-        assert (asked != "{}") == (connection == row.given.connection), f"{connection}: {asked}"
-
-
-def assert_hands_over(xcoms: dict[str, Any], status: str | None, region: str) -> None:
-    if status is None:
+    xcoms = run.xcoms(TASK_ID)
+    if outcome.status is None:
         assert xcoms == {}
-        return
-    assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
-    value = xcoms.pop("return_value")
-    assert xcoms == {key: value[key] for key in OWN_XCOM_KEYS}
-    assert value["TaskStatus"] == status
-    assert value["OutputUri"].startswith(f"https://s3.{region}.amazonaws.com/")
-    assert value["TaskId"] in value["OutputS3Uri"]
-    assert value["RequestCharacters"] > 0
+    else:
+        value = assert_pushes_synthesis_task(xcoms, status=outcome.status)
+        assert value["OutputUri"].startswith(f"https://s3.{emulator.region}.amazonaws.com/")
+        assert value["TaskId"] in value["OutputS3Uri"]
+        assert value["RequestCharacters"] > 0
+    for connection, other in emulators.items():
+        requests = json.dumps(other.counters.snapshot())
+        assert (requests != "{}") == (connection == scenario.connection), f"{connection}: {requests}"
 
 
-def test_only_cells_that_make_no_sense_are_left_out() -> None:
+def test_only_combinations_without_a_meaning_are_left_out() -> None:
     left_out = {
-        (who, what): end
-        for what, row in TABLE.items()
-        for who, modes in MODES.items()
+        (operator, name): outcome
+        for name, row in TABLE.items()
+        for operator, modes in MODES.items()
         for mode in modes
-        if isinstance(end := row.end(who, mode), str)
+        if isinstance(outcome := row.outcome(operator, mode), str)
     }
     assert left_out == {
-        ("start", "never found"): "it asks for nothing that could be unknown",
-        ("start", "time-out"): NO_WAIT_IN_IT,
-        ("get", "time-out"): NO_WAIT_IN_IT,
+        ("start", "never found"): ASKS_FOR_NO_STATUS,
+        ("start", "time-out"): DOES_NOT_WAIT,
+        ("get", "time-out"): DOES_NOT_WAIT,
     }

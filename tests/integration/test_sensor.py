@@ -1,4 +1,4 @@
-"""What Airflow promises of every sensor, of ours in each of its modes."""
+"""What Airflow documents for every sensor, checked for the provider's sensor in each of its modes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from airflow_polly_provider import waiting
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
-from tests.integration.modes_support import GET, MODES, QUICK, REASON, TASK_ID, TEXT, be_impatient, new_dag
+from tests.integration.dag_builder import GET, TEXT, new_dag, output_of
+from tests.integration.dag_runs import assert_pushes_synthesis_task
+from tests.integration.modes_support import COMMON_ARGUMENTS, MODES, REASON, TASK_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,124 +21,123 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.modes_support import Runner
+    from tests.integration.dag_runs import RunDag
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("short_waits")]
 each_mode = pytest.mark.parametrize("mode", MODES["sensor"])
 each_skip = pytest.mark.parametrize("skip", ["soft_fail", "never_fail"])
 
 
 @pytest.fixture(scope="module")
-def mute_emulator() -> Iterator[RunningEmulator]:
+def silent_emulator() -> Iterator[RunningEmulator]:
     with running_emulator(audio="none", scheduled_seconds=0.0, in_progress_seconds=0.2) as emulator:
         yield emulator
 
 
 @pytest.fixture(autouse=True)
-def polly(mute_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """The emulator, fresh, as the connection ``aws_default``."""
-    mute_emulator.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", mute_emulator.airflow_connection())
-    be_impatient(monkeypatch)
-    return mute_emulator
+def polly(silent_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    """The emulator without tasks of earlier tests, as the connection ``aws_default``."""
+    silent_emulator.reset()
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", silent_emulator.airflow_connection())
+    return silent_emulator
 
 
 def sensor_dag(mode: str, synthesis_task_id: str, **arguments: Any) -> DAG:
     with new_dag("sensing") as dag:
         PollySpeechSynthesisTaskSensor(
-            synthesis_task_id=synthesis_task_id, **{**QUICK, **MODES["sensor"][mode], **arguments}
+            synthesis_task_id=synthesis_task_id, **{**COMMON_ARGUMENTS, **MODES["sensor"][mode], **arguments}
         )
     return dag
 
 
-def failed(polly: RunningEmulator) -> str:
+def seed_failed(polly: RunningEmulator) -> str:
     (synthesis_task_id,) = polly.seed(status="failed", reason=REASON)
     return synthesis_task_id
 
 
-def endless(polly: RunningEmulator) -> str:
+def seed_endless(polly: RunningEmulator) -> str:
     (synthesis_task_id,) = polly.seed(status="inProgress")
     return synthesis_task_id
 
 
-def completing(polly: RunningEmulator) -> str:
+def seed_completing(polly: RunningEmulator) -> str:
     (synthesis_task_id,) = polly.seed(status="inProgress", ends_in_seconds=0.5)
     return synthesis_task_id
 
 
-def refuse_credentials(polly: RunningEmulator, times: int | None) -> None:
+def reject_credentials(polly: RunningEmulator, times: int | None) -> None:
     polly.faults.add(GET, times=times, error="UnrecognizedClientException", status=403)
 
 
 @each_skip
 @each_mode
-class TestSkipping:
-    def test_a_failed_synthesis_task(
-        self, polly: RunningEmulator, run_dag: Runner, mode: str, skip: str
+class TestSoftFailAndNeverFail:
+    def test_skip_when_the_synthesis_task_failed(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str
     ) -> None:
-        run = run_dag(sensor_dag(mode, failed(polly), **{skip: True}))
+        run = run_dag(sensor_dag(mode, seed_failed(polly), **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
         assert run.xcoms(TASK_ID) == {}
         assert REASON in run.output
 
-    def test_a_time_out(self, polly: RunningEmulator, run_dag: Runner, mode: str, skip: str) -> None:
-        run = run_dag(sensor_dag(mode, endless(polly), timeout=0.5, **{skip: True}))
+    def test_skip_at_the_timeout(self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str) -> None:
+        run = run_dag(sensor_dag(mode, seed_endless(polly), timeout=0.5, **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
 
-    def test_an_error_that_a_retry_might_mend(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch, mode: str, skip: str
+    def test_skip_after_an_error_that_a_retry_could_fix(
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str, skip: str
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
-        refuse_credentials(polly, times=None)
-        run = run_dag(sensor_dag(mode, completing(polly), **{skip: True}))
+        reject_credentials(polly, times=None)
+        run = run_dag(sensor_dag(mode, seed_completing(polly), **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
 
 
 @each_mode
 class TestSilentFail:
-    def test_goes_on_after_an_error_that_a_retry_may_mend(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch, mode: str
+    def test_continues_after_an_error_that_a_retry_could_fix(
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
-        refuse_credentials(polly, times=4)
-        run = run_dag(sensor_dag(mode, completing(polly), silent_fail=True))
+        reject_credentials(polly, times=4)
+        run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True))
         assert run.task(TASK_ID) == ("success", 1), run.output
         assert run.xcoms(TASK_ID)["TaskStatus"] == "completed"
         assert "AWS refused the credentials" in run.output
 
-    def test_ends_at_the_timeout_all_the_same(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch, mode: str
+    def test_still_ends_at_the_timeout(
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
-        refuse_credentials(polly, times=None)
-        run = run_dag(sensor_dag(mode, completing(polly), silent_fail=True, timeout=0.5))
+        reject_credentials(polly, times=None)
+        run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True, timeout=0.5))
         assert run.task(TASK_ID) == ("failed", 1), run.output
         assert "AirflowSensorTimeout" in run.output
 
-    def test_does_not_go_on_after_one_that_is_final(
-        self, polly: RunningEmulator, run_dag: Runner, mode: str
+    def test_does_not_continue_after_a_denied_request(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:
         polly.faults.deny(GET)
-        run = run_dag(sensor_dag(mode, completing(polly), silent_fail=True))
+        run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True))
         assert run.task(TASK_ID) == ("failed", 1), run.output
         assert f"Allow polly:{GET}" in run.output
 
 
 @each_mode
 class TestRetries:
-    def test_mend_what_they_can(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch, mode: str
+    def test_succeed_after_refused_credentials(
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
-        refuse_credentials(polly, times=1 if mode == "deferred" else 2)
-        run = run_dag(sensor_dag(mode, completing(polly)))
+        reject_credentials(polly, times=1 if mode == "deferred" else 2)
+        run = run_dag(sensor_dag(mode, seed_completing(polly)))
         assert run.task(TASK_ID) == ("success", 2), run.output
         assert run.xcoms(TASK_ID)["TaskStatus"] == "completed"
 
-    def test_are_not_spent_on_a_synthesis_task_that_failed(
-        self, polly: RunningEmulator, run_dag: Runner, mode: str
+    def test_are_not_made_after_the_synthesis_task_failed(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:
-        run = run_dag(sensor_dag(mode, failed(polly), retries=3))
+        run = run_dag(sensor_dag(mode, seed_failed(polly), retries=3))
         assert run.task(TASK_ID) == ("failed", 1), run.output
         assert polly.counters.calls(GET) == 1
 
@@ -145,26 +145,26 @@ class TestRetries:
 class TestDefaultDeferrable:
     @pytest.mark.parametrize("configured", ["True", "False"])
     def test_comes_from_the_configuration(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch, configured: str
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, configured: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", configured)
-        run = run_dag(sensor_dag("poke", completing(polly)))
+        run = run_dag(sensor_dag("poke", seed_completing(polly)))
         assert run.task(TASK_ID) == ("success", 1), run.output
         assert ("Deferring until" in run.output) == (configured == "True")
 
-    def test_gives_way_to_what_is_said(
-        self, polly: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch
+    def test_is_overridden_by_the_argument(
+        self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
-        run = run_dag(sensor_dag("poke", completing(polly), deferrable=False))
+        run = run_dag(sensor_dag("poke", seed_completing(polly), deferrable=False))
         assert run.task(TASK_ID) == ("success", 1), run.output
         assert "Deferring until" not in run.output
 
 
 @each_mode
 class TestMapped:
-    def test_gates_every_synthesis_task_that_a_mapped_start_began(
-        self, polly: RunningEmulator, run_dag: Runner, mode: str
+    def test_waits_for_each_synthesis_task_of_a_mapped_start(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:
         texts = [TEXT, f"{TEXT} Twice."]
         with new_dag("mapped") as dag:
@@ -174,29 +174,28 @@ class TestMapped:
                 output_s3_bucket_name=polly.bucket,
                 wait_for_completion=False,
             ).expand(text=texts)
-            PollySpeechSynthesisTaskSensor.partial(**QUICK, **MODES["sensor"][mode]).expand(
-                synthesis_task_id=start.output
+            PollySpeechSynthesisTaskSensor.partial(**COMMON_ARGUMENTS, **MODES["sensor"][mode]).expand(
+                synthesis_task_id=output_of(start)
             )
         run = run_dag(dag)
         assert run.state == "success", run.output
         for index, text in enumerate(texts):
             pushed = run.xcoms(TASK_ID, index)
-            assert set(pushed) == {*OWN_XCOM_KEYS, "return_value"}
-            assert pushed["TaskStatus"] == "completed"
+            assert_pushes_synthesis_task(pushed, status="completed")
             assert pushed["TaskId"] == run.xcoms("start", index)["TaskId"]
             assert pushed["RequestCharacters"] == len(text)
 
-    def test_takes_task_ids_and_fails_for_the_failed_one_alone(
-        self, polly: RunningEmulator, run_dag: Runner, mode: str
+    def test_fails_only_for_the_synthesis_task_that_failed(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:
-        ids = [completing(polly), failed(polly)]
+        ids = [seed_completing(polly), seed_failed(polly)]
         with new_dag("mapped") as dag:
 
             @task
             def known() -> list[str]:
                 return ids
 
-            PollySpeechSynthesisTaskSensor.partial(**QUICK, **MODES["sensor"][mode]).expand(
+            PollySpeechSynthesisTaskSensor.partial(**COMMON_ARGUMENTS, **MODES["sensor"][mode]).expand(
                 synthesis_task_id=known()
             )
         run = run_dag(dag)
@@ -205,7 +204,7 @@ class TestMapped:
 
 
 @each_mode
-def test_pushes_nothing_where_told(polly: RunningEmulator, run_dag: Runner, mode: str) -> None:
-    run = run_dag(sensor_dag(mode, completing(polly), do_xcom_push=False))
+def test_pushes_no_xcoms_with_do_xcom_push_false(polly: RunningEmulator, run_dag: RunDag, mode: str) -> None:
+    run = run_dag(sensor_dag(mode, seed_completing(polly), do_xcom_push=False))
     assert run.task(TASK_ID) == ("success", 1), run.output
     assert run.xcoms(TASK_ID) == {}

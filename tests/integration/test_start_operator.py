@@ -3,60 +3,35 @@
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import task
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from tests.integration.dag_builder import (
+    DEFERRED,
+    GET,
+    IN_WORKER,
+    NO_WAIT,
+    START,
+    TEXT,
+    each_mode,
+    each_waiting_mode,
+    new_dag,
+    output_of,
+    start_arguments,
+    start_dag,
+)
+from tests.integration.dag_runs import assert_pushes_synthesis_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.dag_runs import FinishedRun
-
-    Runner = Callable[[DAG], FinishedRun]
-
-TEXT = "Zebras quietly juggle."
-START, GET = "StartSpeechSynthesisTask", "GetSpeechSynthesisTask"
-
-NO_WAIT: dict[str, Any] = {"wait_for_completion": False}
-IN_WORKER: dict[str, Any] = {"deferrable": False}
-DEFERRED: dict[str, Any] = {"deferrable": True}
-
-each_mode = pytest.mark.parametrize(
-    "mode", [NO_WAIT, IN_WORKER, DEFERRED], ids=["no wait", "in worker", "deferred"]
-)
-each_wait = pytest.mark.parametrize("mode", [IN_WORKER, DEFERRED], ids=["in worker", "deferred"])
-
-
-def new_dag(name: str = "speaking") -> DAG:
-    return DAG(f"{name}_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None)
-
-
-def arguments(emulator: RunningEmulator, **given: Any) -> dict[str, Any]:
-    return {
-        "task_id": "start",
-        "text": TEXT,
-        "voice_id": "Amy",
-        "output_s3_bucket_name": emulator.bucket,
-        "output_s3_key_prefix": "audio/",
-        "poke_interval": 0.2,
-        "retries": 0,
-        "retry_delay": timedelta(0),
-    } | given
-
-
-def start_dag(emulator: RunningEmulator, **given: Any) -> DAG:
-    with new_dag() as dag:
-        PollyStartSpeechSynthesisTaskOperator(**arguments(emulator, **given))
-    return dag
+    from tests.integration.dag_runs import RunDag
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +42,13 @@ def slow_emulator_process() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def slow_emulator(slow_emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """An emulator whose synthesis tasks take an hour."""
+    """An emulator whose synthesis tasks take an hour, as the connection ``aws_default``."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", slow_emulator_process.airflow_connection())
     return slow_emulator_process
 
 
-def assert_hands_over(xcoms: dict[str, Any], emulator: RunningEmulator, status: str) -> None:
-    assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
-    value = xcoms.pop("return_value")
-    assert xcoms == {key: value[key] for key in OWN_XCOM_KEYS}
-    assert value["TaskStatus"] == status
+def assert_pushes_the_request(xcoms: dict[str, Any], emulator: RunningEmulator, status: str) -> None:
+    value = assert_pushes_synthesis_task(xcoms, status=status)
     assert value["RequestCharacters"] == len(TEXT)
     assert value["OutputS3Uri"].startswith(f"s3://{emulator.bucket}/audio/")
     assert value["TaskId"] in value["OutputS3Uri"]
@@ -85,18 +57,22 @@ def assert_hands_over(xcoms: dict[str, Any], emulator: RunningEmulator, status: 
 
 class TestModes:
     @each_mode
-    def test_completed(self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]) -> None:
+    def test_succeed_and_push_the_synthesis_task(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], s3: Any
+    ) -> None:
+        """The audio is in S3 where the operator waited for it."""
         run = run_dag(start_dag(emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
-        assert_hands_over(run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed")
+        assert_pushes_the_request(
+            run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed"
+        )
         assert emulator.counters.calls(START) == 1
         if mode is not NO_WAIT:
             _, _, path = run.xcoms("start")["OutputS3Uri"].partition("s3://")
             bucket, _, key = path.partition("/")
-            s3 = boto3.client("s3", **emulator.client_settings)
             assert s3.head_object(Bucket=bucket, Key=key)["ContentLength"] > 1000
 
-    def test_give_the_same_result(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_push_the_same_values_in_each_mode(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         values = [
             run_dag(start_dag(emulator, **mode)).xcoms("start")["return_value"]
             for mode in (NO_WAIT, IN_WORKER, DEFERRED)
@@ -108,8 +84,8 @@ class TestModes:
         assert {**shared[0], "TaskStatus": "completed"} == shared[1]
 
     @each_mode
-    def test_push_nothing_where_told(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_push_no_xcoms_with_do_xcom_push_false(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         run = run_dag(start_dag(emulator, do_xcom_push=False, **mode))
         assert run.task("start") == ("success", 1), run.output
@@ -121,20 +97,22 @@ class TestModes:
         [{"error": "ThrottlingException"}, {"error": "ServiceFailureException", "status": 500}],
         ids=["throttled", "5xx"],
     )
-    def test_survive_trouble_while_waiting(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any], fault: dict[str, Any]
+    def test_succeed_after_failing_requests(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], fault: dict[str, Any]
     ) -> None:
         emulator.faults.add(GET, times=2, **fault)
         if fault["error"] == "ThrottlingException":
             emulator.faults.add(START, times=1, **fault)
         run = run_dag(start_dag(emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
-        assert_hands_over(run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed")
+        assert_pushes_the_request(
+            run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed"
+        )
         assert emulator.counters.calls(START, "ok") == 1
 
-    @each_wait
-    def test_fail_with_pollys_reason_and_a_hint(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_fail_with_pollys_reason_and_the_permission_to_check(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         emulator.faults.add(START, fail_task="Access Denied for the output bucket")
         run = run_dag(start_dag(emulator, **mode))
@@ -144,23 +122,25 @@ class TestModes:
         assert "failed: Access Denied for the output bucket." in run.output
         assert "s3:PutObject" in run.output
 
-    def test_succeed_without_waiting_whatever_comes(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_succeed_without_waiting_though_the_synthesis_task_fails(
+        self, emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         emulator.faults.add(START, fail_task="Access Denied")
         assert run_dag(start_dag(emulator, **NO_WAIT)).task("start") == ("success", 1)
 
-    @each_wait
-    def test_start_afresh_when_a_failed_one_is_retried(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_start_a_new_synthesis_task_after_a_failed_one(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         emulator.faults.add(START, times=1, fail_task="An internal error")
         run = run_dag(start_dag(emulator, retries=1, **mode))
         assert run.task("start") == ("success", 2), run.output
-        assert_hands_over(run.xcoms("start"), emulator, "completed")
+        assert_pushes_the_request(run.xcoms("start"), emulator, "completed")
         assert emulator.counters.calls(START) == 2
 
-    @each_wait
-    def test_end_at_the_timeout(
-        self, slow_emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_fail_at_the_timeout(
+        self, slow_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         run = run_dag(start_dag(slow_emulator, timeout=8, **mode))
         assert run.task("start") == ("failed", 1)
@@ -169,7 +149,7 @@ class TestModes:
         assert "billed" in run.output
 
 
-BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "empty text": ({"text": "{{ '' }}"}, ["text is empty"]),
     "long text": ({"text": "{{ 'x' * 100001 }}"}, ["100,001", "100,000"]),
     "sample rate": ({"sample_rate": "44100"}, ["sample_rate '44100'", "24000"]),
@@ -180,10 +160,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-class TestBadInput:
-    @pytest.mark.parametrize(("given", "words"), BAD.values(), ids=BAD)
+class TestInvalidRequest:
+    @pytest.mark.parametrize(("given", "words"), INVALID.values(), ids=INVALID)
     def test_fails_before_any_request_and_without_retries(
-        self, emulator: RunningEmulator, run_dag: Runner, given: dict[str, Any], words: list[str]
+        self, emulator: RunningEmulator, run_dag: RunDag, given: dict[str, Any], words: list[str]
     ) -> None:
         run = run_dag(start_dag(emulator, retries=2, **given))
         assert run.task("start") == ("failed", 1), run.output
@@ -193,7 +173,7 @@ class TestBadInput:
 
     @each_mode
     def test_malformed_ssml_fails_without_retries(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         run = run_dag(start_dag(emulator, text=f"<speak>{TEXT}", text_type="ssml", retries=2, **mode))
         assert run.task("start") == ("failed", 1), run.output
@@ -202,9 +182,9 @@ class TestBadInput:
         assert emulator.counters.calls(START) == 1
 
     @pytest.mark.parametrize("operation", [START, GET])
-    @each_wait
-    def test_denied_fails_without_retries_naming_the_permission(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any], operation: str
+    @each_waiting_mode
+    def test_denied_request_fails_without_retries_and_names_the_permission(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], operation: str
     ) -> None:
         emulator.faults.deny(operation)
         run = run_dag(start_dag(emulator, retries=2, **mode))
@@ -212,8 +192,8 @@ class TestBadInput:
         assert f"Allow polly:{operation}" in run.output
         assert "the connection 'aws_default' was found" in run.output
 
-    def test_no_region_fails_without_retries_naming_what_to_set(
-        self, emulator: RunningEmulator, run_dag: Runner, monkeypatch: pytest.MonkeyPatch
+    def test_missing_region_fails_without_retries_and_names_the_setting(
+        self, emulator: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         nowhere = {"conn_type": "aws", "login": "x", "password": "y"}
         monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", json.dumps(nowhere))
@@ -222,27 +202,27 @@ class TestBadInput:
         assert "the connection 'nowhere' was found" in run.output
         assert "AWS_DEFAULT_REGION" in run.output
 
-    def test_no_credentials_say_that_the_connection_was_not_found(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_missing_credentials_error_says_that_the_connection_was_not_found(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         run = run_dag(start_dag(emulator, aws_conn_id="misspelt", region_name="us-east-1"))
         assert run.task("start") == ("failed", 1), run.output
         assert "the connection 'misspelt' was not found" in run.output
 
 
-class TestText:
+class TestSpokenText:
     @each_mode
-    def test_is_in_no_log_and_no_xcom(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_is_not_in_logs_or_xcoms(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         run = run_dag(start_dag(emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
         assert TEXT not in run.output
         assert TEXT not in json.dumps(run.xcoms("start"))
 
-    @each_wait
-    def test_is_in_no_log_of_a_failure(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_is_not_in_the_log_of_a_failure(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         emulator.faults.add(START, fail_task="no")
         run = run_dag(start_dag(emulator, **mode))
@@ -252,35 +232,36 @@ class TestText:
 
 class TestComposition:
     @each_mode
-    def test_later_tasks_take_single_values(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_later_tasks_use_single_values(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
-        with new_dag() as dag:
-            start = PollyStartSpeechSynthesisTaskOperator(**arguments(emulator, **mode))
+        with new_dag("composed") as dag:
+            start = PollyStartSpeechSynthesisTaskOperator(**start_arguments(emulator, **mode))
 
             @task
             def later(uri: str, characters: int, whole: dict[str, Any]) -> list[Any]:
                 return [uri, characters, whole["TaskId"]]
 
-            later(start.output["OutputUri"], start.output["RequestCharacters"], start.output)
+            output = output_of(start)
+            later(output["OutputUri"], output["RequestCharacters"], output)
         run = run_dag(dag)
         assert run.task("later") == ("success", 1), run.output
         pushed = run.xcoms("start")
         assert run.xcoms("later")["return_value"] == [pushed["OutputUri"], len(TEXT), pushed["TaskId"]]
 
-    @each_wait
-    def test_takes_text_and_settings_from_earlier_tasks(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    @each_waiting_mode
+    def test_uses_text_and_settings_of_earlier_tasks(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
-        with new_dag() as dag:
+        with new_dag("composed") as dag:
 
             @task
             def write() -> dict[str, Any]:
                 return {"text": "A longer sentence.", "marks": ["word", "sentence"]}
 
-            written = write()
+            written: Any = write()
             PollyStartSpeechSynthesisTaskOperator(
-                **arguments(
+                **start_arguments(
                     emulator,
                     text=written["text"],
                     speech_mark_types=written["marks"],
@@ -294,13 +275,13 @@ class TestComposition:
         assert run.xcoms("start")["OutputUri"].endswith(".marks")
 
     @each_mode
-    def test_maps_over_texts_given_and_made(
-        self, emulator: RunningEmulator, run_dag: Runner, mode: dict[str, Any]
+    def test_maps_over_literal_texts_and_over_texts_of_an_earlier_task(
+        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         texts = ["One.", "Two two."]
-        common = arguments(emulator, **mode)
+        common = start_arguments(emulator, **mode)
         del common["text"], common["task_id"]
-        with new_dag() as dag:
+        with new_dag("composed") as dag:
 
             @task
             def make() -> list[str]:
@@ -313,7 +294,7 @@ class TestComposition:
             def gather(values: list[dict[str, Any]]) -> list[int]:
                 return [value["RequestCharacters"] for value in values]
 
-            gather(made.output)
+            gather(output_of(made))
         run = run_dag(dag)
         assert run.state == "success", run.output
         tasks = [run.xcoms(task_id, index) for task_id in ("given", "made") for index in range(2)]
@@ -321,9 +302,9 @@ class TestComposition:
         assert len({pushed["OutputS3Uri"].rpartition("/")[2].partition(".")[0] for pushed in tasks}) == 4
         assert run.xcoms("gather")["return_value"] == [len(text) for text in texts]
 
-    def test_maps_over_names_that_mapped_tasks_made(self, emulator: RunningEmulator, run_dag: Runner) -> None:
-        """A mapped task's output is a lazy sequence, which botocore takes for no list."""
-        with new_dag() as dag:
+    def test_accepts_a_list_from_mapped_tasks(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+        """A mapped task's output is a lazy sequence, which botocore does not accept as a list."""
+        with new_dag("composed") as dag:
 
             @task
             def name_of(index: int) -> str:
@@ -331,7 +312,7 @@ class TestComposition:
 
             names = name_of.expand(index=[0, 1])
             PollyStartSpeechSynthesisTaskOperator(
-                **arguments(emulator, output_format="json", speech_mark_types=names)
+                **start_arguments(emulator, output_format="json", speech_mark_types=names)
             )
         run = run_dag(dag)
         assert run.task("start") == ("success", 1), run.output

@@ -1,60 +1,49 @@
-"""The operator that speaks at once, in whole DAGs against the emulator: where it writes, how it can end."""
+"""The operator for SynthesizeSpeech in whole DAGs against the emulator: where it writes, how it can end."""
 
 from __future__ import annotations
 
 import json
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath, task
+from airflow.providers.common.compat.sdk import ObjectStoragePath, task
 from botocore.exceptions import ClientError
 
 from airflow_polly_provider.emulator.worker import speech_available
-from airflow_polly_provider.operators import patient_start
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+from tests.integration.aws_clients import client_of
+from tests.integration.dag_builder import TEXT, new_dag, output_of
 from tests.unit.support import execute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from airflow.providers.common.compat.sdk import DAG
+
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.dag_runs import FinishedRun
+    from tests.integration.dag_runs import RunDag
 
-    Runner = Callable[[DAG], FinishedRun]
-
-TEXT = "Zebras quietly juggle."
 SPEAK = "SynthesizeSpeech"
 KEY = "audio/zebras.mp3"
 needs_speech = pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
 BREAK = 'a. <break time="10s"/>'
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patient_start, "LONGEST_BACK_OFF_SECONDS", 0.1)
-
-
-@pytest.fixture
-def s3(emulator: RunningEmulator) -> Any:
-    client = boto3.client("s3", **emulator.client_settings)
-    yield client
-    client.close()
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 def to_s3(emulator: RunningEmulator) -> dict[str, Any]:
     return {"output_s3_bucket_name": emulator.bucket, "output_s3_key": KEY}
 
 
-def speak_dag(**given: Any) -> DAG:
-    name = f"speaking_{time.time_ns()}"
-    arguments = {"text": TEXT, "voice_id": "Amy", "retries": 0, "retry_delay": timedelta(0)} | given
-    with DAG(name, start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None) as dag:
-        PollySynthesizeSpeechOperator(task_id="speak", **arguments)
+def speak_dag(**changes: Any) -> DAG:
+    """Return a DAG of one operator that speaks a short text, without retries."""
+    arguments: dict[str, Any] = {"text": TEXT, "voice_id": "Amy", "retries": 0, "retry_delay": timedelta(0)}
+    with new_dag("speaking") as dag:
+        PollySynthesizeSpeechOperator(task_id="speak", **arguments | changes)
     return dag
 
 
@@ -74,20 +63,19 @@ def clean_bucket(emulator: RunningEmulator, s3: Any) -> str:
 
 
 class TestS3:
-    def test_gets_the_audio_whole(
-        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    def test_gets_the_complete_audio(
+        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
         run = run_dag(speak_dag(engine="neural", sample_rate=44100, **to_s3(emulator)))
         assert run.task("speak") == ("success", 1), run.output
 
         stored = s3.get_object(Bucket=clean_bucket, Key=KEY)
         assert stored["ContentType"] == "audio/mpeg"
-        polly = boto3.client("polly", **emulator.client_settings)
-        spoken = polly.synthesize_speech(
-            Text=TEXT, VoiceId="Amy", OutputFormat="mp3", Engine="neural", SampleRate="44100"
-        )
-        assert stored["Body"].read() == spoken["AudioStream"].read()
-        polly.close()
+        with client_of(emulator, "polly") as polly:
+            spoken = polly.synthesize_speech(
+                Text=TEXT, VoiceId="Amy", OutputFormat="mp3", Engine="neural", SampleRate="44100"
+            )
+            assert stored["Body"].read() == spoken["AudioStream"].read()
 
         xcoms = run.xcoms("speak")
         value = xcoms.pop("return_value")
@@ -107,8 +95,8 @@ class TestS3:
         assert TEXT not in json.dumps(value)
 
     @pytest.mark.parametrize("connection", ["", "aws_default@"])
-    def test_may_be_named_as_a_path(
-        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str, connection: str
+    def test_can_be_given_as_output_path(
+        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str, connection: str
     ) -> None:
         given = ObjectStoragePath(f"s3://{connection}{clean_bucket}/{KEY}") if connection else None
         run = run_dag(speak_dag(output_path=given or f"s3://{clean_bucket}/{KEY}"))
@@ -117,7 +105,7 @@ class TestS3:
         assert exists(s3, clean_bucket, KEY)
 
     @pytest.mark.parametrize(("key", "asset"), [(KEY, KEY), ("Zürich#2.mp3", "Z%C3%BCrich%232.mp3")])
-    def test_is_one_asset_of_hook_lineage(
+    def test_object_is_reported_as_one_asset_to_hook_lineage(
         self,
         emulator: RunningEmulator,
         clean_bucket: str,
@@ -125,11 +113,11 @@ class TestS3:
         key: str,
         asset: str,
     ) -> None:
-        try:
-            from airflow.sdk import lineage
-        except ImportError:
-            from airflow.lineage import hook as lineage
-        # Airflow's own collects where something reads it.
+        # Airflow 3.2 moved it.
+        lineage = import_module(
+            "airflow.sdk.lineage" if find_spec("airflow.sdk.lineage") else "airflow.lineage.hook"
+        )
+        # Airflow's own collector stores nothing unless something reads it.
         collector = lineage.HookLineageCollector()
         monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
         execute(
@@ -141,22 +129,24 @@ class TestS3:
                 output_s3_key=key,
             )
         )
-        told = get_hook_lineage_collector().collected_assets.outputs
-        assert [output.asset.uri for output in told] == [f"s3://{clean_bucket}/{asset}"]
+        reported = get_hook_lineage_collector().collected_assets.outputs
+        assert [output.asset.uri for output in reported] == [f"s3://{clean_bucket}/{asset}"]
 
-    def test_is_written_with_the_paths_own_connection(
-        self, emulator: RunningEmulator, run_dag: Runner, clean_bucket: str
+    def test_object_is_written_with_the_connection_in_the_path(
+        self, emulator: RunningEmulator, run_dag: RunDag, clean_bucket: str
     ) -> None:
         run = run_dag(speak_dag(output_path=f"s3://misspelt@{clean_bucket}/{KEY}"))
         assert run.task("speak") == ("failed", 1)
         assert "misspelt" in run.output
 
-    def test_pushes_nothing_where_told(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_pushes_no_xcoms_with_do_xcom_push_false(
+        self, emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         run = run_dag(speak_dag(do_xcom_push=False, **to_s3(emulator)))
         assert run.task("speak") == ("success", 1), run.output
         assert run.xcoms("speak") == {}
 
-    def test_a_missing_bucket_is_final(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_a_missing_bucket_fails_without_retries(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         run = run_dag(speak_dag(output_s3_bucket_name="nowhere-at-all", output_s3_key=KEY, retries=2))
         assert run.task("speak") == ("failed", 1), run.output
         assert "s3://nowhere-at-all/audio/zebras.mp3: there is no such bucket" in run.output
@@ -164,7 +154,9 @@ class TestS3:
 
 
 class TestFile:
-    def test_gets_the_audio_whole(self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path) -> None:
+    def test_gets_the_complete_audio(
+        self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
+    ) -> None:
         path = tmp_path / "new folder" / "zebras.ogg"
         run = run_dag(speak_dag(output_path=f"file://{path}", output_format="ogg_vorbis"))
         assert run.task("speak") == ("success", 1), run.output
@@ -175,8 +167,8 @@ class TestFile:
         assert xcoms["ContentType"] == "audio/ogg"
         assert "OutputS3Uri" not in xcoms
 
-    def test_that_cannot_be_written_costs_nothing(
-        self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path
+    def test_that_cannot_be_written_fails_before_any_request(
+        self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
     ) -> None:
         (tmp_path / "file").write_text("")
         run = run_dag(speak_dag(output_path=f"file://{tmp_path}/file/zebras.mp3"))
@@ -184,10 +176,10 @@ class TestFile:
         assert emulator.counters.calls(SPEAK) == 0
 
 
-class TestMarks:
+class TestSpeechMarks:
     @needs_speech
-    def test_are_stored_like_audio(
-        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    def test_are_stored_in_s3(
+        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
         marks = {"output_format": "json", "speech_mark_types": ["word"]}
         run = run_dag(speak_dag(**marks, **to_s3(emulator)))
@@ -197,10 +189,10 @@ class TestMarks:
         assert run.xcoms("speak")["ContentType"] == "application/x-json-stream"
 
 
-class TestTrouble:
+class TestFailedRequest:
     @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}], ids=["throttled"])
-    def test_that_costs_nothing_is_waited_out(
-        self, emulator: RunningEmulator, run_dag: Runner, fault: dict[str, Any]
+    def test_is_repeated_when_throttled(
+        self, emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
         emulator.faults.add(SPEAK, times=6, **fault)
         run = run_dag(speak_dag(**to_s3(emulator)))
@@ -216,16 +208,16 @@ class TestTrouble:
         ],
         ids=["5xx", "lost answer"],
     )
-    def test_that_may_have_cost_is_left_to_retries(
-        self, emulator: RunningEmulator, run_dag: Runner, fault: dict[str, Any]
+    def test_is_not_repeated_if_it_may_have_been_billed(
+        self, emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
         emulator.faults.add(SPEAK, times=1, **fault)
         run = run_dag(speak_dag(**to_s3(emulator)))
         assert run.task("speak") == ("failed", 1)
         assert sum(emulator.counters.snapshot()[SPEAK].values()) == 1
 
-    def test_denied_is_final_and_names_the_permission(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_denied_fails_without_retries_and_names_the_permission(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         emulator.faults.deny(SPEAK)
         run = run_dag(speak_dag(retries=2, **to_s3(emulator)))
@@ -233,10 +225,10 @@ class TestTrouble:
         assert "Allow polly:SynthesizeSpeech" in run.output
 
     @pytest.mark.parametrize("there_before", [False, True])
-    def test_a_stream_that_breaks_off_leaves_no_half_of_it(
+    def test_an_interrupted_stream_leaves_no_partial_output(
         self,
         emulator: RunningEmulator,
-        run_dag: Runner,
+        run_dag: RunDag,
         s3: Any,
         clean_bucket: str,
         tmp_path: Path,
@@ -259,16 +251,18 @@ class TestTrouble:
             assert s3.get_object(Bucket=clean_bucket, Key=KEY)["Body"].read() == b"before"
         assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
 
-    def test_the_retry_of_a_broken_stream_succeeds(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_the_retry_after_an_interrupted_stream_succeeds(
+        self, emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         emulator.faults.add(SPEAK, times=1, cut=True)
         run = run_dag(speak_dag(retries=1, **to_s3(emulator)))
         assert run.task("speak") == ("success", 2), run.output
 
     @needs_speech
-    def test_large_audio_goes_in_parts_and_leaves_none_when_it_breaks_off(
-        self, emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+    def test_large_audio_is_uploaded_in_parts_and_none_are_left_after_an_interruption(
+        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
-        """More than one part of an upload: 8 MiB, some four minutes of samples."""
+        """An upload has more than one part from 8 MiB on, which are about four minutes of samples."""
         breaks = BREAK * 28
         large = {"text": f"<speak>Go.{breaks}</speak>", "text_type": "ssml", "output_format": "pcm"}
         run = run_dag(speak_dag(**large, **to_s3(emulator)))
@@ -286,15 +280,15 @@ class TestTrouble:
         assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
 
     @needs_speech
-    def test_audio_that_polly_cuts_is_told(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_audio_over_ten_minutes_logs_a_warning(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         text = f"<speak>Go.{BREAK * 62}</speak>"
         run = run_dag(speak_dag(text=text, text_type="ssml", output_format="mulaw", **to_s3(emulator)))
         assert run.task("speak") == ("success", 1), run.output
         assert "SynthesizeSpeech cuts it at 600" in run.output
 
 
-class TestText:
-    def test_may_be_a_template_file(self, emulator: RunningEmulator, run_dag: Runner, tmp_path: Path) -> None:
+class TestSpokenText:
+    def test_can_be_a_template_file(self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path) -> None:
         (tmp_path / "gap.ssml").write_text("<speak>Mind the <emphasis>{{ 'gap' }}</emphasis></speak>")
         dag = speak_dag(text="gap.ssml", **to_s3(emulator))
         dag.template_searchpath = [str(tmp_path)]
@@ -304,7 +298,7 @@ class TestText:
         assert run.xcoms("speak")["return_value"]["TextType"] == "ssml"
 
     def test_over_the_limit_fails_before_any_request(
-        self, emulator: RunningEmulator, run_dag: Runner
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         for given in ({"text": "{{ 'x' * 3001 }}"}, {"max_request_characters": 10}):
             run = run_dag(speak_dag(retries=2, **given, **to_s3(emulator)))
@@ -312,10 +306,10 @@ class TestText:
         assert sum(emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
 
 
-def test_maps_over_texts_and_hands_its_values_on(
-    emulator: RunningEmulator, run_dag: Runner, s3: Any, clean_bucket: str
+def test_mapped_tasks_speak_each_text_and_push_their_values(
+    emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
 ) -> None:
-    with DAG(f"mapped_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None) as dag:
+    with new_dag("mapped") as dag:
         speak = PollySynthesizeSpeechOperator.partial(
             task_id="speak",
             voice_id="Amy",
@@ -327,7 +321,7 @@ def test_maps_over_texts_and_hands_its_values_on(
         def gather(values: list[dict[str, Any]]) -> list[Any]:
             return [[value["OutputS3Uri"], value["RequestCharacters"]] for value in values]
 
-        gather(speak.output)
+        gather(output_of(speak))
     run = run_dag(dag)
     assert run.state == "success", run.output
     assert run.xcoms("gather")["return_value"] == [

@@ -7,13 +7,13 @@ import gc
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.triggers import poller
 from airflow_polly_provider.triggers.events import synthesis_task_of
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,28 +24,27 @@ WAITS = 200
 
 
 @pytest.fixture(scope="module")
-def mute_emulator() -> Iterator[RunningEmulator]:
+def silent_emulator() -> Iterator[RunningEmulator]:
     with running_emulator(scheduled_seconds=0.2, in_progress_seconds=0.5, audio="none") as emulator:
         yield emulator
 
 
 @pytest.fixture
-def started(mute_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The TaskIds of many synthesis tasks that were started just now."""
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", mute_emulator.airflow_connection())
-    mute_emulator.faults.clear()
-    polly = boto3.client("polly", **mute_emulator.client_settings)
-    ids = [
-        polly.start_speech_synthesis_task(
-            Text=f"Number {number}",
-            VoiceId="Amy",
-            OutputFormat="mp3",
-            OutputS3BucketName=mute_emulator.bucket,
-        )["SynthesisTask"]["TaskId"]
-        for number in range(WAITS)
-    ]
-    polly.close()
-    mute_emulator.counters.reset()
+def started(silent_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The TaskIds of many synthesis tasks that were just started."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", silent_emulator.airflow_connection())
+    silent_emulator.faults.clear()
+    with client_of(silent_emulator, "polly") as polly:
+        ids = [
+            polly.start_speech_synthesis_task(
+                Text=f"Number {number}",
+                VoiceId="Amy",
+                OutputFormat="mp3",
+                OutputS3BucketName=silent_emulator.bucket,
+            )["SynthesisTask"]["TaskId"]
+            for number in range(WAITS)
+        ]
+    silent_emulator.counters.reset()
     return ids
 
 
@@ -58,30 +57,31 @@ async def wait_for(synthesis_task_id: str) -> dict[str, Any]:
 
 
 def pollers() -> list[poller.StatusPoller]:
-    """Give all that are in memory; other tests may have left theirs there."""
+    """Return all pollers in memory; other tests may have left some there."""
     return [thing for thing in gc.get_objects() if type(thing) is poller.StatusPoller]
 
 
-@pytest.mark.parametrize("troubled", [False, True], ids=["quiet", "troubled"])
+@pytest.mark.parametrize("faulty", [False, True], ids=["without faults", "with faults"])
 async def test_many_waits_share_one_poller(
-    mute_emulator: RunningEmulator, started: list[str], monkeypatch: pytest.MonkeyPatch, troubled: bool
+    silent_emulator: RunningEmulator, started: list[str], monkeypatch: pytest.MonkeyPatch, faulty: bool
 ) -> None:
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "200")
-    if troubled:
-        mute_emulator.faults.add("*", times=3, error="ThrottlingException")
-        mute_emulator.faults.add("*", times=3, error="ServiceFailureException", status=500)
-        mute_emulator.faults.add("*", times=2, cut=True)
-        mute_emulator.faults.add("*", times=2, drop="before")
+    if faulty:
+        silent_emulator.faults.add("*", times=3, error="ThrottlingException")
+        silent_emulator.faults.add("*", times=3, error="ServiceFailureException", status=500)
+        silent_emulator.faults.add("*", times=2, cut=True)
+        silent_emulator.faults.add("*", times=2, drop="before")
     earlier = pollers()
 
     async def pollers_meanwhile() -> list[poller.StatusPoller]:
         await asyncio.sleep(0.5)
         return [one for one in pollers() if one not in earlier]
 
-    *ended, shared = await asyncio.gather(*map(wait_for, started), pollers_meanwhile())
+    ended, shared = await asyncio.gather(asyncio.gather(*map(wait_for, started)), pollers_meanwhile())
     assert [task["TaskId"] for task in ended] == started
     assert {task["TaskStatus"] for task in ended} == {"completed"}
     assert len(shared) == 1
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    asked = sum(map(mute_emulator.counters.calls, ("GetSpeechSynthesisTask", "ListSpeechSynthesisTasks")))
-    assert asked <= 5 * WAITS
+    operations = ("GetSpeechSynthesisTask", "ListSpeechSynthesisTasks")
+    requests = sum(map(silent_emulator.counters.calls, operations))
+    assert requests <= 5 * WAITS

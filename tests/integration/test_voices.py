@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
 from airflow_polly_provider.decorators.polly import polly_task
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.operators.synthesize import PollySynthesizeSpeechOperator
+from tests.integration.dag_builder import START, new_dag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from airflow.providers.common.compat.sdk import DAG
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from tests.integration.dag_runs import FinishedRun
+    from tests.integration.dag_runs import RunDag
 
-    Runner = Callable[[DAG], FinishedRun]
-
-START, DESCRIBE = "StartSpeechSynthesisTask", "DescribeVoices"
+DESCRIBE = "DescribeVoices"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept(emulator: RunningEmulator) -> None:
+def _empty_voice_cache(emulator: RunningEmulator) -> None:
     VOICE_CACHE.clear()
 
 
-def new_dag() -> DAG:
-    return DAG(f"voices_{time.time_ns()}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None)
-
-
-def arguments(emulator: RunningEmulator, **given: Any) -> dict[str, Any]:
+def arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
+    """Return arguments of ``@task.polly`` with ``check_voice``."""
     return {
         "voice_id": "Amy",
         "output_s3_bucket_name": emulator.bucket,
@@ -43,12 +37,13 @@ def arguments(emulator: RunningEmulator, **given: Any) -> dict[str, Any]:
         "check_voice": True,
         "retries": 2,
         "retry_delay": timedelta(0),
-    } | given
+    } | changes
 
 
-def start_dag(emulator: RunningEmulator, **given: Any) -> DAG:
-    with new_dag() as dag:
-        PollyStartSpeechSynthesisTaskOperator(task_id="start", text="Hello", **arguments(emulator, **given))
+def checking_dag(emulator: RunningEmulator, **changes: Any) -> DAG:
+    """Return a DAG of one start operator with ``check_voice``."""
+    with new_dag("voices") as dag:
+        PollyStartSpeechSynthesisTaskOperator(task_id="start", text="Hello", **arguments(emulator, **changes))
     return dag
 
 
@@ -58,10 +53,10 @@ class TestCheckVoice:
         [{}, {"engine": "neural", "language_code": "en-GB"}, {"voice_id": "Aditi", "language_code": "hi-IN"}],
         ids=str,
     )
-    def test_lets_what_fits_pass(
-        self, emulator: RunningEmulator, run_dag: Runner, given: dict[str, Any]
+    def test_accepts_a_voice_with_the_engine_and_language(
+        self, emulator: RunningEmulator, run_dag: RunDag, given: dict[str, Any]
     ) -> None:
-        run = run_dag(start_dag(emulator, **given))
+        run = run_dag(checking_dag(emulator, **given))
         assert run.task("start") == ("success", 1), run.output
         assert emulator.counters.calls(DESCRIBE) == 1
 
@@ -75,17 +70,19 @@ class TestCheckVoice:
         ],
         ids=str,
     )
-    def test_refuses_before_any_start_and_without_retries(
-        self, emulator: RunningEmulator, run_dag: Runner, given: dict[str, Any], words: list[str]
+    def test_rejects_an_unsuitable_voice_before_any_start_and_without_retries(
+        self, emulator: RunningEmulator, run_dag: RunDag, given: dict[str, Any], words: list[str]
     ) -> None:
-        run = run_dag(start_dag(emulator, **given))
+        run = run_dag(checking_dag(emulator, **given))
         assert run.task("start") == ("failed", 1), run.output
         for word in words:
             assert word in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_of_the_synthesize_operator_is_the_same(self, emulator: RunningEmulator, run_dag: Runner) -> None:
-        with new_dag() as dag:
+    def test_works_the_same_in_the_synthesize_operator(
+        self, emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
+        with new_dag("voices") as dag:
             for task_id, voice_id in (("fits", "Amy"), ("does_not", "Olivia")):
                 PollySynthesizeSpeechOperator(
                     task_id=task_id,
@@ -101,23 +98,23 @@ class TestCheckVoice:
         assert "Nicole, Russell" in run.output
         assert emulator.counters.calls("SynthesizeSpeech") == 1
 
-    def test_denied_names_the_permission(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_names_the_missing_permission(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         emulator.faults.deny(DESCRIBE)
-        run = run_dag(start_dag(emulator))
+        run = run_dag(checking_dag(emulator))
         assert run.task("start") == ("failed", 1), run.output
         assert "Allow polly:DescribeVoices" in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_is_not_made_unless_asked_for(self, emulator: RunningEmulator, run_dag: Runner) -> None:
+    def test_false_asks_for_no_voices(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         emulator.faults.deny(DESCRIBE)
-        run = run_dag(start_dag(emulator, check_voice=False))
+        run = run_dag(checking_dag(emulator, check_voice=False))
         assert run.task("start") == ("success", 1), run.output
         assert emulator.counters.calls(DESCRIBE) == 0
 
-    def test_asks_once_for_many_tasks_of_one_process(
-        self, emulator: RunningEmulator, run_dag: Runner
+    def test_asks_once_for_many_tasks_in_one_process(
+        self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
-        with new_dag() as dag:
+        with new_dag("voices") as dag:
 
             @polly_task(**arguments(emulator))
             def speak(number: int) -> str:
@@ -130,7 +127,7 @@ class TestCheckVoice:
         assert emulator.counters.calls(START) == 3
 
 
-def test_the_hook_tells_the_voices_for_a_language_and_an_engine(emulator: RunningEmulator) -> None:
+def test_hook_voices_returns_the_voices_of_a_language_and_engine(emulator: RunningEmulator) -> None:
     hook = PollyHook()
     neural = {voice["Id"] for voice in hook.voices(language_code="hi-IN", engine="neural")}
     assert neural == {"Kajal"}
