@@ -1,20 +1,21 @@
-"""An emulator of its own for these tests, and unmodified clients for it."""
+"""An emulator for each test module, and unmodified clients for it."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from airflow_polly_provider.emulator.testing import running_emulator
+from tests.integration.aws_clients import aws_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.emulator.support import MakeClient, StartTask, WaitForEnd
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,14 @@ def emulator(shared_emulator: RunningEmulator) -> RunningEmulator:
 
 
 @pytest.fixture
-def client(emulator: RunningEmulator) -> Iterator[Callable[..., Any]]:
-    made = []
+def client(emulator: RunningEmulator) -> Iterator[MakeClient]:
+    made: list[Any] = []
 
     def make(
-        service: str, *, running: RunningEmulator = emulator, read_timeout: float = 30, **settings: Any
+        service: str, *, running: RunningEmulator = emulator, read_timeout: float = 30, **settings: str
     ) -> Any:
         config = Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout)
-        made.append(boto3.client(service, config=config, **(running.client_settings | settings)))
+        made.append(aws_client(service, config=config, **(running.client_settings | settings)))
         return made[-1]
 
     yield make
@@ -46,30 +47,31 @@ def client(emulator: RunningEmulator) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def polly(client: Callable[..., Any]) -> Any:
+def polly(client: MakeClient) -> Any:
     return client("polly")
 
 
 @pytest.fixture
-def start(polly: Any, emulator: RunningEmulator) -> Callable[..., dict[str, Any]]:
-    def start_task(**parameters: Any) -> dict[str, Any]:
+def start_task(polly: Any, emulator: RunningEmulator) -> StartTask:
+    def start(**parameters: Any) -> dict[str, Any]:
         request = {
             "Text": "Hello from the emulator.",
             "VoiceId": "Joanna",
             "OutputFormat": "mp3",
             "OutputS3BucketName": emulator.bucket,
         }
-        return polly.start_speech_synthesis_task(**(request | parameters))["SynthesisTask"]
+        task: dict[str, Any] = polly.start_speech_synthesis_task(**(request | parameters))["SynthesisTask"]
+        return task
 
-    return start_task
+    return start
 
 
 @pytest.fixture
-def ended(polly: Any) -> Callable[[str], dict[str, Any]]:
+def wait_for_end(polly: Any) -> WaitForEnd:
     def wait(task_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            task = polly.get_speech_synthesis_task(TaskId=task_id)["SynthesisTask"]
+            task: dict[str, Any] = polly.get_speech_synthesis_task(TaskId=task_id)["SynthesisTask"]
             if task["TaskStatus"] in ("completed", "failed"):
                 return task
             time.sleep(0.02)

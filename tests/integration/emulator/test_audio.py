@@ -1,3 +1,5 @@
+"""The emulator's audio and speech marks, decoded by ffmpeg."""
+
 # ruff: noqa: RUF001 - letters of the IPA look like other letters
 
 from __future__ import annotations
@@ -6,17 +8,24 @@ import itertools
 import json
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from imageio_ffmpeg import get_ffmpeg_exe
+from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]  # it ships no types
 
 from airflow_polly_provider.emulator.rules import MORE_RATES_FOR_SPEECH, SAMPLE_RATES
 from airflow_polly_provider.emulator.worker import speech_available
+from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.emulator.support import MakeClient, StartTask, WaitForEnd
+
+    Say = Callable[..., tuple[bytes, Any]]
 
 TEXT = "Once upon a midnight dreary, while I pondered, weak and weary. Größe? 日本 😀 yes!"
 # Formats without a container: what ffmpeg calls them.
@@ -24,27 +33,34 @@ RAW_FORMATS = {"pcm": "s16le", "mulaw": "mulaw", "alaw": "alaw"}
 needs_speech = pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
 
 
-def rates(table):
+def rates(table: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
     return [(output_format, rate) for output_format, all_rates in table.items() for rate in all_rates]
 
 
-def decode(audio: bytes, output_format: str, rate: str, folder: Path) -> tuple[np.ndarray, float, int]:
-    """Give the samples, and the length in seconds and the rate that the file itself tells."""
+def decode(
+    audio: bytes, output_format: str, rate: str, folder: Path
+) -> tuple[np.ndarray[Any, Any], float, int]:
+    """Return the samples, and the length in seconds and the rate that the file declares."""
     path = folder / "audio"
     path.write_bytes(audio)
     raw = ["-f", RAW_FORMATS[output_format], "-ar", rate] if output_format in RAW_FORMATS else []
     command = [get_ffmpeg_exe(), "-hide_banner", *raw, "-i", path, "-f", "s16le", "-ac", "1", "-"]
     done = subprocess.run(command, check=True, capture_output=True, timeout=60)
-    told = done.stderr.decode()
-    hours, minutes, seconds = re.search(r"Duration: (\d+):(\d+):([\d.]+)", told).groups()
-    told_rate = re.search(r"Audio: .*?(\d+) Hz, mono", told)[1]
+    description = done.stderr.decode()
+    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", description)
+    declared_rate = re.search(r"Audio: .*?(\d+) Hz, mono", description)
+    assert length is not None
+    assert declared_rate is not None
+    hours, minutes, seconds = length.groups()
     duration = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    return np.frombuffer(done.stdout, "<i2"), duration, int(told_rate)
+    return np.frombuffer(done.stdout, "<i2"), duration, int(declared_rate[1])
 
 
 @pytest.fixture
-def say(polly):
-    def speak(**parameters):
+def say(polly: Any) -> Say:
+    """Synthesize a text, and return the audio and Polly's answer."""
+
+    def speak(**parameters: Any) -> tuple[bytes, Any]:
         request = {"Text": TEXT, "VoiceId": "Joanna", "OutputFormat": "mp3"} | parameters
         answer = polly.synthesize_speech(**request)
         with answer["AudioStream"] as stream:
@@ -53,30 +69,40 @@ def say(polly):
     return speak
 
 
+@pytest.fixture(scope="module")
+def reference_seconds(shared_emulator: RunningEmulator) -> float:
+    """The length of ``TEXT``, by the number of samples in its PCM audio."""
+    with client_of(shared_emulator, "polly") as polly:
+        answer = polly.synthesize_speech(Text=TEXT, VoiceId="Joanna", OutputFormat="pcm", SampleRate="8000")
+        with answer["AudioStream"] as stream:
+            return len(stream.read()) / 2 / 8000
+
+
 @pytest.mark.parametrize(("output_format", "rate"), rates(SAMPLE_RATES) + rates(MORE_RATES_FOR_SPEECH))
-def test_each_format_at_each_rate_lasts_as_long_as_the_samples(say, tmp_path, output_format, rate):
-    seconds = len(say(OutputFormat="pcm", SampleRate="8000")[0]) / 2 / 8000
+def test_each_format_at_each_rate_has_the_length_of_the_pcm_samples(
+    say: Say, reference_seconds: float, tmp_path: Path, output_format: str, rate: str
+) -> None:
     audio, answer = say(OutputFormat=output_format, SampleRate=rate)
-    decoded, duration, told_rate = decode(audio, output_format, rate, tmp_path)
-    assert told_rate == int(rate)
-    assert len(decoded) / told_rate == pytest.approx(seconds, abs=0.1)
-    assert duration == pytest.approx(seconds, abs=0.2)
+    decoded, duration, declared_rate = decode(audio, output_format, rate, tmp_path)
+    assert declared_rate == int(rate)
+    assert len(decoded) / declared_rate == pytest.approx(reference_seconds, abs=0.1)
+    assert duration == pytest.approx(reference_seconds, abs=0.2)
     assert np.abs(decoded).max() > 1600
     assert answer["RequestCharacters"] == len(TEXT)
 
 
 @pytest.mark.parametrize("output_format", sorted(SAMPLE_RATES))
-def test_the_same_request_sounds_the_same(say, tmp_path, output_format):
+def test_the_same_request_produces_the_same_samples(say: Say, tmp_path: Path, output_format: str) -> None:
     first, second = (say(OutputFormat=output_format)[0] for _ in range(2))
     if not output_format.startswith("ogg"):
         assert first == second
     rate = "16000" if output_format == "pcm" else "8000"
-    heard = [decode(audio, output_format, rate, tmp_path)[0] for audio in (first, second)]
-    assert np.array_equal(*heard)
+    samples = [decode(audio, output_format, rate, tmp_path)[0] for audio in (first, second)]
+    assert np.array_equal(samples[0], samples[1])
 
 
 @needs_speech
-def test_voices_differ_within_and_across_languages_and_genders(say):
+def test_each_voice_sounds_different(say: Say) -> None:
     spoken = [say(VoiceId=voice)[0] for voice in ("Joanna", "Matthew", "Salli", "Amy", "Hans", "Marlene")]
     assert all(one != other for one, other in itertools.combinations(spoken, 2))
 
@@ -88,7 +114,7 @@ def test_voices_differ_within_and_across_languages_and_genders(say):
         ("ssml", f'<speak>{TEXT}<mark name="m"/> <prosody rate="150%">After &amp; all.</prosody></speak>'),
     ],
 )
-def test_marks_point_into_the_text_and_into_the_audio(say, text_type, text):
+def test_marks_refer_to_the_text_and_to_times_within_the_audio(say: Say, text_type: str, text: str) -> None:
     kinds = ["sentence", "word", "viseme"] + (["ssml"] if text_type == "ssml" else [])
     request = {"Text": text, "TextType": text_type}
     body, answer = say(OutputFormat="json", SpeechMarkTypes=kinds, **request)
@@ -114,13 +140,15 @@ def test_marks_point_into_the_text_and_into_the_audio(say, text_type, text):
         ("Don\u2019t pay 3.50 for the 1900th.", ["Don\u2019t", "pay", "3.50", "for", "the", "1900th"]),
     ],
 )
-def test_a_contraction_and_a_number_are_one_word_each(say, text, words):
+def test_a_contraction_and_a_number_are_one_word_mark_each(say: Say, text: str, words: list[str]) -> None:
     body, _ = say(Text=text, OutputFormat="json", SpeechMarkTypes=["word"])
     assert [json.loads(line)["value"] for line in body.splitlines()] == words
 
 
-def test_marks_of_a_task_lie_in_the_bucket(client, start, ended, emulator):
-    task = ended(start(OutputFormat="json", SpeechMarkTypes=["word"])["TaskId"])
+def test_marks_of_a_task_are_written_to_the_bucket(
+    client: MakeClient, start_task: StartTask, wait_for_end: WaitForEnd, emulator: RunningEmulator
+) -> None:
+    task = wait_for_end(start_task(OutputFormat="json", SpeechMarkTypes=["word"])["TaskId"])
     assert task["OutputUri"].endswith(".marks")
     body = client("s3").get_object(Bucket=emulator.bucket, Key=f"{task['TaskId']}.marks")["Body"].read()
     assert [json.loads(line)["value"] for line in body.splitlines()] == ["Hello", "from", "the", "emulator"]
@@ -130,7 +158,7 @@ def test_marks_of_a_task_lie_in_the_bucket(client, start, ended, emulator):
 @pytest.mark.parametrize(
     "entry", ["<alias>World Wide Web Consortium</alias>", "<phoneme>ˈwɜːldwaɪdkənˌsɔːʃəm</phoneme>"]
 )
-def test_a_lexicon_is_heard_where_its_language_is_the_voices(polly, say, entry):
+def test_a_lexicon_applies_only_to_voices_of_its_language(polly: Any, say: Say, entry: str) -> None:
     polly.put_lexicon(
         Name="w3c",
         Content='<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" '
@@ -142,7 +170,7 @@ def test_a_lexicon_is_heard_where_its_language_is_the_voices(polly, say, entry):
     assert say(Text=text, VoiceId="Brian")[0] == say(Text=text, VoiceId="Brian", LexiconNames=["w3c"])[0]
 
 
-def test_what_lasts_longer_than_ten_minutes_is_cut(say):
+def test_audio_is_cut_at_ten_minutes(say: Say) -> None:
     pauses = "<break time='10s'/>" * 70
     audio, _ = say(Text=f"<speak>a{pauses}b</speak>", TextType="ssml", OutputFormat="mulaw")
     assert len(audio) / 8000 <= 600

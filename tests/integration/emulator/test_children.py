@@ -1,16 +1,24 @@
+"""The child processes that synthesize audio."""
+
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
+from tests.integration.aws_clients import aws_client
+from tests.integration.emulator.support import CREDENTIALS, emulator_command
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+
+    from tests.integration.emulator.support import MakeClient
 
 LONG = "It is a truth universally acknowledged. " * 2000
 TASK = {"Text": LONG, "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "audio"}
@@ -42,7 +50,7 @@ def workers_of(pid: int) -> set[int]:
     return found
 
 
-def wait_until(condition) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
@@ -50,29 +58,18 @@ def wait_until(condition) -> None:
 
 
 @pytest.fixture
-def emulator_process():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_polly_provider.emulator", "--bucket", "audio"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    url = process.stdout.readline().strip().rpartition(" ")[2]
-    polly = boto3.client(
-        "polly",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-    )
-    yield process, polly
-    polly.close()
-    process.kill()
-    process.communicate()
+def emulator_process() -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """The emulator in a process of its own, and a Polly client for it."""
+    with emulator_command("--bucket", "audio") as (process, url):
+        polly = aws_client("polly", config=None, endpoint_url=url, **CREDENTIALS)
+        yield process, polly
+        polly.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_children_die_with_their_parent(emulator_process, number):
+def test_children_die_with_their_parent(
+    emulator_process: tuple[subprocess.Popen[str], Any], number: signal.Signals
+) -> None:
     process, polly = emulator_process
     polly.start_speech_synthesis_task(**TASK)
     wait_until(lambda: workers_of(process.pid))
@@ -82,7 +79,7 @@ def test_children_die_with_their_parent(emulator_process, number):
     wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
-def test_no_more_children_than_cores(emulator_process):
+def test_there_are_no_more_children_than_cores(emulator_process: tuple[subprocess.Popen[str], Any]) -> None:
     process, polly = emulator_process
     for _ in range(3 * (os.cpu_count() or 1)):
         polly.start_speech_synthesis_task(**TASK)
@@ -92,7 +89,7 @@ def test_no_more_children_than_cores(emulator_process):
         time.sleep(0.05)
 
 
-def test_a_child_that_dies_fails_its_task(client):
+def test_a_child_that_dies_fails_its_task(client: MakeClient) -> None:
     with running_emulator(buckets=("audio",)) as emulator:
         polly = client("polly", running=emulator)
         before = workers_of(os.getpid())
@@ -101,8 +98,9 @@ def test_a_child_that_dies_fails_its_task(client):
         for worker in workers_of(os.getpid()) - before:
             os.kill(worker, signal.SIGKILL)
 
-        def task():
-            return polly.get_speech_synthesis_task(TaskId=task_id)["SynthesisTask"]
+        def task() -> dict[str, Any]:
+            found: dict[str, Any] = polly.get_speech_synthesis_task(TaskId=task_id)["SynthesisTask"]
+            return found
 
         wait_until(lambda: task()["TaskStatus"] == "failed")
         assert "child process" in task()["TaskStatusReason"]

@@ -1,3 +1,5 @@
+"""The emulator as a command."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +9,6 @@ import subprocess
 import sys
 import sysconfig
 import time
-from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 
@@ -15,30 +16,14 @@ import pytest
 
 from airflow_polly_provider.emulator import __main__ as command
 from airflow_polly_provider.emulator import server
+from tests.integration.emulator.support import emulator_command
 
 AWS = Path(sysconfig.get_path("scripts"), "aws")
 
 
-@contextmanager
-def emulator_process(*arguments):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_polly_provider.emulator", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = process.stdout.readline().strip()
-        assert line.startswith("Polly emulator listening on http://127.0.0.1:"), process.stderr.read()
-        yield process, line.rpartition(" ")[2]
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.skipif(not AWS.exists(), reason="the AWS CLI is not installed")
-def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path):
-    with emulator_process("--bucket", "audio", "--in-progress-seconds", "0.1") as (_, url):
+def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path: Path) -> None:
+    with emulator_command("--bucket", "audio", "--in-progress-seconds", "0.1") as (_, url):
         environment = {
             **os.environ,
             "AWS_ACCESS_KEY_ID": "any",
@@ -47,7 +32,7 @@ def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path):
             "AWS_ENDPOINT_URL": url,
         }
 
-        def aws(*arguments):
+        def aws(*arguments: str) -> str:
             done = subprocess.run(
                 [AWS, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=True
             )
@@ -72,19 +57,21 @@ def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(number):
-    with emulator_process() as (process, _):
+def test_a_signal_ends_the_emulator_without_an_error(number: signal.Signals) -> None:
+    with emulator_command() as (process, _):
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
         assert process.returncode == 0
         assert said == "Bound to 127.0.0.1: only this machine can reach it.\n"
 
 
-def test_a_reach_beyond_this_machine_is_warned_of():
+def test_an_address_that_other_machines_reach_is_warned_about() -> None:
     assert command.describe_reach("0.0.0.0").startswith("WARNING")
 
 
-def test_a_missing_extra_is_named(monkeypatch, capsys):
+def test_a_missing_extra_is_an_error_with_the_command_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     known = util.find_spec
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "moto" else known(name))
     monkeypatch.setattr(sys, "argv", ["emulator"])
@@ -94,8 +81,10 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
     assert 'pip install ".[emulator]"' in said
 
 
-def test_a_taken_port_is_told(capsys, monkeypatch):
-    with emulator_process() as (_, url):
+def test_a_port_in_use_is_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with emulator_command() as (_, url):
         monkeypatch.setattr(sys, "argv", ["emulator", "--port", url.rpartition(":")[2]])
         assert command.main() == 1
     assert "address already in use" in capsys.readouterr().err

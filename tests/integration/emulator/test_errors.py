@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
 import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-PLS = (
-    '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="{alphabet}" '
-    'xml:lang="{language}"><lexeme><grapheme>{grapheme}</grapheme><alias>{alias}</alias></lexeme></lexicon>'
-)
-GOOD = {"alphabet": "ipa", "language": "en-US", "grapheme": "a", "alias": "b"}
-SPEECH = {"Text": "Hello", "VoiceId": "Joanna", "OutputFormat": "mp3"}
+from tests.integration.aws_clients import aws_client
+from tests.integration.emulator.support import CREDENTIALS, lexicon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.emulator.support import MakeClient
+
+SPEECH: dict[str, Any] = {"Text": "Hello", "VoiceId": "Joanna", "OutputFormat": "mp3"}
 TASK = SPEECH | {"OutputS3BucketName": "polly-emulator"}
 UNKNOWN_ARN = "arn:aws:polly:us-east-1:123456789012:lexicon/unknown"
 KNOWN_ARN = "arn:aws:polly:us-east-1:123456789012:lexicon/known"
 
-SYNTHESIS = {
+SYNTHESIS: dict[str, dict[str, Any]] = {
     "TextLengthExceededException": {"Text": "a" * 200_001},
     "InvalidSampleRateException": {"SampleRate": "12345"},
     "InvalidSsmlException": {"Text": "<speak>", "TextType": "ssml"},
@@ -26,8 +35,8 @@ SYNTHESIS = {
     "LanguageNotSupportedException": {"LanguageCode": "de-DE"},
     "EngineNotSupportedException": {"VoiceId": "Hans", "Engine": "generative"},
 }
-# What a client sends to be refused so.
-REQUESTS = {
+# Requests that cause each error.
+REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
     "StartSpeechSynthesisTask": {error: TASK | more for error, more in SYNTHESIS.items()}
     | {
         "InvalidS3BucketException": TASK | {"OutputS3BucketName": "192.168.5.4"},
@@ -48,24 +57,24 @@ REQUESTS = {
         "InvalidLexiconException": {"Name": "x", "Content": "<lexicon>"},
         "UnsupportedPlsAlphabetException": {
             "Name": "x",
-            "Content": PLS.format(**GOOD | {"alphabet": "runes"}),
+            "Content": lexicon(alphabet="runes"),
         },
-        "UnsupportedPlsLanguageException": {"Name": "x", "Content": PLS.format(**GOOD | {"language": "tlh"})},
-        "LexiconSizeExceededException": {"Name": "x", "Content": PLS.format(**GOOD) + " " * 40_000},
+        "UnsupportedPlsLanguageException": {"Name": "x", "Content": lexicon(language="tlh")},
+        "LexiconSizeExceededException": {"Name": "x", "Content": lexicon() + " " * 40_000},
         "MaxLexemeLengthExceededException": {
             "Name": "x",
-            "Content": PLS.format(**GOOD | {"alias": "b" * 101}),
+            "Content": lexicon(alias="b" * 101),
         },
-        "MaxLexiconsNumberExceededException": {"Name": "oneTooMany", "Content": PLS.format(**GOOD)},
-        "ValidationException": {"Name": "not a name", "Content": PLS.format(**GOOD)},
+        "MaxLexiconsNumberExceededException": {"Name": "oneTooMany", "Content": lexicon()},
+        "ValidationException": {"Name": "not a name", "Content": lexicon()},
         "TooManyTagsException": {
             "Name": "x",
-            "Content": PLS.format(**GOOD),
+            "Content": lexicon(),
             "Tags": {f"key{number}": "" for number in range(51)},
         },
         "InvalidTagParameterException": {
             "Name": "x",
-            "Content": PLS.format(**GOOD),
+            "Content": lexicon(),
             "Tags": {"aws:mine": ""},
         },
     },
@@ -89,10 +98,10 @@ REQUESTS = {
         "InvalidTagParameterException": {"ResourceArn": "not-an-arn"},
     },
 }
-# What no request brings about: the service's own trouble, which is a fault of the emulator's.
+# No request causes these: they are faults of the emulator.
 ONLY_BY_FAULT = {"ServiceFailureException", "ThrottlingException"}
 MODEL = botocore.session.get_session().get_service_model("polly")
-# The bidirectional stream needs HTTP/2 events, which boto3 does not speak either.
+# The bidirectional stream needs HTTP/2 events, which boto3 does not support either.
 NOT_SERVED = {"StartSpeechSynthesisStream"}
 LISTED = [
     (operation, error.name)
@@ -103,41 +112,38 @@ LISTED = [
 
 
 @pytest.fixture
-def lenient_polly(client):
-    """A client that sends what boto3 itself would refuse."""
-    import boto3
-
-    made = client("polly")
-    lenient = boto3.client(
+def lenient_polly(emulator: RunningEmulator) -> Iterator[Any]:
+    """A client that also sends requests that boto3 itself would reject."""
+    lenient = aws_client(
         "polly",
         config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
-        endpoint_url=made.meta.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
+        endpoint_url=emulator.endpoint_url,
+        **CREDENTIALS,
     )
     yield lenient
     lenient.close()
 
 
-def call(polly, operation: str, parameters: dict):
+def call(polly: Any, operation: str, parameters: dict[str, Any]) -> Any:
     method = next(name for name, known in polly.meta.method_to_api_mapping.items() if known == operation)
     return getattr(polly, method)(**parameters)
 
 
 @pytest.mark.parametrize(("operation", "error"), LISTED)
-def test_each_listed_error_is_raised_as_its_class(emulator, lenient_polly, operation, error):
+def test_each_listed_error_is_raised_as_its_class(
+    emulator: RunningEmulator, lenient_polly: Any, operation: str, error: str
+) -> None:
     polly = lenient_polly
     parameters = REQUESTS[operation].get(error)
     if parameters is None:
-        assert error in ONLY_BY_FAULT, f"no request brings about {error}"
+        assert error in ONLY_BY_FAULT, f"no request causes {error}"
         emulator.faults.add(operation, error=error)
         parameters = next(iter(REQUESTS[operation].values()))
     if KNOWN_ARN in str(parameters):
-        polly.put_lexicon(Name="known", Content=PLS.format(**GOOD))
+        polly.put_lexicon(Name="known", Content=lexicon())
     if error == "MaxLexiconsNumberExceededException":
         for number in range(100):
-            polly.put_lexicon(Name=f"lexicon{number}", Content=PLS.format(**GOOD))
+            polly.put_lexicon(Name=f"lexicon{number}", Content=lexicon())
     with pytest.raises(getattr(polly.exceptions, error)) as caught:
         call(polly, operation, parameters)
     shape = MODEL.shape_for(error)
@@ -162,18 +168,17 @@ def test_each_listed_error_is_raised_as_its_class(emulator, lenient_polly, opera
         ),
     ],
 )
-def test_what_the_model_does_not_allow_is_a_validation_exception(lenient_polly, more, message):
-    from botocore.exceptions import ClientError
-
+def test_a_request_outside_the_service_model_is_a_validation_exception(
+    lenient_polly: Any, more: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ClientError, match=message) as caught:
         lenient_polly.start_speech_synthesis_task(**TASK | more)
     assert caught.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_the_stream_that_is_not_served_says_so(emulator, client):
-    import urllib.error
-    import urllib.request
-
+def test_the_unsupported_bidirectional_stream_is_answered_with_501(
+    emulator: RunningEmulator, client: MakeClient
+) -> None:
     request = urllib.request.Request(
         f"{emulator.endpoint_url}/v1/synthesisStream",
         method="POST",
@@ -191,9 +196,10 @@ def test_the_stream_that_is_not_served_says_so(emulator, client):
         assert b"does not serve StartSpeechSynthesisStream" in error.read()
 
 
-def test_voices_are_told_and_filtered(polly):
+def test_voices_are_listed_and_filtered(polly: Any) -> None:
+    voice_ids: Any = MODEL.shape_for("VoiceId")
     voices = {voice["Id"]: voice for voice in polly.describe_voices()["Voices"]}
-    assert set(voices) == set(MODEL.shape_for("VoiceId").enum)
+    assert set(voices) == set(voice_ids.enum)
     assert voices["Joanna"]["LanguageName"] == "US English"
     assert {voice["Gender"] for voice in voices.values()} == {"Female", "Male"}
     hindi = polly.describe_voices(LanguageCode="hi-IN", IncludeAdditionalLanguageCodes=True)["Voices"]
@@ -202,8 +208,8 @@ def test_voices_are_told_and_filtered(polly):
     assert "Danielle" in {voice["Id"] for voice in long_form}
 
 
-def test_lexicons_and_their_tags_are_kept(polly):
-    content = PLS.format(**GOOD)
+def test_lexicons_and_their_tags_are_stored(polly: Any) -> None:
+    content = lexicon()
     polly.put_lexicon(Name="mine", Content=content, Tags={"team": "audio"})
     got = polly.get_lexicon(Name="mine")
     assert got["Lexicon"] == {"Content": content, "Name": "mine"}

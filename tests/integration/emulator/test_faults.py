@@ -1,3 +1,5 @@
+"""Faults, quotas and the admin path of the emulator."""
+
 from __future__ import annotations
 
 import contextlib
@@ -5,12 +7,17 @@ import json
 import time
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+if TYPE_CHECKING:
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.emulator.support import MakeClient, StartTask, WaitForEnd
 
-def test_the_next_calls_fail_and_then_it_works(emulator, polly):
+
+def test_as_many_calls_fail_as_asked_for(emulator: RunningEmulator, polly: Any) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", error="ThrottlingException", times=2)
     for _ in range(2):
         with pytest.raises(ClientError, match="ThrottlingException") as caught:
@@ -20,7 +27,7 @@ def test_the_next_calls_fail_and_then_it_works(emulator, polly):
     assert emulator.counters.snapshot() == {"ListSpeechSynthesisTasks": {"ThrottlingException": 2, "ok": 1}}
 
 
-def test_a_share_of_calls_fails(emulator, polly):
+def test_a_share_of_half_fails_about_half_of_the_calls(emulator: RunningEmulator, polly: Any) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", error="ServiceFailureException", times=None, share=0.5)
     for _ in range(40):
         with contextlib.suppress(polly.exceptions.ServiceFailureException):
@@ -29,15 +36,17 @@ def test_a_share_of_calls_fails(emulator, polly):
 
 
 @pytest.mark.parametrize(("drop", "left_over"), [("before", 0), ("after", 1)])
-def test_a_dropped_start_leaves_a_task_only_if_the_work_was_done(emulator, start, polly, drop, left_over):
+def test_a_dropped_start_creates_a_task_only_if_dropped_after_the_work(
+    emulator: RunningEmulator, start_task: StartTask, polly: Any, drop: str, left_over: int
+) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", drop=drop)
     with pytest.raises(ConnectionClosedError):
-        start()
+        start_task()
     assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == left_over
     assert emulator.counters.calls("StartSpeechSynthesisTask", f"dropped {drop}") == 1
 
 
-def test_a_late_answer_runs_into_the_time_out(emulator, client):
+def test_a_late_answer_exceeds_the_clients_time_out(emulator: RunningEmulator, client: MakeClient) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", delay_seconds=3)
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError):
@@ -45,7 +54,9 @@ def test_a_late_answer_runs_into_the_time_out(emulator, client):
     assert time.monotonic() - began < 2
 
 
-def test_an_answer_cut_short_tells_boto3_nothing_though_the_work_was_done(emulator, polly):
+def test_a_truncated_answer_has_no_task_though_the_task_was_created(
+    emulator: RunningEmulator, polly: Any
+) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", cut=True)
     answer = polly.start_speech_synthesis_task(
         Text="Hello", VoiceId="Amy", OutputFormat="mp3", OutputS3BucketName=emulator.bucket
@@ -54,13 +65,17 @@ def test_an_answer_cut_short_tells_boto3_nothing_though_the_work_was_done(emulat
     assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == 1
 
 
-def test_a_task_fails_with_the_reason_asked_for(emulator, start, ended):
+def test_a_task_fails_with_the_given_reason(
+    emulator: RunningEmulator, start_task: StartTask, wait_for_end: WaitForEnd
+) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", fail_task="The voice was hoarse")
-    task = ended(start()["TaskId"])
+    task = wait_for_end(start_task()["TaskId"])
     assert (task["TaskStatus"], task["TaskStatusReason"]) == ("failed", "The voice was hoarse")
 
 
-def test_a_denied_operation_is_denied_until_it_is_not(emulator, polly):
+def test_a_denied_operation_stays_denied_until_the_faults_are_cleared(
+    emulator: RunningEmulator, polly: Any
+) -> None:
     emulator.faults.deny("ListSpeechSynthesisTasks")
     for _ in range(3):
         with pytest.raises(ClientError, match="AccessDeniedException") as caught:
@@ -70,7 +85,7 @@ def test_a_denied_operation_is_denied_until_it_is_not(emulator, polly):
     assert polly.list_speech_synthesis_tasks()
 
 
-def test_quotas_throttle_what_is_over_them(emulator, polly):
+def test_calls_over_the_quota_are_throttled(emulator: RunningEmulator, polly: Any) -> None:
     emulator.set_quotas({"read-tasks": (10, 3)})
     outcomes = []
     for _ in range(10):
@@ -83,7 +98,14 @@ def test_quotas_throttle_what_is_over_them(emulator, polly):
     assert "ThrottlingException" in outcomes
 
 
-def admin(emulator, method, path, document=None, headers=None):
+def admin(
+    emulator: RunningEmulator,
+    method: str,
+    path: str,
+    document: Any = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, Any]:
+    """Return the HTTP status and the JSON of an answer on the admin path."""
     request = urllib.request.Request(
         f"{emulator.endpoint_url}/_emulator{path}",
         method=method,
@@ -98,7 +120,9 @@ def admin(emulator, method, path, document=None, headers=None):
             return error.code, json.load(error)
 
 
-def test_another_process_does_the_same_over_http(emulator, polly):
+def test_the_admin_path_sets_faults_tasks_clock_and_quotas_over_http(
+    emulator: RunningEmulator, polly: Any
+) -> None:
     fault = {"operation": "GetSpeechSynthesisTask", "error": "ServiceFailureException"}
     assert admin(emulator, "POST", "/faults", fault)[0] == 200
     _, seeded = admin(emulator, "POST", "/tasks", {"count": 2, "status": "scheduled", "ends_in_seconds": 9})
@@ -123,7 +147,9 @@ def test_another_process_does_the_same_over_http(emulator, polly):
         ({"X-Polly-Emulator": "1", "Host": "evil.example:80"}, "/faults"),
     ],
 )
-def test_a_web_page_cannot_reach_the_admin_path(emulator, headers, path):
+def test_the_admin_path_rejects_requests_that_a_web_page_can_send(
+    emulator: RunningEmulator, headers: dict[str, str], path: str
+) -> None:
     assert admin(emulator, "GET", path, headers=headers)[0] == 403
 
 
@@ -141,7 +167,9 @@ def test_a_web_page_cannot_reach_the_admin_path(emulator, headers, path):
         ("GET", "/nothing", None, 404),
     ],
 )
-def test_an_admin_request_that_makes_no_sense_is_refused(emulator, method, path, document, status):
+def test_an_invalid_admin_request_is_rejected(
+    emulator: RunningEmulator, method: str, path: str, document: Any, status: int
+) -> None:
     assert admin(emulator, method, path, document)[0] == status
 
 
@@ -159,6 +187,8 @@ def test_an_admin_request_that_makes_no_sense_is_refused(emulator, method, path,
         ({"operation": "GetSpeechSynthesisTask", "fail_task": "why"}, "StartSpeechSynthesisTask"),
     ],
 )
-def test_a_fault_that_could_never_show_is_refused(emulator, settings, said):
+def test_a_fault_without_a_possible_effect_is_rejected(
+    emulator: RunningEmulator, settings: dict[str, Any], said: str
+) -> None:
     with pytest.raises(ValueError, match=said):
         emulator.faults.add(**settings)

@@ -1,6 +1,6 @@
-"""Clients that cannot live in this environment, each in one of its own, from PyPI and npm.
+"""Clients that conflict with this environment, each in an environment of its own, from PyPI and npm.
 
-They are installed for the test, so it runs only where ``POLLY_EMULATOR_OTHER_CLIENTS`` is set.
+The tests install them, so they run only where ``POLLY_EMULATOR_OTHER_CLIENTS`` is set.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
 
 pytestmark = [
     pytest.mark.skipif(
@@ -87,8 +93,8 @@ process.exit(0);
 """
 
 
-def run(*command: object, **settings) -> str:
-    done = subprocess.run(
+def run(*command: object, **settings: Any) -> str:
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=300, check=False, **settings
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,7 +107,7 @@ def assert_served(output: str) -> None:
     assert seen == {"status": "completed", "listed": 1, "error": "SynthesisTaskNotFoundException"}
 
 
-def test_aiobotocore(emulator, tmp_path):
+def test_aiobotocore_starts_gets_lists_and_speaks(emulator: RunningEmulator, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "aiobotocore")
@@ -109,7 +115,9 @@ def test_aiobotocore(emulator, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_the_javascript_sdk_over_http_1(emulator, tmp_path):
+def test_the_javascript_sdk_over_http_1_starts_gets_lists_and_speaks(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
     packages = ("@aws-sdk/client-polly", "@smithy/node-http-handler")
     run("npm", "install", "--no-audit", "--no-fund", "--prefix", tmp_path, *packages)
     (tmp_path / "client.mjs").write_text(JAVASCRIPT)

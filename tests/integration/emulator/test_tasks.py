@@ -1,11 +1,13 @@
+"""Synthesis tasks of the emulator: status, output, notifications, lists."""
+
 from __future__ import annotations
 
 import io
 import json
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import soundfile
 
@@ -13,12 +15,17 @@ from airflow_polly_provider.emulator import synthesis, worker
 from airflow_polly_provider.emulator.server import MissingExtraError
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.emulator.worker import speech_available
+from tests.integration.aws_clients import client_of
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.emulator.support import MakeClient, StartTask, WaitForEnd
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it sleeps for a while."
 
 
-def test_a_task_is_scheduled_then_in_progress_then_completed(start, polly):
-    task = start()
+def test_a_task_is_scheduled_then_in_progress_then_completed(start_task: StartTask, polly: Any) -> None:
+    task = start_task()
     seen = [task["TaskStatus"]]
     deadline = time.monotonic() + 30
     while seen[-1] != "completed" and time.monotonic() < deadline:
@@ -36,9 +43,17 @@ def test_a_task_is_scheduled_then_in_progress_then_completed(start, polly):
         ("odd?a=1&b=+:;$@,'()!*", "pcm", "odd?a=1&b=+:;$@,'()!*.{id}.pcm"),
     ],
 )
-def test_the_object_lies_where_output_uri_says(client, start, ended, emulator, prefix, output_format, key):
+def test_the_object_is_where_output_uri_says(
+    client: MakeClient,
+    start_task: StartTask,
+    wait_for_end: WaitForEnd,
+    emulator: RunningEmulator,
+    prefix: str | None,
+    output_format: str,
+    key: str,
+) -> None:
     settings = {"OutputFormat": output_format} | ({"OutputS3KeyPrefix": prefix} if prefix else {})
-    task = ended(start(**settings)["TaskId"])
+    task = wait_for_end(start_task(**settings)["TaskId"])
     key = key.format(id=task["TaskId"])
     assert task["OutputUri"] == f"https://s3.us-east-1.amazonaws.com/{emulator.bucket}/{key}"
     assert client("s3").get_object(Bucket=emulator.bucket, Key=key)["Body"].read()
@@ -46,8 +61,10 @@ def test_the_object_lies_where_output_uri_says(client, start, ended, emulator, p
 
 @pytest.mark.speech
 @pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
-def test_speech_lasts_as_long_as_speech_does(client, start, ended, emulator):
-    task = ended(start(Text=TEXT)["TaskId"])
+def test_speech_has_a_natural_length(
+    client: MakeClient, start_task: StartTask, wait_for_end: WaitForEnd, emulator: RunningEmulator
+) -> None:
+    task = wait_for_end(start_task(Text=TEXT)["TaskId"])
     answer = client("s3").get_object(Bucket=emulator.bucket, Key=f"{task['TaskId']}.mp3")
     assert answer["ContentType"] == "audio/mpeg"
     audio = soundfile.info(io.BytesIO(answer["Body"].read()))
@@ -55,7 +72,9 @@ def test_speech_lasts_as_long_as_speech_does(client, start, ended, emulator):
     assert 10 <= len(TEXT) / audio.duration <= 20
 
 
-def test_without_the_speech_extra_there_is_a_tone(monkeypatch, client):
+def test_without_the_speech_extra_the_audio_is_a_tone(
+    monkeypatch: pytest.MonkeyPatch, client: MakeClient
+) -> None:
     monkeypatch.setattr(synthesis, "speech_available", lambda: False)
     with running_emulator(buckets=("tones",)) as emulator:
         polly, s3 = client("polly", running=emulator), client("s3", running=emulator)
@@ -71,19 +90,19 @@ def test_without_the_speech_extra_there_is_a_tone(monkeypatch, client):
     assert audio.duration == pytest.approx(len(TEXT) / 15, abs=0.2)
 
 
-def test_speech_that_is_asked_for_without_the_extra_is_refused_at_once(monkeypatch):
+def test_requested_speech_without_the_extra_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "speech_available", lambda: False)
     with pytest.raises(MissingExtraError, match=r"\.\[speech\]"), running_emulator(audio="speech"):
         pass
 
 
-def test_a_missing_bucket_shows_as_a_failed_task(start, ended):
-    task = ended(start(OutputS3BucketName="nobody-made-this")["TaskId"])
+def test_a_missing_bucket_fails_the_task(start_task: StartTask, wait_for_end: WaitForEnd) -> None:
+    task = wait_for_end(start_task(OutputS3BucketName="nobody-made-this")["TaskId"])
     assert task["TaskStatus"] == "failed"
     assert "nobody-made-this does not exist" in task["TaskStatusReason"]
 
 
-def test_a_reset_empties_the_buckets_and_an_end_deletes_them(client):
+def test_a_reset_empties_the_buckets_and_the_end_deletes_them(client: MakeClient) -> None:
     with running_emulator(buckets=("short-lived",)) as emulator:
         s3 = client("s3", running=emulator)
         for key in ("a/b & c", "<é>", "plain"):
@@ -96,57 +115,63 @@ def test_a_reset_empties_the_buckets_and_an_end_deletes_them(client):
         assert "short-lived" not in {bucket["Name"] for bucket in buckets}
 
 
-def test_what_a_reset_forgets_writes_no_object_later(client, start, ended, emulator):
+def test_tasks_deleted_by_a_reset_write_no_object_later(
+    client: MakeClient, start_task: StartTask, wait_for_end: WaitForEnd, emulator: RunningEmulator
+) -> None:
     for _ in range(8):
-        start(Text="A task that nobody waits for. " * 10)
+        start_task(Text="A task that nobody waits for. " * 10)
     emulator.reset()
-    # Its turn comes after theirs.
-    last = ended(start()["TaskId"])
+    # It is synthesized after those.
+    last = wait_for_end(start_task()["TaskId"])
     objects = client("s3").list_objects_v2(Bucket=emulator.bucket)["Contents"]
     assert [each["Key"] for each in objects] == [f"{last['TaskId']}.mp3"]
 
 
-def test_an_end_is_told_to_the_sns_topic(client, start, ended, emulator):
+def test_a_completed_task_is_published_to_the_sns_topic(
+    client: MakeClient, start_task: StartTask, wait_for_end: WaitForEnd, emulator: RunningEmulator
+) -> None:
     sns, sqs = client("sns"), client("sqs")
     topic = sns.create_topic(Name="polly")["TopicArn"]
     queue = sqs.create_queue(QueueName="polly")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
-    task = ended(start(SnsTopicArn=topic)["TaskId"])
+    task = wait_for_end(start_task(SnsTopicArn=topic)["TaskId"])
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
-    notice = json.loads(message["Body"])
-    assert (notice["taskId"], notice["taskStatus"]) == (task["TaskId"], "COMPLETED")
-    assert notice["outputUri"] == f"s3://{emulator.bucket}/{task['TaskId']}.mp3"
-    assert datetime.fromisoformat(notice["creationTime"]) == task["CreationTime"]
-    assert (notice["outputFormat"], notice["textType"]) == ("Mp3", "Text")
+    notification = json.loads(message["Body"])
+    assert (notification["taskId"], notification["taskStatus"]) == (task["TaskId"], "COMPLETED")
+    assert notification["outputUri"] == f"s3://{emulator.bucket}/{task['TaskId']}.mp3"
+    assert datetime.fromisoformat(notification["creationTime"]) == task["CreationTime"]
+    assert (notification["outputFormat"], notification["textType"]) == ("Mp3", "Text")
 
 
-def test_a_failure_is_told_to_the_sns_topic_with_its_reason(client, start, ended):
+def test_a_failed_task_is_published_to_the_sns_topic_with_its_reason(
+    client: MakeClient, start_task: StartTask, wait_for_end: WaitForEnd
+) -> None:
     sns, sqs = client("sns"), client("sqs")
     topic = sns.create_topic(Name="polly-failures")["TopicArn"]
     queue = sqs.create_queue(QueueName="polly-failures")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    task = ended(start(SnsTopicArn=topic, OutputS3BucketName="nobody-made-this")["TaskId"])
+    task = wait_for_end(start_task(SnsTopicArn=topic, OutputS3BucketName="nobody-made-this")["TaskId"])
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
     envelope = json.loads(message["Body"])
     assert envelope["Subject"] == f"SynthesisTaskNotification {{ TaskId: {task['TaskId']}, Status: FAILED }}"
     assert "nobody-made-this" in json.loads(envelope["Message"])["taskStatusReason"]
 
 
-def test_tags_are_not_billed(start):
+def test_ssml_tags_are_not_billed(start_task: StartTask) -> None:
     ssml = '<speak>Hello <break time="10ms"/><emphasis>world</emphasis></speak>'
-    assert start(Text=ssml, TextType="ssml")["RequestCharacters"] == len("Hello world")
+    assert start_task(Text=ssml, TextType="ssml")["RequestCharacters"] == len("Hello world")
 
 
-def test_regions_know_nothing_of_each_other(client, start):
-    task_id = start()["TaskId"]
+def test_a_task_is_unknown_in_other_regions(client: MakeClient, start_task: StartTask) -> None:
+    task_id = start_task()["TaskId"]
     elsewhere = client("polly", region_name="eu-west-1")
     with pytest.raises(elsewhere.exceptions.SynthesisTaskNotFoundException):
         elsewhere.get_speech_synthesis_task(TaskId=task_id)
 
 
-def test_a_task_shows_in_lists_only_after_the_delay(client):
+def test_a_task_is_listed_only_after_the_delay(client: MakeClient) -> None:
     with running_emulator(list_delay_seconds=60, audio="none") as emulator:
         polly = client("polly", running=emulator)
         task_id = polly.start_speech_synthesis_task(
@@ -158,7 +183,7 @@ def test_a_task_shows_in_lists_only_after_the_delay(client):
         assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == 1
 
 
-def test_seeded_tasks_are_listed_page_by_page(emulator, polly):
+def test_seeded_tasks_are_listed_page_by_page(emulator: RunningEmulator, polly: Any) -> None:
     expected = emulator.seed(count=230, spacing_seconds=1)
     emulator.seed(count=5, status="inProgress", ends_in_seconds=60, ends_as="failed", reason="no voice")
     pages = polly.get_paginator("list_speech_synthesis_tasks").paginate(Status="completed")
@@ -168,10 +193,9 @@ def test_seeded_tasks_are_listed_page_by_page(emulator, polly):
     assert [task["TaskStatusReason"] for task in failed] == ["no voice"] * 5
 
 
-def test_a_second_emulator_of_the_process_leaves_the_firsts_bucket_alone() -> None:
+def test_the_end_of_a_second_emulator_keeps_the_buckets_of_the_first() -> None:
     with running_emulator(audio="none") as first:
         with running_emulator(audio="none") as second:
             assert second.bucket == first.bucket
-        s3 = boto3.client("s3", **first.client_settings)
-        s3.head_bucket(Bucket=first.bucket)
-        s3.close()
+        with client_of(first, "s3") as s3:
+            s3.head_bucket(Bucket=first.bucket)

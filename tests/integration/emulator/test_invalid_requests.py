@@ -1,4 +1,4 @@
-"""What no well-behaved client sends: the emulator refuses it, and goes on."""
+"""Requests that no correct client sends: the emulator rejects them and continues to serve."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import json
 import random
 import re
 import socket
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import botocore.session
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
 
 MODEL = botocore.session.get_session().get_service_model("polly")
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=any/20200101/us-east-1/polly/aws4_request"
@@ -44,7 +50,7 @@ STRANGE = [
 
 
 class Fuzzer:
-    """Requests that begin well, and then go wrong somewhere; the same ones in each run."""
+    """Makes requests that are partly valid; the same ones in each run."""
 
     def __init__(self) -> None:
         self.random = random.Random(4)
@@ -71,7 +77,7 @@ class Fuzzer:
             body = self.mangled(body)
         return method, path + ("?" + "&".join(query) if query else ""), body
 
-    def value(self, shape) -> object:
+    def value(self, shape: Any) -> object:
         if self.random.random() < 0.15:
             return self.random.choice(STRANGE)
         if shape.type_name == "list":
@@ -94,18 +100,24 @@ class Fuzzer:
 
 
 @pytest.fixture(scope="module")
-def silent_emulator():
+def silent_emulator() -> Iterator[RunningEmulator]:
     with running_emulator(audio="none") as emulator:
-        # Speaking takes a process each time, and is not what is under test.
+        # Speaking takes a process each time, and is not tested here.
         emulator.faults.add("SynthesizeSpeech", error="ThrottlingException", times=None)
         yield emulator
 
 
+def address_of(emulator: RunningEmulator) -> tuple[str, int]:
+    address = urlsplit(emulator.endpoint_url)
+    assert address.hostname is not None
+    assert address.port is not None
+    return address.hostname, address.port
+
+
 @pytest.mark.timeout(240)
-def test_thousands_of_bad_requests_bring_no_500(silent_emulator):
-    address = urlsplit(silent_emulator.endpoint_url)
+def test_thousands_of_invalid_requests_cause_no_500(silent_emulator: RunningEmulator) -> None:
     fuzzer = Fuzzer()
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=30)
     statuses: dict[int, int] = {}
     for _ in range(REQUESTS):
         method, path, body = fuzzer.request()
@@ -126,7 +138,7 @@ def test_thousands_of_bad_requests_bring_no_500(silent_emulator):
     "wire",
     [
         b"\r\n\r\n",
-        b"rubbish\r\n\r\n",
+        b"not http\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET no-slash HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
@@ -139,22 +151,22 @@ def test_thousands_of_bad_requests_bring_no_500(silent_emulator):
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_answered_or_hung_up_on_and_the_server_lives(silent_emulator, wire):
-    address = urlsplit(silent_emulator.endpoint_url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+def test_bytes_that_are_not_http_get_an_error_or_a_closed_connection_and_the_server_continues(
+    silent_emulator: RunningEmulator, wire: bytes
+) -> None:
+    with socket.create_connection(address_of(silent_emulator), timeout=10) as client:
         client.sendall(wire)
         client.shutdown(socket.SHUT_WR)
         answer = client.recv(4096)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+    connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=10)
     connection.request("GET", "/v1/voices", headers={"Authorization": AUTHORIZATION})
     assert connection.getresponse().status == 200
     connection.close()
 
 
-def test_a_huge_body_is_refused(silent_emulator):
-    address = urlsplit(silent_emulator.endpoint_url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+def test_a_body_of_5_mb_is_rejected_with_413(silent_emulator: RunningEmulator) -> None:
+    connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=30)
     body = json.dumps({"Text": "a" * 5_000_000}).encode()
     connection.request("POST", "/v1/synthesisTasks", body, {"Authorization": AUTHORIZATION})
     answer = connection.getresponse()
@@ -163,8 +175,9 @@ def test_a_huge_body_is_refused(silent_emulator):
     connection.close()
 
 
-def test_a_request_in_pieces_and_in_chunks_is_read_whole(silent_emulator):
-    address = urlsplit(silent_emulator.endpoint_url)
+def test_a_chunked_request_that_arrives_in_pieces_is_read_completely(
+    silent_emulator: RunningEmulator,
+) -> None:
     document = json.dumps(
         {"Text": "Hi", "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "any-bucket"}
     ).encode()
@@ -176,7 +189,7 @@ def test_a_request_in_pieces_and_in_chunks_is_read_whole(silent_emulator):
         len(document) - 10,
         document[10:],
     )
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+    with socket.create_connection(address_of(silent_emulator), timeout=10) as client:
         for at in range(0, len(wire), 7):
             client.sendall(wire[at : at + 7])
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
@@ -186,10 +199,9 @@ def signed(first_line: str, *more: str) -> bytes:
     return "\r\n".join([first_line, "Host: x", f"Authorization: {AUTHORIZATION}", *more, "", ""]).encode()
 
 
-def exchange(emulator, *wires: bytes) -> bytes:
-    """Send bytes, each after an answer to the one before; give all that comes until the server hangs up."""
-    address = urlsplit(emulator.endpoint_url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+def exchange(emulator: RunningEmulator, *wires: bytes) -> bytes:
+    """Send each part after an answer to the one before; return all answers until the server closes."""
+    with socket.create_connection(address_of(emulator), timeout=10) as client:
         answers = b""
         for wire in wires:
             client.sendall(wire)
@@ -199,7 +211,7 @@ def exchange(emulator, *wires: bytes) -> bytes:
     return answers
 
 
-def test_requests_sent_ahead_are_answered_in_their_order(silent_emulator):
+def test_pipelined_requests_are_answered_in_order(silent_emulator: RunningEmulator) -> None:
     # Listing buckets is answered by a worker thread, the others at once.
     slow = signed("GET / HTTP/1.1").replace(b"/polly/", b"/s3/")
     unknown = signed("GET /v1/synthesisTasks/00000000-0000-4000-8000-000000000000 HTTP/1.1")
@@ -210,7 +222,7 @@ def test_requests_sent_ahead_are_answered_in_their_order(silent_emulator):
     assert [mark for _, mark in order] == [marks[0], marks[1], marks[0], marks[2]]
 
 
-def test_what_follows_a_last_request_does_not_spoil_its_answer(silent_emulator):
+def test_bytes_after_the_last_request_do_not_change_its_answer(silent_emulator: RunningEmulator) -> None:
     answers = exchange(
         silent_emulator, signed("GET /v1/lexicons HTTP/1.1", "Connection: close") + b"\r\nmore"
     )
@@ -218,7 +230,7 @@ def test_what_follows_a_last_request_does_not_spoil_its_answer(silent_emulator):
     assert answers.endswith(b'{"Lexicons": []}')
 
 
-def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(silent_emulator):
+def test_expect_100_continue_is_answered_with_100(silent_emulator: RunningEmulator) -> None:
     body = b'{"Content": "<lexicon"}'
     length = f"Content-Length: {len(body)}"
     head = signed("PUT /v1/lexicons/a HTTP/1.1", length, "Expect: 100-continue", "Connection: close")
@@ -227,7 +239,7 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(silent_emu
     assert b"InvalidLexiconException" in answers
 
 
-def test_an_offer_to_leave_http_1_is_passed_over(silent_emulator):
+def test_an_upgrade_to_http_2_is_ignored(silent_emulator: RunningEmulator) -> None:
     upgrade = [
         "Connection: Upgrade, HTTP2-Settings",
         "Upgrade: h2c",
@@ -240,7 +252,9 @@ def test_an_offer_to_leave_http_1_is_passed_over(silent_emulator):
     assert b'{"Lexicons"' in answers
 
 
-def test_no_http_gets_an_error_of_the_shape_that_polly_gives(silent_emulator):
+def test_the_error_for_malformed_http_has_the_format_of_pollys_errors(
+    silent_emulator: RunningEmulator,
+) -> None:
     answers = exchange(silent_emulator, b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
     head, _, body = answers.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
@@ -249,9 +263,8 @@ def test_no_http_gets_an_error_of_the_shape_that_polly_gives(silent_emulator):
     assert json.loads(body)["message"]
 
 
-def test_an_unsigned_request_is_refused_as_aws_refuses_it(silent_emulator):
-    address = urlsplit(silent_emulator.endpoint_url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+def test_an_unsigned_request_is_rejected_with_the_error_of_aws(silent_emulator: RunningEmulator) -> None:
+    connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=30)
     connection.request("GET", "/v1/voices")
     answer = connection.getresponse()
     assert answer.status == 403
@@ -259,9 +272,8 @@ def test_an_unsigned_request_is_refused_as_aws_refuses_it(silent_emulator):
     connection.close()
 
 
-def test_a_service_that_nobody_emulates_gets_an_error_and_not_silence(silent_emulator, caplog):
-    address = urlsplit(silent_emulator.endpoint_url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+def test_a_request_to_an_unknown_service_is_answered_with_an_error(silent_emulator: RunningEmulator) -> None:
+    connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=30)
     scope = AUTHORIZATION.replace("/polly/", "/telepathy/")
     connection.request("GET", "/", headers={"Authorization": scope})
     answer = connection.getresponse()
