@@ -65,24 +65,46 @@ def airflow_database() -> None:
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[RunningEmulator]:
-    """One emulator for all tests of this process; use ``emulator``, which resets it for each test."""
+    """One emulator for all tests of this process; use ``emulator``, which clears its faults and counters."""
+    with running_emulator(audio="none", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def speaking_emulator_process() -> Iterator[RunningEmulator]:
+    """As ``emulator_process``, with audio; use ``speaking_emulator``."""
     with running_emulator(scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def emulator(emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """Polly, S3 and SNS on this machine, known to Airflow as the connection ``aws_default``."""
-    emulator_process.faults.clear()
-    emulator_process.counters.reset()
-    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION_ID.upper()}", emulator_process.airflow_connection())
-    return emulator_process
+    """Polly, S3 and SNS on this machine, known to Airflow as the connection ``aws_default``.
+
+    Synthesis tasks complete without an object: audio takes a process for each of them.
+    """
+    return prepare(emulator_process, monkeypatch)
 
 
 @pytest.fixture
-def s3(emulator: RunningEmulator) -> Iterator[Any]:
-    """An S3 client of ``emulator``."""
-    with client_of(emulator, "s3") as client:
+def speaking_emulator(
+    speaking_emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> RunningEmulator:
+    """As ``emulator``, but synthesis tasks write their objects."""
+    return prepare(speaking_emulator_process, monkeypatch)
+
+
+def prepare(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    emulator.faults.clear()
+    emulator.counters.reset()
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION_ID.upper()}", emulator.airflow_connection())
+    return emulator
+
+
+@pytest.fixture
+def s3(emulator_process: RunningEmulator) -> Iterator[Any]:
+    """An S3 client; all emulators of a process share one S3."""
+    with client_of(emulator_process, "s3") as client:
         yield client
 
 

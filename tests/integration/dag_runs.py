@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 BUNDLE = "dags-folder"
 IDLE_PAUSE_SECONDS = 0.05
 """How long ``dag.test()`` pauses where no task can run yet; by itself it pauses for a second."""
+
+
+def first_module_of(*names: str) -> Any:
+    """Import the first of these modules that this Airflow has: modules move between versions."""
+    for name in names[:-1]:
+        with suppress(ImportError):
+            return import_module(name)
+    return import_module(names[-1])
 
 
 def database_session() -> Session:
@@ -141,7 +150,7 @@ def write_to_database(dag: DAG) -> None:
     with database_session() as session:
         session.merge(DagBundleModel(name=BUNDLE))
         session.flush()
-        # With its assets, which Airflow refuses as inactive until a DAG file was seen to have them.
+        # With its assets, which Airflow treats as inactive until a DAG file has contained them.
         SerializedDAG.bulk_write_to_db(BUNDLE, None, [dag], session=session)
         SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=BUNDLE, session=session)
         session.commit()

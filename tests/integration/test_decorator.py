@@ -149,7 +149,7 @@ class TestParameters:
 
     @each_waiting_mode
     def test_put_the_object_at_its_key_and_skip_unchanged_text(
-        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         calls: list[str] = []
 
@@ -160,11 +160,11 @@ class TestParameters:
         key = f"spoken-{uuid.uuid4()}.mp3"
         given = {"output_s3_key": key, "output_s3_key_prefix": None, "skip_if_unchanged": True, **mode}
         for _ in range(2):
-            run = run_dag(decorated_dag(emulator, speak, **given))
+            run = run_dag(decorated_dag(speaking_emulator, speak, **given))
             assert run.task("speak") == ("success", 1), run.output
-            assert run.xcoms("speak")["OutputS3Uri"] == f"s3://{emulator.bucket}/{key}"
+            assert run.xcoms("speak")["OutputS3Uri"] == f"s3://{speaking_emulator.bucket}/{key}"
         assert len(calls) == 2
-        assert emulator.counters.calls(START) == 1
+        assert speaking_emulator.counters.calls(START) == 1
 
     def test_limit_the_length_of_the_text(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         def speak() -> str:

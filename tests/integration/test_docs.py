@@ -26,7 +26,7 @@ def code_in(page: Path) -> str:
     return str(source)
 
 
-def test_readme_dag_runs_unchanged(emulator: RunningEmulator, run_dag: RunDag, s3: Any) -> None:
+def test_readme_dag_runs_unchanged(speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any) -> None:
     source = code_in(README)
     s3.create_bucket(Bucket=BUCKET)
     names: dict[str, Any] = {}
@@ -43,13 +43,13 @@ def test_readme_dag_runs_unchanged(emulator: RunningEmulator, run_dag: RunDag, s
 
 
 def test_first_dag_page_downloads_the_audio(
-    emulator: RunningEmulator, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    speaking_emulator: RunningEmulator, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="announcements/spoken.mp3", Body=b"mp3")
     monkeypatch.chdir(tmp_path)
     page = ROOT / "docs" / "first-dag.md"
-    source = code_in(page).replace("http://127.0.0.1:4566", emulator.endpoint_url)
+    source = code_in(page).replace("http://127.0.0.1:4566", speaking_emulator.endpoint_url)
     names: dict[str, Any] = {}
 
     exec(compile(source, str(page), "exec"), names)
@@ -58,7 +58,7 @@ def test_first_dag_page_downloads_the_audio(
     assert (tmp_path / "spoken.mp3").read_bytes() == b"mp3"
 
 
-def test_hook_guide_lists_voices(emulator: RunningEmulator) -> None:
+def test_hook_guide_lists_voices(speaking_emulator: RunningEmulator) -> None:
     names: dict[str, Any] = {"task": task, "PollyHook": PollyHook}
     exec(compile(code_in(ROOT / "docs" / "guides" / "hook.md"), "hook.md", "exec"), names)
 

@@ -133,9 +133,9 @@ def calls(emulator: RunningEmulator, operation: str) -> int:
 
 
 @pytest.fixture
-def polly(emulator: RunningEmulator) -> RunningEmulator:
-    emulator.reset()
-    return emulator
+def polly(speaking_emulator: RunningEmulator) -> RunningEmulator:
+    speaking_emulator.reset()
+    return speaking_emulator
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_first_try_without_faults_makes_one_request(polly: RunningEmulator) ->
         pytest.param({"error": "ServiceFailureException"}, id="500 before the work"),
         pytest.param({"error": "ThrottlingException", "times": 20}, id="throttled twenty times"),
         pytest.param({"delay_seconds": 1.5}, id="answer slower than the read time-out"),
-        pytest.param({"error": "UnrecognizedClientException", "status": 400}, id="credentials refused once"),
+        pytest.param({"error": "UnrecognizedClientException", "status": 400}, id="credentials rejected once"),
     ],
 )
 @pytest.mark.parametrize("with_store", [False, True])

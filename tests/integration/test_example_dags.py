@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.integration.dag_runs import first_module_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG
@@ -23,9 +24,7 @@ HAS_MESSAGE_QUEUES = find_spec("airflow.providers.common.messaging") is not None
 
 def dags_in(path: Path) -> dict[str, DAG]:
     """Return the DAGs that Airflow finds in a file."""
-    # Airflow 3.2 moved it.
-    moved = find_spec("airflow.dag_processing.dagbag") is not None
-    module = import_module("airflow.dag_processing.dagbag" if moved else "airflow.models.dagbag")
+    module = first_module_of("airflow.dag_processing.dagbag", "airflow.models.dagbag")
     bag = module.DagBag(str(path))
     assert bag.import_errors == {}
     dags: dict[str, DAG] = bag.dags
@@ -39,11 +38,11 @@ def test_examples_are_found() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_runs_to_success(
     path: Path,
-    emulator: RunningEmulator,
+    speaking_emulator: RunningEmulator,
     run_dag: RunDag,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", emulator.bucket)
+    monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", speaking_emulator.bucket)
     if HAS_MESSAGE_QUEUES:
         # Any URL works: dag.test() runs the tasks that a message would start, but no trigger that listens.
         monkeypatch.setenv(

@@ -122,10 +122,10 @@ def s3_calls(monkeypatch: pytest.MonkeyPatch) -> S3Calls:
 
 
 @pytest.fixture
-def polly(emulator: RunningEmulator) -> RunningEmulator:
+def polly(speaking_emulator: RunningEmulator) -> RunningEmulator:
     """The emulator with an empty bucket and without tasks of earlier tests."""
-    emulator.reset()
-    return emulator
+    speaking_emulator.reset()
+    return speaking_emulator
 
 
 def named_arguments(polly: RunningEmulator, **changes: Any) -> dict[str, Any]:

@@ -58,15 +58,15 @@ def assert_pushes_the_request(xcoms: dict[str, Any], emulator: RunningEmulator, 
 class TestModes:
     @each_mode
     def test_succeed_and_push_the_synthesis_task(
-        self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], s3: Any
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], s3: Any
     ) -> None:
         """The audio is in S3 where the operator waited for it."""
-        run = run_dag(start_dag(emulator, **mode))
+        run = run_dag(start_dag(speaking_emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
         assert_pushes_the_request(
-            run.xcoms("start"), emulator, "scheduled" if mode is NO_WAIT else "completed"
+            run.xcoms("start"), speaking_emulator, "scheduled" if mode is NO_WAIT else "completed"
         )
-        assert emulator.counters.calls(START) == 1
+        assert speaking_emulator.counters.calls(START) == 1
         if mode is not NO_WAIT:
             _, _, path = run.xcoms("start")["OutputS3Uri"].partition("s3://")
             bucket, _, key = path.partition("/")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +15,7 @@ from airflow_polly_provider.emulator.worker import speech_available
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import TEXT, new_dag, output_of
+from tests.integration.dag_runs import first_module_of
 from tests.unit.support import execute
 
 if TYPE_CHECKING:
@@ -56,22 +55,22 @@ def exists(s3: Any, bucket: str, key: str) -> bool:
 
 
 @pytest.fixture
-def clean_bucket(emulator: RunningEmulator, s3: Any) -> str:
-    for each in s3.list_objects_v2(Bucket=emulator.bucket).get("Contents", []):
-        s3.delete_object(Bucket=emulator.bucket, Key=each["Key"])
-    return emulator.bucket
+def clean_bucket(speaking_emulator: RunningEmulator, s3: Any) -> str:
+    for each in s3.list_objects_v2(Bucket=speaking_emulator.bucket).get("Contents", []):
+        s3.delete_object(Bucket=speaking_emulator.bucket, Key=each["Key"])
+    return speaking_emulator.bucket
 
 
 class TestS3:
     def test_gets_the_complete_audio(
-        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
-        run = run_dag(speak_dag(engine="neural", sample_rate=44100, **to_s3(emulator)))
+        run = run_dag(speak_dag(engine="neural", sample_rate=44100, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
 
         stored = s3.get_object(Bucket=clean_bucket, Key=KEY)
         assert stored["ContentType"] == "audio/mpeg"
-        with client_of(emulator, "polly") as polly:
+        with client_of(speaking_emulator, "polly") as polly:
             spoken = polly.synthesize_speech(
                 Text=TEXT, VoiceId="Amy", OutputFormat="mp3", Engine="neural", SampleRate="44100"
             )
@@ -84,7 +83,7 @@ class TestS3:
             "OutputFormat": "mp3",
             "SampleRate": "44100",
             "VoiceId": "Amy",
-            "OutputUri": f"{emulator.endpoint_url}/{clean_bucket}/{KEY}",
+            "OutputUri": f"{speaking_emulator.endpoint_url}/{clean_bucket}/{KEY}",
             "OutputS3Uri": f"s3://{clean_bucket}/{KEY}",
             "RequestCharacters": len(TEXT),
             "ContentType": "audio/mpeg",
@@ -96,7 +95,7 @@ class TestS3:
 
     @pytest.mark.parametrize("connection", ["", "aws_default@"])
     def test_can_be_given_as_output_path(
-        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str, connection: str
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str, connection: str
     ) -> None:
         given = ObjectStoragePath(f"s3://{connection}{clean_bucket}/{KEY}") if connection else None
         run = run_dag(speak_dag(output_path=given or f"s3://{clean_bucket}/{KEY}"))
@@ -107,16 +106,13 @@ class TestS3:
     @pytest.mark.parametrize(("key", "asset"), [(KEY, KEY), ("Zürich#2.mp3", "Z%C3%BCrich%232.mp3")])
     def test_object_is_reported_as_one_asset_to_hook_lineage(
         self,
-        emulator: RunningEmulator,
+        speaking_emulator: RunningEmulator,
         clean_bucket: str,
         monkeypatch: pytest.MonkeyPatch,
         key: str,
         asset: str,
     ) -> None:
-        # Airflow 3.2 moved it.
-        lineage = import_module(
-            "airflow.sdk.lineage" if find_spec("airflow.sdk.lineage") else "airflow.lineage.hook"
-        )
+        lineage = first_module_of("airflow.sdk.lineage", "airflow.lineage.hook")
         # Airflow's own collector stores nothing unless something reads it.
         collector = lineage.HookLineageCollector()
         monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
@@ -133,29 +129,31 @@ class TestS3:
         assert [output.asset.uri for output in reported] == [f"s3://{clean_bucket}/{asset}"]
 
     def test_object_is_written_with_the_connection_in_the_path(
-        self, emulator: RunningEmulator, run_dag: RunDag, clean_bucket: str
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, clean_bucket: str
     ) -> None:
         run = run_dag(speak_dag(output_path=f"s3://misspelt@{clean_bucket}/{KEY}"))
         assert run.task("speak") == ("failed", 1)
         assert "misspelt" in run.output
 
     def test_pushes_no_xcoms_with_do_xcom_push_false(
-        self, emulator: RunningEmulator, run_dag: RunDag
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
-        run = run_dag(speak_dag(do_xcom_push=False, **to_s3(emulator)))
+        run = run_dag(speak_dag(do_xcom_push=False, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
         assert run.xcoms("speak") == {}
 
-    def test_a_missing_bucket_fails_without_retries(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_a_missing_bucket_fails_without_retries(
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         run = run_dag(speak_dag(output_s3_bucket_name="nowhere-at-all", output_s3_key=KEY, retries=2))
         assert run.task("speak") == ("failed", 1), run.output
         assert "s3://nowhere-at-all/audio/zebras.mp3: there is no such bucket" in run.output
-        assert emulator.counters.calls(SPEAK) == 1
+        assert speaking_emulator.counters.calls(SPEAK) == 1
 
 
 class TestFile:
     def test_gets_the_complete_audio(
-        self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
     ) -> None:
         path = tmp_path / "new folder" / "zebras.ogg"
         run = run_dag(speak_dag(output_path=f"file://{path}", output_format="ogg_vorbis"))
@@ -168,21 +166,21 @@ class TestFile:
         assert "OutputS3Uri" not in xcoms
 
     def test_that_cannot_be_written_fails_before_any_request(
-        self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
     ) -> None:
         (tmp_path / "file").write_text("")
         run = run_dag(speak_dag(output_path=f"file://{tmp_path}/file/zebras.mp3"))
         assert run.task("speak") == ("failed", 1)
-        assert emulator.counters.calls(SPEAK) == 0
+        assert speaking_emulator.counters.calls(SPEAK) == 0
 
 
 class TestSpeechMarks:
     @needs_speech
     def test_are_stored_in_s3(
-        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
         marks = {"output_format": "json", "speech_mark_types": ["word"]}
-        run = run_dag(speak_dag(**marks, **to_s3(emulator)))
+        run = run_dag(speak_dag(**marks, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
         lines = s3.get_object(Bucket=clean_bucket, Key=KEY)["Body"].read().splitlines()
         assert [json.loads(line)["value"] for line in lines] == ["Zebras", "quietly", "juggle"]
@@ -192,13 +190,13 @@ class TestSpeechMarks:
 class TestFailedRequest:
     @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}], ids=["throttled"])
     def test_is_repeated_when_throttled(
-        self, emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
-        emulator.faults.add(SPEAK, times=6, **fault)
-        run = run_dag(speak_dag(**to_s3(emulator)))
+        speaking_emulator.faults.add(SPEAK, times=6, **fault)
+        run = run_dag(speak_dag(**to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
         assert "Polly takes no speech now" in run.output
-        assert emulator.counters.calls(SPEAK, "ok") == 1
+        assert speaking_emulator.counters.calls(SPEAK, "ok") == 1
 
     @pytest.mark.parametrize(
         "fault",
@@ -209,25 +207,25 @@ class TestFailedRequest:
         ids=["5xx", "lost answer"],
     )
     def test_is_not_repeated_if_it_may_have_been_billed(
-        self, emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
-        emulator.faults.add(SPEAK, times=1, **fault)
-        run = run_dag(speak_dag(**to_s3(emulator)))
+        speaking_emulator.faults.add(SPEAK, times=1, **fault)
+        run = run_dag(speak_dag(**to_s3(speaking_emulator)))
         assert run.task("speak") == ("failed", 1)
-        assert sum(emulator.counters.snapshot()[SPEAK].values()) == 1
+        assert sum(speaking_emulator.counters.snapshot()[SPEAK].values()) == 1
 
     def test_denied_fails_without_retries_and_names_the_permission(
-        self, emulator: RunningEmulator, run_dag: RunDag
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
-        emulator.faults.deny(SPEAK)
-        run = run_dag(speak_dag(retries=2, **to_s3(emulator)))
+        speaking_emulator.faults.deny(SPEAK)
+        run = run_dag(speak_dag(retries=2, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("failed", 1)
         assert "Allow polly:SynthesizeSpeech" in run.output
 
     @pytest.mark.parametrize("there_before", [False, True])
     def test_an_interrupted_stream_leaves_no_partial_output(
         self,
-        emulator: RunningEmulator,
+        speaking_emulator: RunningEmulator,
         run_dag: RunDag,
         s3: Any,
         clean_bucket: str,
@@ -238,8 +236,8 @@ class TestFailedRequest:
         if there_before:
             path.write_text("before")
             s3.put_object(Bucket=clean_bucket, Key=KEY, Body=b"before")
-        for destination in (to_s3(emulator), {"output_path": f"file://{path}"}):
-            emulator.faults.add(SPEAK, times=1, cut=True)
+        for destination in (to_s3(speaking_emulator), {"output_path": f"file://{path}"}):
+            speaking_emulator.faults.add(SPEAK, times=1, cut=True)
             run = run_dag(speak_dag(**destination))
             assert run.task("speak") == ("failed", 1)
             assert "PollyIncompleteAnswerError" in run.output
@@ -252,45 +250,53 @@ class TestFailedRequest:
         assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
 
     def test_the_retry_after_an_interrupted_stream_succeeds(
-        self, emulator: RunningEmulator, run_dag: RunDag
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
-        emulator.faults.add(SPEAK, times=1, cut=True)
-        run = run_dag(speak_dag(retries=1, **to_s3(emulator)))
+        speaking_emulator.faults.add(SPEAK, times=1, cut=True)
+        run = run_dag(speak_dag(retries=1, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 2), run.output
 
     @needs_speech
     def test_large_audio_is_uploaded_in_parts_and_none_are_left_after_an_interruption(
-        self, emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
         """An upload has more than one part from 8 MiB on, which are about four minutes of samples."""
         breaks = BREAK * 28
         large = {"text": f"<speak>Go.{breaks}</speak>", "text_type": "ssml", "output_format": "pcm"}
-        run = run_dag(speak_dag(**large, **to_s3(emulator)))
+        run = run_dag(speak_dag(**large, **to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
         size = s3.head_object(Bucket=clean_bucket, Key=KEY)["ContentLength"]
         assert size > 8 * 1024 * 1024
         s3.delete_object(Bucket=clean_bucket, Key=KEY)
 
-        emulator.faults.add(SPEAK, times=1, cut=True)
+        speaking_emulator.faults.add(SPEAK, times=1, cut=True)
         run = run_dag(
-            speak_dag(**{**large, "text": large["text"].replace("Go.", f"Go.{breaks}")}, **to_s3(emulator))
+            speak_dag(
+                **{**large, "text": large["text"].replace("Go.", f"Go.{breaks}")}, **to_s3(speaking_emulator)
+            )
         )
         assert run.task("speak") == ("failed", 1)
         assert not exists(s3, clean_bucket, KEY)
         assert s3.list_multipart_uploads(Bucket=clean_bucket).get("Uploads", []) == []
 
     @needs_speech
-    def test_audio_over_ten_minutes_logs_a_warning(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_audio_over_ten_minutes_logs_a_warning(
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
         text = f"<speak>Go.{BREAK * 62}</speak>"
-        run = run_dag(speak_dag(text=text, text_type="ssml", output_format="mulaw", **to_s3(emulator)))
+        run = run_dag(
+            speak_dag(text=text, text_type="ssml", output_format="mulaw", **to_s3(speaking_emulator))
+        )
         assert run.task("speak") == ("success", 1), run.output
         assert "SynthesizeSpeech cuts it at 600" in run.output
 
 
 class TestSpokenText:
-    def test_can_be_a_template_file(self, emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path) -> None:
+    def test_can_be_a_template_file(
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
+    ) -> None:
         (tmp_path / "gap.ssml").write_text("<speak>Mind the <emphasis>{{ 'gap' }}</emphasis></speak>")
-        dag = speak_dag(text="gap.ssml", **to_s3(emulator))
+        dag = speak_dag(text="gap.ssml", **to_s3(speaking_emulator))
         dag.template_searchpath = [str(tmp_path)]
         run = run_dag(dag)
         assert run.task("speak") == ("success", 1), run.output
@@ -298,16 +304,16 @@ class TestSpokenText:
         assert run.xcoms("speak")["return_value"]["TextType"] == "ssml"
 
     def test_over_the_limit_fails_before_any_request(
-        self, emulator: RunningEmulator, run_dag: RunDag
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         for given in ({"text": "{{ 'x' * 3001 }}"}, {"max_request_characters": 10}):
-            run = run_dag(speak_dag(retries=2, **given, **to_s3(emulator)))
+            run = run_dag(speak_dag(retries=2, **given, **to_s3(speaking_emulator)))
             assert run.task("speak") == ("failed", 1)
-        assert sum(emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
+        assert sum(speaking_emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
 
 
 def test_mapped_tasks_speak_each_text_and_push_their_values(
-    emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
+    speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
 ) -> None:
     with new_dag("mapped") as dag:
         speak = PollySynthesizeSpeechOperator.partial(

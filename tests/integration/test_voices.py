@@ -80,7 +80,7 @@ class TestCheckVoice:
         assert emulator.counters.calls(START) == 0
 
     def test_works_the_same_in_the_synthesize_operator(
-        self, emulator: RunningEmulator, run_dag: RunDag
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         with new_dag("voices") as dag:
             for task_id, voice_id in (("fits", "Amy"), ("does_not", "Olivia")):
@@ -89,14 +89,14 @@ class TestCheckVoice:
                     text="Hello",
                     voice_id=voice_id,
                     check_voice=True,
-                    output_s3_bucket_name=emulator.bucket,
+                    output_s3_bucket_name=speaking_emulator.bucket,
                     output_s3_key=f"{task_id}.mp3",
                 )
         run = run_dag(dag)
         assert run.task("fits") == ("success", 1), run.output
         assert run.task("does_not") == ("failed", 1)
         assert "Nicole, Russell" in run.output
-        assert emulator.counters.calls("SynthesizeSpeech") == 1
+        assert speaking_emulator.counters.calls("SynthesizeSpeech") == 1
 
     def test_names_the_missing_permission(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         emulator.faults.deny(DESCRIBE)
