@@ -126,13 +126,15 @@ class TestPut:
         assert run.task("lexicon") == ("failed", 1), run.output
         assert f"Allow polly:{operation}" in run.output
 
-    def test_throttled_goes_on(self, emulator: RunningEmulator, polly: Any, run_dag: RunDag) -> None:
+    def test_throttled_requests_are_repeated(
+        self, emulator: RunningEmulator, polly: Any, run_dag: RunDag
+    ) -> None:
         emulator.faults.add(PUT, times=1, error="ThrottlingException")
-        assert run_dag(put_dag(content=CONTENT)).task("it") == ("success", 1)
+        assert run_dag(put_dag(content=CONTENT)).task("lexicon") == ("success", 1)
 
 
 class TestSources:
-    def test_template_file(
+    def test_content_can_be_a_template_file(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, tmp_path: Path
     ) -> None:
         (tmp_path / "it.pls").write_text(CONTENT.replace("King's", "{{ dag.dag_id }}'s"))
@@ -141,7 +143,7 @@ class TestSources:
         assert f"{run.dag_id}'s Cross" in polly.get_lexicon(Name=NAME)["Lexicon"]["Content"]
 
     @pytest.mark.parametrize("kind", ["path", "url", "object storage path"])
-    def test_file_of_the_worker_which_is_no_template(
+    def test_content_path_reads_a_file_without_rendering_it(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, tmp_path: Path, kind: str
     ) -> None:
         content = CONTENT.replace("King's", "{{ ds }}'s")
@@ -156,13 +158,15 @@ class TestSources:
         assert run.task("lexicon") == ("success", 1), run.output
         assert polly.get_lexicon(Name=NAME)["Lexicon"]["Content"] == content
 
-    def test_object_in_s3(self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, s3: Any) -> None:
-        s3.put_object(Bucket=emulator.bucket, Key="lexicons/it.pls", Body=CONTENT.encode())
+    def test_content_path_reads_an_object_in_s3(
+        self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, s3: Any
+    ) -> None:
+        s3.put_object(Bucket=emulator.bucket, Key="lexicons/lexicon.pls", Body=CONTENT.encode())
         run = run_dag(put_dag(content_path=f"s3://{emulator.bucket}/lexicons/{{{{ task.task_id }}}}.pls"))
         assert run.task("lexicon") == ("success", 1), run.output
         assert polly.get_lexicon(Name=NAME)["Lexicon"]["Content"] == CONTENT
 
-    def test_object_in_s3_by_another_connection(
+    def test_content_path_reads_s3_with_the_connection_in_the_path(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, s3: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_READER", emulator.airflow_connection())
@@ -191,7 +195,7 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 class TestInvalidContent:
     @pytest.mark.parametrize(("given", "words"), INVALID.values(), ids=INVALID)
-    def test_fails_without_retries_and_sends_nothing_that_is_accepted(
+    def test_fails_without_retries_and_stores_nothing(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag, given: dict[str, Any], words: list[str]
     ) -> None:
         if "content_path" in given:
@@ -206,7 +210,7 @@ class TestInvalidContent:
         ("data", "words"),
         [(CONTENT.encode("utf-16"), "is not UTF-8"), (b"x" * 160_001, "longer than 160,000 bytes")],
     )
-    def test_file(
+    def test_in_a_file_fails_with_the_reason(
         self,
         emulator: RunningEmulator,
         polly: Any,

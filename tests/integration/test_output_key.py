@@ -47,11 +47,11 @@ LEXICON = (
     '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa" '
     'xml:lang="en-GB"><lexeme><grapheme>zebra</grapheme><alias>{alias}</alias></lexeme></lexicon>'
 )
+
 pytestmark = pytest.mark.usefixtures("short_waits")
 
-
 CALLS = ["HeadObject", "HeadObject", "HeadObject", "CopyObject", "DeleteObject"]
-"""What one run asks of S3. The first request looks for the object before the start."""
+"""The S3 requests of one run, in order. The first request looks for the object before the start."""
 FIRST_AFTER_SYNTHESIS = 2
 COPY = CALLS.index("CopyObject") + 1
 

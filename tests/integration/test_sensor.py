@@ -125,7 +125,7 @@ class TestSilentFail:
 
 @each_mode
 class TestRetries:
-    def test_succeed_after_refused_credentials(
+    def test_succeed_after_rejected_credentials(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
@@ -162,7 +162,7 @@ class TestDefaultDeferrable:
 
 
 @each_mode
-class TestMapped:
+class TestMappedSensor:
     def test_waits_for_each_synthesis_task_of_a_mapped_start(
         self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:

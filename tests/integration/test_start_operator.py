@@ -77,7 +77,7 @@ class TestModes:
             run_dag(start_dag(emulator, **mode)).xcoms("start")["return_value"]
             for mode in (NO_WAIT, IN_WORKER, DEFERRED)
         ]
-        # dag.test() hands a resumed task the event alone, without what the deferral gave it for later.
+        # dag.test() gives a resumed task only the event, without the arguments of the deferral.
         own = {"TaskId", "CreationTime", "OutputUri", "OutputS3Uri", "RequestDigest"}
         shared = [{key: value[key] for key in value if key not in own} for value in values]
         assert shared[1] == shared[2]

@@ -61,7 +61,7 @@ def clean_bucket(speaking_emulator: RunningEmulator, s3: Any) -> str:
     return speaking_emulator.bucket
 
 
-class TestS3:
+class TestS3Output:
     def test_gets_the_complete_audio(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
@@ -151,7 +151,7 @@ class TestS3:
         assert speaking_emulator.counters.calls(SPEAK) == 1
 
 
-class TestFile:
+class TestFileOutput:
     def test_gets_the_complete_audio(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
     ) -> None:
@@ -214,7 +214,7 @@ class TestFailedRequest:
         assert run.task("speak") == ("failed", 1)
         assert sum(speaking_emulator.counters.snapshot()[SPEAK].values()) == 1
 
-    def test_denied_fails_without_retries_and_names_the_permission(
+    def test_when_denied_fails_without_retries_and_names_the_permission(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         speaking_emulator.faults.deny(SPEAK)

@@ -73,11 +73,12 @@ async def test_many_waits_share_one_poller(
         silent_emulator.faults.add("*", times=2, drop="before")
     earlier = pollers()
 
-    async def pollers_meanwhile() -> list[poller.StatusPoller]:
+    waits = asyncio.gather(*map(wait_for, started))
+    shared: list[poller.StatusPoller] = []
+    while not waits.done():
         await asyncio.sleep(0.5)
-        return [one for one in pollers() if one not in earlier]
-
-    ended, shared = await asyncio.gather(asyncio.gather(*map(wait_for, started)), pollers_meanwhile())
+        shared += [one for one in pollers() if one not in earlier and one not in shared]
+    ended = await waits
     assert [task["TaskId"] for task in ended] == started
     assert {task["TaskStatus"] for task in ended} == {"completed"}
     assert len(shared) == 1

@@ -98,7 +98,7 @@ class TestCheckVoice:
         assert "Nicole, Russell" in run.output
         assert speaking_emulator.counters.calls("SynthesizeSpeech") == 1
 
-    def test_names_the_missing_permission(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_denied_request_names_the_permission(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         emulator.faults.deny(DESCRIBE)
         run = run_dag(checking_dag(emulator))
         assert run.task("start") == ("failed", 1), run.output

@@ -55,7 +55,7 @@ def test_a_killed_emulator_finishes_its_tasks_after_its_restart(tmp_path: Path) 
         ]
         deadline = time.monotonic() + 300
         while list(statuses(polly).values()).count("completed") < TASKS / 10 and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.1)
         process.kill()
         process.wait()
     with emulator(*arguments) as (_, polly, s3):
@@ -65,7 +65,7 @@ def test_a_killed_emulator_finishes_its_tasks_after_its_restart(tmp_path: Path) 
         assert set(before.values()) != {"completed"}
         deadline = time.monotonic() + 300
         while set(statuses(polly).values()) != {"completed"} and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.1)
         assert statuses(polly) == dict.fromkeys(started, "completed")
         objects = s3.list_objects_v2(Bucket="audio")["Contents"]
         assert {each["Key"] for each in objects} == {f"{task_id}.mulaw" for task_id in started}
@@ -92,7 +92,7 @@ def test_a_bucket_and_an_advanced_clock_are_kept_after_a_kill(tmp_path: Path) ->
     with emulator(*arguments) as (_, polly, s3):
         deadline = time.monotonic() + 60
         while statuses(polly)[task_id] in ("scheduled", "inProgress") and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.1)
         assert statuses(polly) == {task_id: "completed"}
         assert s3.list_objects_v2(Bucket="mine")["Contents"][0]["Key"] == f"{task_id}.mulaw"
 
