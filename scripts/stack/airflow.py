@@ -169,9 +169,20 @@ class AirflowStack:
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Wait until a DAG is known, start a run of it, and give the run's id."""
         self.wait_for_dag(dag_id)
-        run_id = f"stack-{uuid.uuid4().hex[:12]}"
+        run_id = _new_run_id()
         self.metadata.trigger(dag_id, run_id, conf or {})
         return run_id
+
+    def trigger_all(self, confs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Wait until several DAGs are known, start a run of each, and give the runs' ids by the DAGs'.
+
+        :param confs: the run's conf by the DAG's id.
+        """
+        run_ids = {dag_id: _new_run_id() for dag_id in confs}
+        for dag_id in run_ids:
+            self.wait_for_dag(dag_id)
+        self.metadata.trigger_all(run_ids, confs)
+        return run_ids
 
     def wait_for_started_run(self, dag_id: str, timeout: float = 60) -> str:
         """Wait until Airflow itself has started the first run of a DAG, and give the run's id."""
@@ -280,6 +291,10 @@ class AirflowStack:
         with undisturbed():
             for component in self.components.values():
                 component.kill()
+
+
+def _new_run_id() -> str:
+    return f"stack-{uuid.uuid4().hex[:12]}"
 
 
 def _free_port() -> int:

@@ -31,6 +31,13 @@ class Metadata(Protocol):
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Start a DAG run."""
 
+    def trigger_all(self, run_ids: Mapping[str, str], confs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Start a run of each of several DAGs.
+
+        :param run_ids: the run's id by the DAG's.
+        :param confs: the run's conf by the DAG's id.
+        """
+
     def run_ids(self, dag_id: str) -> list[str]:
         """List the ids of a DAG's runs, whoever started them."""
 
@@ -43,8 +50,9 @@ class Metadata(Protocol):
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
         """Give every XCom of a task instance by its key."""
 
-    def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
-        """Store a connection in the metadata database.
+    def add_connections(self, connections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store connections in the metadata database.
 
-        :param fields: conn_type, host, login, password, extra (a mapping) and so on.
+        :param connections: the fields of each by its id: conn_type, host, login, password, extra (a mapping)
+            and so on.
         """

@@ -73,6 +73,11 @@ class RestMetadata:
             else:
                 return
 
+    def trigger_all(self, run_ids: Mapping[str, str], confs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Start a run of each of several DAGs."""
+        for dag_id, run_id in run_ids.items():
+            self.trigger(dag_id, run_id, confs[dag_id])
+
     def run_ids(self, dag_id: str) -> list[str]:
         """List the ids of a DAG's runs, whoever started them."""
         return [run["dag_run_id"] for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")]
@@ -98,12 +103,13 @@ class RestMetadata:
             for entry in self._pages(entries, "xcom_entries", which)
         }
 
-    def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
-        """Store a connection in the metadata database."""
-        body = {"connection_id": connection_id, **fields}
-        if isinstance(body.get("extra"), Mapping):
-            body["extra"] = json.dumps(body["extra"])
-        self._request("POST", "/connections", body)
+    def add_connections(self, connections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store connections in the metadata database."""
+        for connection_id, fields in connections.items():
+            body = {"connection_id": connection_id, **fields}
+            if isinstance(body.get("extra"), Mapping):
+                body["extra"] = json.dumps(body["extra"])
+            self._request("POST", "/connections", body)
 
     def close(self) -> None:
         """Close the connections to the API server."""

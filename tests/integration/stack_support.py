@@ -59,7 +59,7 @@ def polly_stack(
         told.update((env(endpoint_url) if callable(env) else env) or {})
         with AirflowStack(home=home, dags_folder=dags_folder, env=told) as airflow:
             if connection_in_database:
-                airflow.metadata.add_connection("aws_default", json.loads(connection))
+                airflow.metadata.add_connections({"aws_default": json.loads(connection)})
             yield PollyStack(airflow, endpoint_url)
 
 

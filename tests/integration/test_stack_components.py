@@ -47,9 +47,7 @@ class TestComponent:
 
         assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie"
 
-    def test_check_reports_a_process_that_ended_by_itself_with_its_log(
-        self, tmp_path: Path
-    ) -> None:
+    def test_check_reports_a_process_that_ended_by_itself_with_its_log(self, tmp_path: Path) -> None:
         running = component(tmp_path, "raise SystemExit('no database here')")
         running.start()
         assert running.wait(30) == 1

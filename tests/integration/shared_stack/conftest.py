@@ -62,7 +62,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, dags_folder: Path) -> Iterato
         ) as stack,
     ):
         triggerer = stack.airflow.components["triggerer"].process()
-        ids = {dag_id: stack.airflow.trigger(dag_id) for dag_id in dag_ids}
+        ids = stack.airflow.trigger_all({dag_id: {} for dag_id in dag_ids})
         runs = Runs(stack.airflow, stack.endpoint_url, ids, triggerer, metrics, lineage_file)
         runs.states = stack.airflow.wait_for_runs(ids, timeout=400, on_change=runs.note)
         yield runs

@@ -1,0 +1,1 @@
+"""Tests of deferred waits on one real Airflow, between emulators that fail in different ways."""

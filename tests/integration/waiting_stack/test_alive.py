@@ -1,0 +1,96 @@
+"""What a deferred wait lives through on a real triggerer, and what ends it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.waiting_stack.world import SLOW, UNLISTED
+
+if TYPE_CHECKING:
+    from scripts.stack.metadata import TaskInstance
+    from tests.integration.waiting_stack.world import World
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "a server's error": {"error": "ServiceFailureException"},
+    "throttling": {"error": "ThrottlingException", "times": 9},
+    "no answer in time": {"delay_seconds": 3},
+    "a dropped connection": {"drop": "before"},
+    "half an answer": {"cut": True},
+    "expired credentials": {"error": "ExpiredTokenException"},
+}
+GOES_ON = "Cannot see synthesis task {} now; the wait goes on: "
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def ids(world: World) -> dict[str, str]:
+    return world.ids["alive"]
+
+
+@pytest.fixture(scope="module")
+def ended(world: World, ids: dict[str, str]) -> dict[str, TaskInstance]:
+    """The task instances after all troubles, one after the other, and the end of the synthesis tasks."""
+    troubled = world.emulators["troubled"]
+
+    def times_told() -> int:
+        return world.trigger_log("alive", "troubled").count(GOES_ON.format(ids["troubled"]))
+
+    world.wait_until_seen("alive", {name: ids[name] for name in ("troubled", *UNLISTED)})
+    for fault in TROUBLES.values():
+        before = times_told()
+        troubled.ask("faults", **{"operation": "GetSpeechSynthesisTask", "times": 1, **fault})
+        deadline = time.monotonic() + 120
+        while times_told() == before:
+            assert time.monotonic() < deadline, (fault, world.trigger_log("alive", "troubled"))
+            time.sleep(0.2)
+        # A trouble that lasts is told once, so each one begins after a check that went well.
+        went_well = troubled.calls("GetSpeechSynthesisTask", "ok")
+        while troubled.calls("GetSpeechSynthesisTask", "ok") < went_well + 2:
+            assert time.monotonic() < deadline, (fault, world.trigger_log("alive", "troubled"))
+            time.sleep(0.2)
+    for name in ("troubled", "denied", "unlisted"):
+        world.emulators[name].end_synthesis()
+    world.airflow.wait_for_run("alive", world.run_ids["alive"], timeout=SLOW)
+    return world.task_instances("alive")
+
+
+def test_trouble_does_not_end_a_wait(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
+) -> None:
+    log = world.trigger_log("alive", "troubled")
+
+    assert ended["troubled"].state == "success", log
+    assert log.count(GOES_ON.format(ids["troubled"])) == len(TROUBLES)
+    assert world.xcoms("alive", "troubled")["TaskStatus"] == "completed"
+
+
+def test_name_that_does_not_resolve_ends_a_wait_at_its_deadline(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
+) -> None:
+    assert GOES_ON.format(ids["lost"]) in world.trigger_log("alive", "lost")
+    assert ended["lost"].state == "failed"
+    assert "AirflowSensorTimeout" in world.task_log("alive", "lost")
+
+
+def test_access_denied_on_get_ends_its_own_wait(world: World, ended: dict[str, TaskInstance]) -> None:
+    assert (ended["denied"].state, ended["denied"].try_number) == ("failed", 1)
+    assert "polly:GetSpeechSynthesisTask" in world.task_log("alive", "denied")
+
+
+def test_denied_lists_are_replaced_by_get(world: World, ended: dict[str, TaskInstance]) -> None:
+    assert {ended[name].state for name in UNLISTED} == {"success"}
+    unlisted = world.emulators["unlisted"]
+    assert unlisted.calls("ListSpeechSynthesisTasks", "AccessDeniedException") == 1
+    assert unlisted.calls("GetSpeechSynthesisTask", "ok") >= 2 * len(UNLISTED)
+
+
+def test_each_wait_logs_its_own_troubles_only(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
+) -> None:
+    for task_id in ended:
+        others = {ids[name] for name in ids if name != task_id}
+        assert not [other for other in others if other in world.trigger_log("alive", task_id)], task_id

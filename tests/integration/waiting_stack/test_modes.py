@@ -1,0 +1,134 @@
+"""The deferred column of the table of modes on a real triggerer, by two connections at once."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from scripts.stack.settings import AIRFLOW_MAJOR
+from tests.integration.waiting_stack.world import REASON, SECOND_REGION, SLOW
+
+if TYPE_CHECKING:
+    from scripts.stack.airflow import AirflowStack
+    from scripts.stack.metadata import TaskInstance
+    from tests.integration.waiting_stack.world import World
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+
+
+def assert_logs_only_own_lines(world: World, dag_id: str, ids: dict[str, str]) -> None:
+    """Each wait says what became of its own synthesis task, and of no other."""
+    for task_id, synthesis_task_id in ids.items():
+        told = set(re.findall(r"Synthesis task (\S+) is ", world.trigger_log(dag_id, task_id)))
+        assert told == {synthesis_task_id}, task_id
+
+
+@pytest.fixture(scope="module")
+def ids(world: World) -> dict[str, str]:
+    """The synthesis tasks that were started elsewhere, by the Airflow task that takes them."""
+    return world.ids["each_end"]
+
+
+@pytest.fixture(scope="module")
+def ended(world: World, ids: dict[str, str]) -> dict[str, TaskInstance]:
+    """The task instances after the synthesis tasks have ended."""
+    airflow, run_id = world.airflow, world.run_ids["each_end"]
+    that_end = {task_id: ids[task_id] for task_id in ids.keys() - {"sensor_unknown", "sensor_late"}}
+    world.wait_until_seen("each_end", that_end)
+    for task_id in ("start_completed", "start_failed"):
+        airflow.wait_for_task("each_end", run_id, task_id, "deferred", timeout=SLOW)
+    airflow.wait_for_task("each_end", run_id, "sensor_late", "failed", timeout=SLOW)
+    world.emulators["first"].end_synthesis()
+    world.emulators["second"].end_synthesis()
+    airflow.wait_for_run("each_end", run_id, timeout=SLOW)
+    return world.task_instances("each_end")
+
+
+@pytest.mark.parametrize("task_id", ["start_completed", "get_completed", "sensor_completed"])
+def test_wait_for_a_completed_task_succeeds_and_pushes_it(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str], task_id: str
+) -> None:
+    assert ended[task_id].state == "success", world.task_log("each_end", task_id)
+    pushed = world.xcoms("each_end", task_id)
+    assert pushed["TaskStatus"] == "completed"
+    assert pushed["TaskId"] == ids.get(task_id, pushed["TaskId"])
+    assert pushed["OutputUri"].startswith("https://s3.us-east-1.amazonaws.com/")
+
+
+@pytest.mark.parametrize(
+    ("task_id", "words"),
+    [
+        ("start_failed", ["PollySynthesisTaskFailedError", REASON]),
+        ("get_failed", ["PollySynthesisTaskFailedFinalError", REASON]),
+        ("sensor_failed", ["PollySynthesisTaskFailedFinalError", REASON]),
+        ("sensor_unknown", ["PollySynthesisTaskNotFoundError", "in us-east-1", "'first' was found"]),
+        ("sensor_late", ["AirflowSensorTimeout", "was inProgress when the timeout passed"]),
+    ],
+)
+def test_wait_that_fails_names_the_reason_and_pushes_nothing(
+    world: World, ended: dict[str, TaskInstance], task_id: str, words: list[str]
+) -> None:
+    assert (ended[task_id].state, ended[task_id].try_number) == ("failed", 1)
+    log = world.task_log("each_end", task_id)
+    for word in words:
+        assert word in log
+    pushed = world.xcoms("each_end", task_id)
+    assert [key for key in pushed if not key.startswith("_link_")] == []
+
+
+def test_throttled_wait_on_a_second_connection_succeeds_in_its_region(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
+) -> None:
+    assert ended["sensor_throttled"].state == "success"
+    pushed = world.xcoms("each_end", "sensor_throttled")
+    assert pushed["TaskId"] == ids["sensor_throttled"]
+    assert pushed["OutputUri"].startswith(f"https://s3.{SECOND_REGION}.amazonaws.com/")
+
+
+def test_each_wait_logs_its_own_synthesis_task_only(
+    world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
+) -> None:
+    seen = {task_id: ids[task_id] for task_id in ids if task_id != "sensor_unknown"}
+    assert_logs_only_own_lines(world, "each_end", seen)
+
+
+def test_waits_outlive_the_triggerer_and_one_marked_failed_says_what_runs_on(
+    world: World, ended: dict[str, TaskInstance]
+) -> None:
+    airflow, first, second = world.airflow, world.emulators["first"], world.emulators["second"]
+    ids = {"get": first.seed(), "sensor": second.seed(region=SECOND_REGION), "marked": first.seed()}
+    run_id = airflow.trigger("outlive", ids)
+    world.run_ids["outlive"] = run_id
+    world.wait_until_seen("outlive", ids)
+    airflow.wait_for_task("outlive", run_id, "start", "deferred", timeout=SLOW)
+
+    if AIRFLOW_MAJOR >= 3:
+        mark_failed(airflow, "outlive", run_id, "marked")
+        world.wait_for_line("outlive", "marked", f"{ids['marked']} runs on and is billed")
+    airflow.kill("triggerer", signal.SIGKILL)
+    assert airflow.components["triggerer"].members() == []
+    airflow.start("triggerer")
+    first.end_synthesis()
+    second.end_synthesis()
+    airflow.wait_for_run("outlive", run_id, timeout=SLOW)
+
+    states = {task_id: task.state for task_id, task in world.task_instances("outlive").items()}
+    marked = "failed" if AIRFLOW_MAJOR >= 3 else "success"
+    assert states == {"start": "success", "get": "success", "sensor": "success", "marked": marked}
+    for task_id in ("start", "get", "sensor"):
+        assert world.xcoms("outlive", task_id)["TaskStatus"] == "completed"
+    assert_logs_only_own_lines(world, "outlive", {task_id: ids[task_id] for task_id in ("get", "sensor")})
+
+
+def mark_failed(airflow: AirflowStack, dag_id: str, run_id: str, task_id: str) -> None:
+    with httpx.Client(base_url=airflow.base_url, timeout=60, trust_env=False) as client:
+        token = client.get("/auth/token").raise_for_status().json()["access_token"]
+        client.patch(
+            f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}",
+            json={"new_state": "failed"},
+            headers={"Authorization": f"Bearer {token}"},
+        ).raise_for_status()
