@@ -1,6 +1,8 @@
 # SPEECH=0 leaves the `speech` extra out: the emulator then hums instead of speaking.
 SPEECH ?= 1
 PYTEST_ARGS ?=
+# Test processes; one more than the two cores of CI, since a test of a real Airflow mostly waits for it.
+WORKERS ?= 3
 BENCH_ARGS ?=
 # As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
 export UV_SYSTEM_CERTS ?= true
@@ -9,6 +11,7 @@ speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
 bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
 between := test-3.0 test-3.1 test-3.2
+in_parallel = -n $(WORKERS) --dist loadgroup --durations 15 $(PYTEST_ARGS)
 units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help
@@ -27,36 +30,34 @@ demo-ui: ## The same, then leave Airflow's UI and the emulator up until Ctrl-C
 	@$(bin)/python -m scripts.demo --ui
 
 test: lint ## Lint, types, unit and integration tests on the newest Airflow (SPEECH=0: without real voices)
-	$(bin)/python -m pytest tests/unit $(PYTEST_ARGS)
-	$(bin)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(bin)/python -m pytest tests/unit tests/integration $(in_parallel)
 
 test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
-	$(bin-2.11)/python -m pytest tests/unit $(PYTEST_ARGS)
-	$(bin-2.11)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(bin-2.11)/python -m pytest tests/unit tests/integration $(in_parallel)
 
 test-3.0: ## Unit tests and a real Airflow on Airflow 3.0; so test-3.1 and test-3.2
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
-	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(PYTEST_ARGS)
+	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel)
 
 test-python-3.12: ## Import and unit tests with Python 3.12; so test-python-3.13
 $(units-with): test-python-%:
 	@python=$$(scripts/find_python.sh $*) && PYTHON=$$python scripts/bootstrap.sh .venv-python-$* $(speech)
 	.venv-python-$*/bin/python -m scripts.import_all
-	.venv-python-$*/bin/python -m pytest tests/unit $(PYTEST_ARGS)
+	.venv-python-$*/bin/python -m pytest tests/unit $(in_parallel)
 
 test-lowest: ## Unit tests and example DAGs on the lowest declared versions of the direct dependencies
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-lowest --no-group airflow-3-3 --group lowest $(speech)
 	.venv-lowest/bin/python -m scripts.check_lowest
-	.venv-lowest/bin/python -m pytest tests/unit tests/integration/test_example_dags.py $(PYTEST_ARGS)
+	.venv-lowest/bin/python -m pytest tests/unit tests/integration/test_example_dags.py $(in_parallel)
 
 test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that it takes
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
 	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
 
 test-wheel: ## Unit and integration tests against the built wheel, the source out of reach
-	PYTEST_ARGS='$(PYTEST_ARGS)' scripts/test_wheel.sh $(speech)
+	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
 
 docs: ## Build the documentation in docs/_build/html
 	@scripts/bootstrap.sh .venv-docs --no-default-groups --group docs --group airflow-3-3 --extra emulator

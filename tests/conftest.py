@@ -37,6 +37,15 @@ if version("apache-airflow").startswith("2."):
         ProvidersManager()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a real Airflow in one process: those of a ``_stack`` folder, or of a module."""
+    for item in items:
+        if item.get_closest_marker("stack"):
+            folder = item.path.parent.name
+            item.add_marker(pytest.mark.xdist_group(folder if folder.endswith("_stack") else item.path.stem))
+
+
 @pytest.fixture(autouse=True)
 def _isolated_aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the credentials, profiles, regions and connections of the machine from each test."""
