@@ -79,15 +79,15 @@ class TestOperations:
         assert list(PollyHook().list_speech_synthesis_tasks()) == []
         assert wire.requests[0].query == {"MaxResults": ["100"]}
 
-    @pytest.mark.parametrize("trouble", ["5xx", "dropped", "throttled"])
-    def test_start_is_sent_once_and_never_repeated_after_an_error(self, wire: Wire, trouble: str) -> None:
+    @pytest.mark.parametrize("failure", ["5xx", "dropped", "throttled"])
+    def test_start_is_sent_once_and_never_repeated_after_an_error(self, wire: Wire, failure: str) -> None:
         """Repeating a start whose response was lost would be billed again."""
-        troubles: dict[str, Answer] = {
+        failures: dict[str, Answer] = {
             "5xx": Refusal("ServiceFailureException", 500),
             "dropped": ConnectionClosedError(endpoint_url="polly"),
             "throttled": Refusal("ThrottlingException"),
         }
-        wire.answer = lambda _: troubles[trouble]
+        wire.answer = lambda _: failures[failure]
         with pytest.raises((ClientError, ConnectionClosedError)):
             PollyHook().start_speech_synthesis_task(REQUEST)
         assert len(wire.requests) == 1
