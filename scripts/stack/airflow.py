@@ -45,8 +45,8 @@ class AirflowStack:
     :param dags_folder: where DAG files lie.
     :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``. None of the
         caller's own variables that configure Airflow or AWS is passed on.
-    :param executor: Airflow's name of it; by default LocalExecutor, or on Airflow 2 with SQLite the only
-        one it allows there, SequentialExecutor.
+    :param executor: Airflow's name of it; by default LocalExecutor, on Airflow 2 with SQLite for one task at
+        a time.
     :param database_url: SQLAlchemy's URL of an empty database; by default SQLite in the home.
     :param parallelism: how many tasks may run at once.
     :param startup_timeout: seconds for all components together to become healthy.
@@ -80,7 +80,7 @@ class AirflowStack:
         )
         self.metadata: RestMetadata | DatabaseMetadata
         if AIRFLOW_MAJOR >= 3:
-            self.metadata = RestMetadata(self.base_url)
+            self.metadata = RestMetadata(self.base_url, database_url)
             names = ["api-server", "scheduler", "dag-processor", "triggerer"]
         else:
             self.metadata = DatabaseMetadata(database_url, self.environment)

@@ -11,10 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import sqlalchemy
-
 from scripts.stack.errors import StackError
-from scripts.stack.metadata import TaskInstance
+from scripts.stack.states import RunStates
 
 _JOB_TYPES = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob"}
 _HEALTHY_FOR = timedelta(seconds=30)
@@ -29,7 +27,7 @@ for command in json.loads(sys.argv[1]):
 """
 
 
-class DatabaseMetadata:
+class DatabaseMetadata(RunStates):
     """A reader of the database of one stack.
 
     :param database_url: SQLAlchemy's URL of the metadata database.
@@ -37,7 +35,7 @@ class DatabaseMetadata:
     """
 
     def __init__(self, database_url: str, environment: Mapping[str, str]) -> None:
-        self._engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.pool.NullPool)
+        super().__init__(database_url)
         self._environment = environment
 
     def heartbeat(self, component: str) -> datetime | None:
@@ -72,33 +70,6 @@ class DatabaseMetadata:
             )
         )
 
-    def run_ids(self, dag_id: str) -> list[str]:
-        """List the ids of a DAG's runs, whoever started them."""
-        return [
-            row[0] for row in self._select("SELECT run_id FROM dag_run WHERE dag_id = :dag_id", dag_id=dag_id)
-        ]
-
-    def run_state(self, dag_id: str, run_id: str) -> str:
-        """Give the state of a DAG run: queued, running, success or failed."""
-        rows = self._select(
-            "SELECT state FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id",
-            dag_id=dag_id,
-            run_id=run_id,
-        )
-        if not rows:
-            raise StackError(f"There is no run {run_id} of {dag_id}.")
-        return str(rows[0][0])
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """List the task instances of a DAG run."""
-        rows = self._select(
-            "SELECT task_id, map_index, state, try_number FROM task_instance "
-            "WHERE dag_id = :dag_id AND run_id = :run_id",
-            dag_id=dag_id,
-            run_id=run_id,
-        )
-        return [TaskInstance(*row) for row in rows]
-
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
         """Give every XCom of a task instance by its key."""
         rows = self._select(
@@ -119,14 +90,6 @@ class DatabaseMetadata:
                 for connection_id, fields in connections.items()
             )
         )
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    def _select(self, statement: str, **values: object) -> list[Any]:
-        with self._engine.connect() as connection:
-            return list(connection.execute(sqlalchemy.text(statement), values))
 
     def _airflow(self, *commands: Sequence[str]) -> None:
         """Run commands of `airflow` in one process: importing it takes seconds."""

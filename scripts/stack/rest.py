@@ -1,4 +1,4 @@
-"""Airflow 3's metadata by its stable REST API."""
+"""Airflow 3's metadata by its stable REST API, but for the states of runs and tasks."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from scripts.stack.metadata import TaskInstance
+from scripts.stack.states import RunStates
 
 _PAGE = 100
 _SECONDS = 30
@@ -16,13 +16,15 @@ _TRIGGER_REPETITIONS = 3
 _BETWEEN_TRIGGERS_SECONDS = 1.0
 
 
-class RestMetadata:
+class RestMetadata(RunStates):
     """A client of the API server of one stack, where everybody is an administrator.
 
     :param base_url: where the API server listens.
+    :param database_url: SQLAlchemy's URL of the metadata database.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, database_url: str) -> None:
+        super().__init__(database_url)
         # A proxy set for the machine must not stand between us and loopback.
         self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
 
@@ -78,22 +80,6 @@ class RestMetadata:
         for dag_id, run_id in run_ids.items():
             self.trigger(dag_id, run_id, confs[dag_id])
 
-    def run_ids(self, dag_id: str) -> list[str]:
-        """List the ids of a DAG's runs, whoever started them."""
-        return [run["dag_run_id"] for run in self._pages(f"/dags/{dag_id}/dagRuns", "dag_runs")]
-
-    def run_state(self, dag_id: str, run_id: str) -> str:
-        """Give the state of a DAG run: queued, running, success or failed."""
-        state: str = self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
-        return state
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """List the task instances of a DAG run."""
-        return [
-            TaskInstance(task["task_id"], task["map_index"], task["state"], task["try_number"])
-            for task in self._pages(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
-        ]
-
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
         """Give every XCom of a task instance by its key."""
         entries = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
@@ -112,8 +98,9 @@ class RestMetadata:
             self._request("POST", "/connections", body)
 
     def close(self) -> None:
-        """Close the connections to the API server."""
+        """Close the connections to the API server and the database."""
         self._http.close()
+        super().close()
 
     def _request(
         self,

@@ -17,6 +17,9 @@ AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[
 # DAG files do not change under a stack, and parsing them again costs more than running them.
 _REPARSE_SECONDS = "3600"
 _AIRFLOW_2 = {"AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS}
+# Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow anew for each task.
+# LocalExecutor, for one task at a time, forks instead. Airflow's own tests set this too.
+_LOCAL_WITH_SQLITE = {"_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1"}
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
 
 
@@ -58,13 +61,12 @@ def environment(
 
 
 def _common(dags_folder: Path, database_url: str, executor: str | None, parallelism: int) -> dict[str, str]:
-    if executor is None:
-        sequential = AIRFLOW_MAJOR < 3 and database_url.startswith("sqlite")
-        executor = "SequentialExecutor" if sequential else "LocalExecutor"
+    sequential = executor is None and AIRFLOW_MAJOR < 3 and database_url.startswith("sqlite")
     return {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
-        "AIRFLOW__CORE__EXECUTOR": executor,
-        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
+        "AIRFLOW__CORE__EXECUTOR": executor or "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "1" if sequential else str(parallelism),
+        **(_LOCAL_WITH_SQLITE if sequential else {}),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         # The default looks the name up, which hangs where there is no DNS.
