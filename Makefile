@@ -11,7 +11,7 @@ speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
 bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
 between := test-3.0 test-3.1 test-3.2
-in_parallel = -n $(WORKERS) --dist loadgroup --durations 15 $(PYTEST_ARGS)
+in_parallel = -n $(WORKERS) --durations 15 $(PYTEST_ARGS)
 units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help

@@ -91,6 +91,9 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
     arguments = ("--bucket", BUCKET, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
     with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
         env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
+        if stay:
+            # Airflow's own default: who stays may edit the examples.
+            env["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "30"
         with AirflowStack(home=home, dags_folder=EXAMPLES, env=env) as stack:
             narrator.say(f"Airflow {', '.join(stack.components)} are up; running {DAG_ID}")
             run_id = stack.trigger(DAG_ID)

@@ -8,12 +8,16 @@ import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xdist.remote import Producer
 
 # Airflow reads its configuration while it is imported, so before any test module is.
 _home = tempfile.mkdtemp(prefix="airflow-polly-tests-")
@@ -37,13 +41,22 @@ if version("apache-airflow").startswith("2."):
         ProvidersManager()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a real Airflow in one process: those of a ``_stack`` folder, or of a module."""
-    for item in items:
-        if item.get_closest_marker("stack"):
-            folder = item.path.parent.name
-            item.add_marker(pytest.mark.xdist_group(folder if folder.endswith("_stack") else item.path.stem))
+class SharedStackScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+    """Give each test to whichever process is free, but tests that share a real Airflow to the same one.
+
+    Those are the tests of a folder ``…_stack``, or of a module ``test_stack_…``; they come first.
+    (``--dist loadgroup`` would take marks, but has no effect with pytest 9.2: pytest-xdist issue 1386.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = PurePosixPath(nodeid.partition("::")[0])
+        if module.parent.name.endswith("_stack"):
+            return str(module.parent)
+        return str(module) if module.name.startswith("test_stack_") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedStackScheduling:
+    return SharedStackScheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
