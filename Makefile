@@ -12,6 +12,7 @@ bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
 between := test-3.0 test-3.1 test-3.2
 in_parallel = -n $(WORKERS) --durations 15 $(PYTEST_ARGS)
+random_order := --random-order --random-order-seed $(shell date +%s)
 units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help
@@ -35,11 +36,11 @@ test: lint ## Lint, types, unit and integration tests on the newest Airflow (SPE
 test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
 	$(bin-2.11)/python -m pytest tests/unit tests/integration $(in_parallel)
 
-test-3.0: ## Unit tests and a real Airflow on Airflow 3.0; so test-3.1 and test-3.2
+test-3.0: ## Unit tests in random order and a real Airflow 3.0; so test-3.1 and test-3.2
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
-	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel)
+	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel) $(random_order)
 
 test-python-3.12: ## Import and unit tests with Python 3.12; so test-python-3.13
 $(units-with): test-python-%:
@@ -56,7 +57,7 @@ test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
 	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
 
-test-wheel: ## Unit and integration tests against the built wheel, the source out of reach
+test-wheel: ## Unit and integration tests against the built wheel, and their coverage
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
 
 docs: ## Build the documentation in docs/_build/html

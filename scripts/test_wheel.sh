@@ -1,5 +1,6 @@
 #!/bin/sh
-# Build the wheel, install it, and run the tests where the package's source cannot be imported:
+# Build the wheel, install it, and run the tests where the package's source cannot be imported; fail if they
+# cover less of it than pyproject.toml demands:
 # scripts/test_wheel.sh [arguments for `uv sync`]
 #
 # PYTEST_ARGS go to pytest.
@@ -32,4 +33,4 @@ trap 'exit 130' INT
 git ls-files -z -- . ':!airflow_polly_provider' | tar --null -T - -cf - | tar -C "$elsewhere" -xf -
 cd "$elsewhere"
 "$python" -m scripts.import_all
-"$python" -m pytest tests/unit tests/integration -m "not stack" ${PYTEST_ARGS:-}
+"$python" -m pytest tests/unit tests/integration -m "not stack" --cov --cov-report=term:skip-covered ${PYTEST_ARGS:-}
