@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -57,10 +58,17 @@ def airflow_database() -> None:
     # In this process, where Airflow is imported already: the command line takes three times as long.
     from airflow.utils.db import upgradedb
 
-    with warnings.catch_warnings():
-        # Airflow's own, about its own tables.
-        warnings.simplefilter("ignore")
-        upgradedb()
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        with warnings.catch_warnings():
+            # Airflow's own, about its own tables.
+            warnings.simplefilter("ignore")
+            upgradedb()
+    finally:
+        # The migrations of Airflow 2.11 let the root logger pass warnings only.
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")
