@@ -1,8 +1,8 @@
 # SPEECH=0 leaves the `speech` extra out: the emulator then hums instead of speaking.
 SPEECH ?= 1
 PYTEST_ARGS ?=
-# Test processes; one more than the two cores of CI, since a test of a real Airflow mostly waits for it.
-WORKERS ?= 3
+# Test processes, one for each core of CI: each more takes 15 seconds of CPU to import Airflow and its API server.
+WORKERS ?= 2
 BENCH_ARGS ?=
 # As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
 export UV_SYSTEM_CERTS ?= true
