@@ -1,7 +1,7 @@
 # SPEECH=0 leaves the `speech` extra out: the emulator then hums instead of speaking.
 SPEECH ?= 1
 PYTEST_ARGS ?=
-# Test processes, one for each core of CI: each more takes 15 seconds of CPU to import Airflow and its API server.
+# Test processes, one for each core of CI: a third saved half a minute of eight, and cost two minutes of CPU.
 WORKERS ?= 2
 BENCH_ARGS ?=
 # As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
@@ -67,7 +67,7 @@ docs: ## Build the documentation in docs/_build/html
 bench-emulator: env ## How much the emulator answers (not a test)
 	$(bin)/python benchmarks/emulator.py
 
-bench-blocking: env ## Ways to make blocking calls from an event loop; five minutes (not a test)
+bench-blocking: env ## Ways to make blocking calls from an event loop; ten minutes (not a test)
 	$(bin)/python -m benchmarks.blocking_calls
 
 bench-waiting: env ## What waiting costs, beside what there is; needs PostgreSQL, an hour (not a test)
