@@ -10,14 +10,17 @@ export UV_SYSTEM_CERTS ?= true
 speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
 bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
-between := test-3.0 test-3.1 test-3.2
+constraints := 2.11.0 3.0.6
+examples-2.11.0 := tests/integration/test_example_dags.py
+examples-3.0.6 := tests/integration/shared_stack
+between := test-3.1 test-3.2
 in_parallel = -n $(WORKERS) --durations 15 $(PYTEST_ARGS)
 random_order := --random-order --random-order-seed $(shell date +%s)
 units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test test-2.11 $(between) $(units-with) test-lowest test-events test-wheel
-.PHONY: docs lint format clean env env-2.11 bench-emulator bench-blocking bench-waiting bench-faults
+.PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-wheel
+.PHONY: docs lint format clean env env-2.11 env-celery bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-commands
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +39,12 @@ test: lint ## Lint, types, unit and integration tests on the newest Airflow (SPE
 test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
 	$(bin-2.11)/python -m pytest tests/unit tests/integration $(in_parallel)
 
-test-3.0: ## Unit tests in random order and a real Airflow 3.0; so test-3.1 and test-3.2
+test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with what that Airflow's constraints pin
+	.tools/uv/bin/uv pip check --quiet --python .venv-$*/bin/python
+	.venv-$*/bin/python -m scripts.import_all
+	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(in_parallel) $(random_order)
+
+test-3.1: ## Unit tests in random order and a real Airflow 3.1; so test-3.2
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
@@ -56,6 +64,9 @@ test-lowest: ## Unit tests and example DAGs on the lowest declared versions of t
 test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that it takes
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
 	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
+
+test-celery: env-celery ## Many texts on Celery while machines are lost; needs PostgreSQL and Redis servers
+	.venv-celery/bin/python -m pytest tests/integration/test_stack_celery.py -rs $(PYTEST_ARGS)
 
 test-wheel: ## Unit and integration tests against the built wheel, and their coverage
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
@@ -78,9 +89,18 @@ bench-faults: env ## What comes of faults on a real Airflow; an hour and a half 
 	$(bin)/python -m benchmarks.faults --out .build/faults.jsonl $(BENCH_ARGS)
 	$(bin)/python -m benchmarks.faults.report .build/faults.jsonl
 
-lint: env ## Lint, formatting and types
+bench-scale: env-celery ## What many texts cost on Celery, and what lost machines do; half an hour (not a test)
+	.venv-celery/bin/python -m benchmarks.scale $(BENCH_ARGS)
+
+bench-commands: env ## What the package adds to the CPU of `airflow` commands (not a test)
+	@scripts/bootstrap.sh .venv-without --no-install-project --no-group lint
+	@scripts/bootstrap.sh .venv-with --no-editable --no-group lint
+	$(bin)/python -m benchmarks.airflow_commands $(BENCH_ARGS)
+
+lint: env ## Lint, formatting, imports and types
 	$(bin)/ruff check
 	$(bin)/ruff format --check
+	$(bin)/lint-imports
 	$(bin)/mypy
 
 format: env ## Format the code and mend what ruff can mend
@@ -92,6 +112,13 @@ env: ## Build .venv from the lock
 
 env-2.11: ## Build .venv-2.11 from the lock
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-2.11 --no-group airflow-3-3 --group airflow-2-11
+
+env-celery: ## Build .venv-celery from the lock
+	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-celery --no-group airflow-3-3 --no-group lint --group celery
+
+$(addprefix env-,$(constraints)): env-%:
+	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --no-group lint \
+		--group constraints-$(subst .,-,$*)
 
 clean: ## Remove environments, tools, caches and what the demo left
 	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

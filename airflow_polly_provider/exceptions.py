@@ -14,7 +14,7 @@
             ├── PollyInvalidRequestError               the request would be, or was, refused as it stands
             │   ├── PollySsmlError                     also ValueError: SSML cannot be made of what was given
             │   └── PollyLexiconNotFoundError          … for a lexicon that is not in this region
-            ├── PollyInvalidNoticeError                a message is no notice of Polly
+            ├── PollyInvalidNotificationError          not a notification of Polly
             ├── PollyConfigurationError                no region, no permission
             └── PollySynthesisTaskNotFoundError        Polly does not know the id
 
@@ -24,7 +24,7 @@ task resumes.
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow_polly_provider.compat import AirflowException, AirflowFailException
 
 
 class PollyError(AirflowException):
@@ -58,8 +58,8 @@ class PollyInvalidRequestError(PollyFinalError):
     """The request is refused as it stands: by a check before sending, or by Polly."""
 
 
-class PollyInvalidNoticeError(PollyFinalError):
-    """A message is no notice of Polly about a synthesis task."""
+class PollyInvalidNotificationError(PollyFinalError):
+    """A message is not a notification of Polly about a synthesis task."""
 
 
 class PollyLexiconNotFoundError(PollyInvalidRequestError):
@@ -71,7 +71,7 @@ class PollySsmlError(PollyInvalidRequestError, ValueError):
 
 
 class PollyConfigurationError(PollyFinalError):
-    """A region or a permission is missing."""
+    """A region, a permission or a trusted certificate is missing."""
 
 
 class PollySynthesisTaskNotFoundError(PollyFinalError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from airflow import __version__ as airflow_version
-from airflow.providers.common.compat.sdk import conf
 from packaging.version import Version
+
+from airflow_polly_provider.compat import conf
 
 SECTION = "aws_polly"
 

@@ -33,7 +33,7 @@ from asgiref.sync import sync_to_async
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_polly_provider.triggers.blocking import BlockingCalls
+    from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
 WAYS = {
     "to_thread": "`asyncio.to_thread`",
@@ -117,7 +117,7 @@ def connect(name: str, url: str) -> None:
 
 def go(way: str) -> type[BlockingCalls]:
     """Let the poller's calls go a way, and return the class that it uses."""
-    from airflow_polly_provider.triggers.blocking import BlockingCalls
+    from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
     async def to_thread(self: BlockingCalls, function: Any, *args: Any, **kwargs: Any) -> Any:
         return await asyncio.to_thread(function, *args, **kwargs)
@@ -173,7 +173,7 @@ async def wait_beside_hung(connections: int) -> dict[str, float]:
 
 async def request(blocking: type[BlockingCalls]) -> dict[str, float]:
     """Return the requests a second of four connections."""
-    from airflow_polly_provider.triggers.hook_settings import HookSettings
+    from airflow_polly_provider.wait.poller.client import HookSettings
 
     connections = [f"good{number}" for number in range(4)]
     for name in connections:

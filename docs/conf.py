@@ -40,13 +40,13 @@ autodoc_preserve_defaults = True
 autodoc_type_aliases = {
     "Context": "airflow.sdk.Context",
     "Mapping": "collections.abc.Mapping",
-    "OutputFormat": "airflow_polly_provider.operators.polly.OutputFormat",
+    "OutputFormat": "airflow_polly_provider.request.literals.OutputFormat",
     "PokeReturnValue": "airflow.sdk.PokeReturnValue",
-    "Quotas": "airflow_polly_provider.emulator.quotas.Quotas",
-    "SpeechMarkType": "airflow_polly_provider.operators.polly.SpeechMarkType",
-    "TextType": "airflow_polly_provider.operators.polly.TextType",
+    "Quotas": "airflow_polly_provider.emulator.base.quotas.Quotas",
+    "SpeechMarkType": "airflow_polly_provider.request.literals.SpeechMarkType",
+    "TextType": "airflow_polly_provider.request.literals.TextType",
     "TriggerEvent": "airflow.triggers.base.TriggerEvent",
-    "Trouble": "airflow_polly_provider.triggers.wait.Trouble",
+    "TransientError": "airflow_polly_provider.wait.poller.pending.TransientError",
 }
 
 # Committed inventories, so that the site builds the same with and without a network.

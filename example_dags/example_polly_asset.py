@@ -9,9 +9,13 @@ import os
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import Asset, dag, task
-
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+try:
+    from airflow.sdk import Asset, dag, task
+except ImportError:  # Airflow 2
+    from airflow.datasets import Dataset as Asset
+    from airflow.decorators import dag, task
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

@@ -12,9 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.common.compat.sdk import dag, task
 
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

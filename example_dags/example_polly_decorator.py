@@ -6,10 +6,14 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+
 
 if TYPE_CHECKING:
-    from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
+    from airflow_polly_provider.results.synthesis_task import SynthesisTaskXCom
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

@@ -11,10 +11,15 @@ import os
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, dag, task
-
-from airflow_polly_provider.notices import synthesis_task_from_notice
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+from airflow_polly_provider.results.sns_notification import synthesis_task_from_notification
+
+try:
+    from airflow.sdk import dag, task
+    from airflow.sdk.exceptions import AirflowFailException
+except ImportError:  # Airflow before 3.2
+    from airflow.decorators import dag, task
+    from airflow.exceptions import AirflowFailException
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 TOPIC_ARN = os.environ.get("POLLY_EXAMPLE_TOPIC_ARN")
@@ -44,18 +49,20 @@ if QUEUE_URL:
     from airflow.sdk import Asset, AssetWatcher
 
     queue = MessageQueueTrigger(scheme="sqs", sqs_queue=QUEUE_URL, wait_time_seconds=20, waiter_delay=1)
-    notices = Asset("polly_notices", watchers=[AssetWatcher(name="polly_notices", trigger=queue)])
+    notifications = Asset(
+        "polly_notifications", watchers=[AssetWatcher(name="polly_notifications", trigger=queue)]
+    )
 
-    @dag(schedule=[notices], start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"])
+    @dag(schedule=[notifications], start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"])
     def example_polly_events_heard() -> None:
-        """Run when notices came, with one task for each of their synthesis tasks."""
+        """Run when notifications came, with one task for each of their synthesis tasks."""
 
         @task
         def heard(**context: Any) -> list[dict[str, Any]]:
             """Read the messages that started this run; there are none in a run started by hand."""
             events = [event for events in context["triggering_asset_events"].values() for event in events]
             messages = [message for event in events for message in event.extra["payload"]["message_batch"]]
-            return [synthesis_task_from_notice(message["Body"]) for message in messages]
+            return [synthesis_task_from_notification(message["Body"]) for message in messages]
 
         @task
         def publish(synthesis_task: dict[str, Any]) -> str:

@@ -6,13 +6,16 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_polly_provider.operators.lexicon import PollyDeleteLexiconOperator, PollyPutLexiconOperator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+
 if TYPE_CHECKING:
-    from airflow_polly_provider.lexicon import LexiconXCom
+    from airflow_polly_provider.results.lexicon import LexiconXCom
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

@@ -6,10 +6,13 @@ import os
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

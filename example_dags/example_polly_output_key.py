@@ -11,12 +11,15 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+
 if TYPE_CHECKING:
-    from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
+    from airflow_polly_provider.results.synthesis_task import SynthesisTaskXCom
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

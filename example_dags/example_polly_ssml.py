@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
-from airflow.providers.common.compat.sdk import dag, task
-
 from airflow_polly_provider.operators.polly import (
     PollyStartSpeechSynthesisTaskOperator,
     PollySynthesizeSpeechOperator,
 )
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 

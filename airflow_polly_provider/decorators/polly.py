@@ -5,17 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import (
+from airflow_polly_provider.compat import (
     DecoratedOperator,
     context_merge,
+    determine_kwargs,
     task_decorator_factory,
 )
-
-try:
-    from airflow.sdk.bases.decorator import determine_kwargs
-except ImportError:  # Airflow 2; the oldest compat that this package takes does not know the name.
-    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
-
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.text.markup import SsmlDocument
@@ -23,7 +18,7 @@ from airflow_polly_provider.text.markup import SsmlDocument
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context, TaskDecorator
+    from airflow_polly_provider.compat import Context, TaskDecorator
 
 DECORATOR_NAME = "@task.polly"
 
@@ -51,7 +46,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
     def __init__(
         self, *, python_callable: Callable[..., Any], multiple_outputs: bool = False, **kwargs: Any
     ) -> None:
-        _refuse_text(kwargs)
+        _validate_no_text(kwargs)
         if multiple_outputs:
             raise ValueError(
                 f"{DECORATOR_NAME} pushes TaskId, OutputUri and their like under their own keys by itself: "
@@ -59,7 +54,6 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
             )
         if inspect.iscoroutinefunction(python_callable):
             raise ValueError(f"{DECORATOR_NAME} needs a plain function, not an async one.")
-        self._returned_ssml = False
         super().__init__(
             python_callable=python_callable,
             text="",
@@ -68,15 +62,15 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
             **kwargs,
         )
 
-    def execute(self, context: Context) -> Any:
-        """Call the function and speak what it returns."""
+    def _text_and_type(self, context: Context) -> tuple[str, str | None]:
+        """Call the function, and return the text as it returned it: it names no file."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
-        returned = self._checked(self.python_callable(*self.op_args, **arguments))
-        self.text, self._returned_ssml = str(returned), isinstance(returned, SsmlDocument)
-        return super().execute(context)
+        returned = self._validate_returned(self.python_callable(*self.op_args, **arguments))
+        own_type = "ssml" if isinstance(returned, SsmlDocument) else None
+        return str(returned), self.text_type or own_type
 
-    def _checked(self, returned: object) -> str | SsmlDocument:
+    def _validate_returned(self, returned: object) -> str | SsmlDocument:
         """Return what the function returned if it is a text; name the function, never the text, if not."""
         function = getattr(self.python_callable, "__name__", self.task_id)
         if isinstance(returned, SsmlDocument):
@@ -94,12 +88,8 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
             )
         return returned
 
-    def _text_and_type(self, context: Context) -> tuple[str, str | None]:
-        """Return the text as the function returned it: it names no file."""
-        return self.text, self.text_type or ("ssml" if self._returned_ssml else None)
 
-
-def _refuse_text(parameters: Mapping[str, Any]) -> None:
+def _validate_no_text(parameters: Mapping[str, Any]) -> None:
     if "text" in parameters:
         raise ValueError(f"{DECORATOR_NAME} speaks what the function returns: leave text out.")
 
@@ -109,7 +99,7 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
 
     The function is called in the worker, once for each try; what it returns goes to Polly as it stands. The
     task pushes what the start operator pushes, see
-    :class:`~airflow_polly_provider.synthesis_task.SynthesisTaskXCom`.
+    :class:`~airflow_polly_provider.results.synthesis_task.SynthesisTaskXCom`.
 
     :param python_callable: the function, when the decorator is used without arguments
     :param kwargs: every parameter of
@@ -121,7 +111,7 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
         ``SsmlDocument``, or a string that holds nothing but white space; never retried
     """
     # Airflow makes no operator of a mapped task before it runs, which is late for a mistake in the DAG.
-    _refuse_text(kwargs)
+    _validate_no_text(kwargs)
     return task_decorator_factory(
         python_callable=python_callable,
         decorated_operator_class=_PollyDecoratedOperator,

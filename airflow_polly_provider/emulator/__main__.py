@@ -10,9 +10,9 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from airflow_polly_provider.emulator.quotas import parse_quotas
-from airflow_polly_provider.emulator.server import EmulatorServer, MissingExtraError
-from airflow_polly_provider.emulator.settings import Settings
+from airflow_polly_provider.emulator.base.quotas import parse_quotas
+from airflow_polly_provider.emulator.base.settings import Settings
+from airflow_polly_provider.emulator.control.server import EmulatorServer, MissingExtraError
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Settings:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def polly_emulator_settings() -> dict[str, Any]:
-    """Give the fields of :class:`~airflow_polly_provider.emulator.settings.Settings` that differ."""
+    """Give the fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings` that differ."""
     return {}
 
 

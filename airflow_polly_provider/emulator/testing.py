@@ -15,17 +15,17 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.emulator.quotas import checked_quotas
-from airflow_polly_provider.emulator.seeding import Seed
-from airflow_polly_provider.emulator.server import EmulatorServer
-from airflow_polly_provider.emulator.settings import Settings
+from airflow_polly_provider.emulator.base.quotas import validate_quotas
+from airflow_polly_provider.emulator.base.settings import Settings
+from airflow_polly_provider.emulator.control.server import EmulatorServer
+from airflow_polly_provider.emulator.tasks.seeding import Seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow_polly_provider.emulator.clock import Clock
-    from airflow_polly_provider.emulator.faults import Counters, Faults
-    from airflow_polly_provider.emulator.quotas import Quotas
+    from airflow_polly_provider.emulator.base.clock import Clock
+    from airflow_polly_provider.emulator.base.quotas import Quotas
+    from airflow_polly_provider.emulator.control.faults import Counters, Faults
 
 ACCESS_KEY = SECRET_KEY = "emulator"
 DEFAULT_BUCKET = "polly-emulator"
@@ -90,7 +90,7 @@ class RunningEmulator:
         """Put synthesis tasks into the emulator's memory, without audio and past the quotas.
 
         :param region: where; None for the emulator's own.
-        :param settings: fields of :class:`~airflow_polly_provider.emulator.seeding.Seed`.
+        :param settings: fields of :class:`~airflow_polly_provider.emulator.tasks.seeding.Seed`.
         :return: their TaskIds, oldest first.
         """
         seed = Seed(**settings)
@@ -100,9 +100,10 @@ class RunningEmulator:
     def set_quotas(self, quotas: Quotas) -> None:
         """Replace the request quotas.
 
-        :param quotas: such as :data:`~airflow_polly_provider.emulator.quotas.AWS_QUOTAS`; empty for none.
+        :param quotas: such as :data:`~airflow_polly_provider.emulator.base.quotas.AWS_QUOTAS`; empty for
+            none.
         """
-        checked = checked_quotas(quotas)
+        checked = validate_quotas(quotas)
         self.call(lambda: self._server.app.service.quotas.set(checked))
 
     def advance_clock(self, seconds: float) -> None:
@@ -158,7 +159,7 @@ def running_emulator(*, clock: Clock | None = None, **settings: Any) -> Iterator
     """Serve an emulator for as long as the block lasts.
 
     :param clock: where its times come from; None for the machine's.
-    :param settings: fields of :class:`~airflow_polly_provider.emulator.settings.Settings`; states change
+    :param settings: fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`; states change
         within tenths of a second, and one bucket is there, unless given.
     """
     quick: dict[str, Any] = {

@@ -6,14 +6,14 @@ import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import botocore
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from airflow_polly_provider.aws.errors import translate_aws_errors
+from airflow_polly_provider.aws.service_model import upgrade_hint
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyIncompleteAnswerError
-from airflow_polly_provider.hooks.errors import explained
-from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE
-from airflow_polly_provider.voices import matching_voices
+from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE, VoiceSource
+from airflow_polly_provider.request.voices import matching_voices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,10 +79,7 @@ class PollyHook(AwsBaseHook):
         """The client for the operations on tags, which the published types do not know yet."""
         client: Any = self.client
         if not hasattr(client, "tag_resource"):
-            raise PollyConfigurationError(
-                f"The installed botocore ({botocore.__version__}) knows no tags of Polly's lexicons. "
-                "Upgrade boto3."
-            )
+            raise PollyConfigurationError(f"Tags need Polly's TagResource. {upgrade_hint('TagResource')}")
         return client
 
     @cached_property
@@ -123,7 +120,7 @@ class PollyHook(AwsBaseHook):
         :raises PollyInvalidRequestError: the id is malformed
         :raises PollyIncompleteAnswerError: the answer was cut short
         """
-        with explained(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
+        with translate_aws_errors(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
             response = self.client.get_speech_synthesis_task(TaskId=synthesis_task_id)
         return _synthesis_task_in(response)
 
@@ -137,7 +134,7 @@ class PollyHook(AwsBaseHook):
         :raises PollyInvalidRequestError: Polly refuses the request (SSML, bucket, voice, …)
         :raises PollyIncompleteAnswerError: the answer was cut short; the synthesis task was started
         """
-        with explained(self, "polly:StartSpeechSynthesisTask"):
+        with translate_aws_errors(self, "polly:StartSpeechSynthesisTask"):
             response = self.client_without_retries.start_speech_synthesis_task(**request)
         return _synthesis_task_in(response)
 
@@ -180,7 +177,7 @@ class PollyHook(AwsBaseHook):
     def _list_page(
         self, request: Mapping[str, Any], *, botocore_retries: bool = True
     ) -> ListSpeechSynthesisTasksOutputTypeDef:
-        with explained(self, "polly:ListSpeechSynthesisTasks"):
+        with translate_aws_errors(self, "polly:ListSpeechSynthesisTasks"):
             client = self.client if botocore_retries else self.client_without_retries
             page = client.list_speech_synthesis_tasks(**request)
         page["SynthesisTasks"] = _collection_in(page, "SynthesisTasks", [])
@@ -195,7 +192,7 @@ class PollyHook(AwsBaseHook):
         :param request: SynthesizeSpeech's parameters in AWS's own names
         :raises PollyInvalidRequestError: Polly refuses the request
         """
-        with explained(self, "polly:SynthesizeSpeech"):
+        with translate_aws_errors(self, "polly:SynthesizeSpeech"):
             return self.client_without_retries.synthesize_speech(**request)
 
     def describe_voices(
@@ -217,7 +214,7 @@ class PollyHook(AwsBaseHook):
             IncludeAdditionalLanguageCodes=include_additional_language_codes,
         )
         while True:
-            with explained(self, "polly:DescribeVoices"):
+            with translate_aws_errors(self, "polly:DescribeVoices"):
                 page = self.client.describe_voices(**request)
             if "Voices" not in page:
                 raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Voices.")
@@ -234,7 +231,8 @@ class PollyHook(AwsBaseHook):
         :param language_code: such as ``en-GB``; bilingual voices that speak it count; None for any
         :param engine: such as ``neural``; None for any
         """
-        voices = VOICE_CACHE.voices_for(self)
+        source = VoiceSource(self.aws_conn_id, self.asked_region, self.client.meta.endpoint_url)
+        voices = VOICE_CACHE.voices_of(source, self.describe_voices)
         return copy.deepcopy(matching_voices(voices, language_code=language_code, engine=engine))
 
     def put_lexicon(self, name: str, content: str) -> None:
@@ -244,7 +242,7 @@ class PollyHook(AwsBaseHook):
         :param content: a PLS document
         :raises PollyInvalidRequestError: Polly refuses the lexicon
         """
-        with explained(self, "polly:PutLexicon", name):
+        with translate_aws_errors(self, "polly:PutLexicon", name):
             self.client.put_lexicon(Name=name, Content=content)
 
     def get_lexicon(self, name: str) -> GetLexiconOutputTypeDef:
@@ -254,7 +252,7 @@ class PollyHook(AwsBaseHook):
         :raises PollyLexiconNotFoundError: there is none of that name in this region
         :raises PollyIncompleteAnswerError: the answer was cut short
         """
-        with explained(self, "polly:GetLexicon", name):
+        with translate_aws_errors(self, "polly:GetLexicon", name):
             response = self.client.get_lexicon(Name=name)
         if "Lexicon" not in response:
             raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Lexicon.")
@@ -267,7 +265,7 @@ class PollyHook(AwsBaseHook):
         """
         token = None
         while True:
-            with explained(self, "polly:ListLexicons"):
+            with translate_aws_errors(self, "polly:ListLexicons"):
                 page = self.client.list_lexicons(**_given(NextToken=token))
             yield from _collection_in(page, "Lexicons", [])
             if not (token := page.get("NextToken")):
@@ -279,7 +277,7 @@ class PollyHook(AwsBaseHook):
         :param name: the lexicon's name
         :raises PollyLexiconNotFoundError: there is none of that name in this region
         """
-        with explained(self, "polly:DeleteLexicon", name):
+        with translate_aws_errors(self, "polly:DeleteLexicon", name):
             self.client.delete_lexicon(Name=name)
 
     def tag_resource(self, resource_arn: str, tags: Mapping[str, str]) -> None:
@@ -288,7 +286,7 @@ class PollyHook(AwsBaseHook):
         :param resource_arn: the lexicon's ARN
         :param tags: values by key
         """
-        with explained(self, "polly:TagResource"):
+        with translate_aws_errors(self, "polly:TagResource"):
             self._tagging_client.tag_resource(ResourceArn=resource_arn, Tags=tags)
 
     def untag_resource(self, resource_arn: str, tag_keys: Sequence[str]) -> None:
@@ -297,7 +295,7 @@ class PollyHook(AwsBaseHook):
         :param resource_arn: the lexicon's ARN
         :param tag_keys: which tags
         """
-        with explained(self, "polly:UntagResource"):
+        with translate_aws_errors(self, "polly:UntagResource"):
             self._tagging_client.untag_resource(ResourceArn=resource_arn, TagKeys=tag_keys)
 
     def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
@@ -306,7 +304,7 @@ class PollyHook(AwsBaseHook):
         :param resource_arn: the lexicon's ARN
         :raises PollyIncompleteAnswerError: the answer was cut short
         """
-        with explained(self, "polly:ListTagsForResource"):
+        with translate_aws_errors(self, "polly:ListTagsForResource"):
             response = self._tagging_client.list_tags_for_resource(ResourceArn=resource_arn)
         tags: dict[str, str] = _collection_in(response, "Tags", {})
         return tags

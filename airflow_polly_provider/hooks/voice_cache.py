@@ -8,11 +8,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from types_boto3_polly.type_defs import VoiceTypeDef
 
-    from airflow_polly_provider.hooks.polly import PollyHook
 
 LIFETIME_SECONDS = 60 * 60.0
 """How long an answer is taken for good: AWS adds voices every few months."""
@@ -21,8 +20,13 @@ MOST_KEPT = 16
 """Answers that are kept, some 30 kB each; the one that was not asked for longest goes first."""
 
 
-class _Place(NamedTuple):
-    """Where an answer came from."""
+class VoiceSource(NamedTuple):
+    """Where an answer came from.
+
+    :param aws_conn_id: the connection that asked
+    :param region: the region that was asked
+    :param endpoint_url: Polly's address, which is not AWS's own where an emulator answers
+    """
 
     aws_conn_id: str | None
     region: str
@@ -54,25 +58,27 @@ class VoiceCache:
         self._lifetime_seconds = lifetime_seconds
         self._most_kept = most_kept
         self._clock = clock
-        self._kept: OrderedDict[_Place, _Kept] = OrderedDict()
+        self._kept: OrderedDict[VoiceSource, _Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def voices_for(self, hook: PollyHook) -> Sequence[VoiceTypeDef]:
-        """Return all voices that a hook's connection has in its region; not to be changed.
+    def voices_of(
+        self, source: VoiceSource, fetch: Callable[[], Iterable[VoiceTypeDef]]
+    ) -> Sequence[VoiceTypeDef]:
+        """Return all voices of a source; not to be changed.
 
-        :param hook: what to ask with, where no answer is kept
+        :param source: where they are
+        :param fetch: asks for them, where no answer is kept
         """
-        place = _Place(hook.aws_conn_id, hook.asked_region, hook.client.meta.endpoint_url)
         with self._lock:
-            kept = self._kept.get(place)
+            kept = self._kept.get(source)
             if kept is not None and self._clock() < kept.until:
-                self._kept.move_to_end(place)
+                self._kept.move_to_end(source)
                 return kept.voices
         # Not under the lock: two threads that ask at once cost a request, one that hangs would stop all.
-        voices = tuple(hook.describe_voices())
+        voices = tuple(fetch())
         with self._lock:
-            self._kept[place] = _Kept(voices, self._clock() + self._lifetime_seconds)
-            self._kept.move_to_end(place)
+            self._kept[source] = _Kept(voices, self._clock() + self._lifetime_seconds)
+            self._kept.move_to_end(source)
             while len(self._kept) > self._most_kept:
                 self._kept.popitem(last=False)
         return voices

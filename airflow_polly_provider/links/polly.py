@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-import botocore.session
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
-from airflow.providers.common.compat.sdk import XCom
 
-from airflow_polly_provider.synthesis_task import parse_output_uri
+from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.aws.service_model import partition_of
+from airflow_polly_provider.compat import XCom
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
+    from airflow_polly_provider.compat import BaseOperator, TaskInstanceKey
 
 _REGION = re.compile(r"\bs3[.-](?:dualstack\.)?(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\.")
 _GLOBAL_HOST = "s3.amazonaws.com"
 _GLOBAL_HOST_REGION = "us-east-1"
-
-
-@functools.cache
-def _console_domain(region: str) -> str | None:
-    """Return the console's domain for a region, None for a partition that the amazon provider lacks."""
-    partition = botocore.session.get_session().get_partition_for_region(region)
-    domain: str | None = BaseAwsLink.get_aws_domain(partition)
-    return domain
 
 
 class _OutputLink(BaseAwsLink):
@@ -58,7 +49,8 @@ class _OutputLink(BaseAwsLink):
         if found is None and _GLOBAL_HOST not in output_uri:
             return ""
         region = found["region"] if found else _GLOBAL_HOST_REGION
-        domain = _console_domain(region)
+        domain = BaseAwsLink.get_aws_domain(partition_of(region))
+        # The amazon provider does not know every partition's console.
         if domain is None:
             return ""
         try:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.aws_base import AwsBaseOperator, aws_template_fields
+from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.exceptions import PollyInvalidRequestError, PollyLexiconNotFoundError
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.lexicon import checked_lexicon_name, content_digest, to_xcom_value
-from airflow_polly_provider.operators.stored_file import text_from_storage
-from airflow_polly_provider.operators.text_file import text_file_name, text_from_file
+from airflow_polly_provider.request.lexicon import content_digest, validate_lexicon_name
+from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.stored_file import text_from_storage
+from airflow_polly_provider.request.template_file import text_file_name, text_from_file
+from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.lexicon import to_xcom_value
 from airflow_polly_provider.text.pls import MAX_LEXICON_CHARACTERS, check_pls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
-
-    from airflow_polly_provider.lexicon import DeletedLexiconXCom, LexiconXCom
+    from airflow_polly_provider.compat import Context, ObjectStoragePath
+    from airflow_polly_provider.results.lexicon import DeletedLexiconXCom, LexiconXCom
 
 LEXICON_FILE_EXTENSIONS = (".pls", ".xml")
 
@@ -27,7 +29,8 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
 
     The document is checked before it is sent. Where the stored lexicon of that name is the same already, it
     is not sent again, and ``Put`` in the result is False. ``return_value`` is a
-    :class:`~airflow_polly_provider.lexicon.LexiconXCom`; ``Name`` is pushed under its own key as well.
+    :class:`~airflow_polly_provider.results.lexicon.LexiconXCom`; ``Name`` is pushed under its own key as
+    well.
 
     Lexicons belong to an account and a region, and are eventually consistent: a synthesis task that starts
     moments later may not know a new one, or speak with the one that was there before.
@@ -67,10 +70,12 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         self.name = name
         self.content = content
         self.content_path = content_path
+        self._templates = templates_of(self)
 
     def execute(self, context: Context) -> LexiconXCom:
         """Check the document, compare it with the stored one, and send it where they differ."""
-        name = checked_lexicon_name(self.name)
+        validate_rendered(self, self._templates)
+        name = validate_lexicon_name(self.name)
         content = self._content(context)
         lexemes = check_pls(content).lexemes
         attributes = self._attributes_of_same(name, content)
@@ -84,8 +89,7 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         else:
             self.log.info("The lexicon %s is stored already as it is here; it was not put again", name)
         value = to_xcom_value(name, content, put=put, attributes=attributes)
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key="Name", value=name)
+        push_own_xcoms(self, context, value, ("Name",))
         return value
 
     def _content(self, context: Context) -> str:
@@ -118,7 +122,7 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
 class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
     """Delete a pronunciation lexicon.
 
-    ``return_value`` is a :class:`~airflow_polly_provider.lexicon.DeletedLexiconXCom`.
+    ``return_value`` is a :class:`~airflow_polly_provider.results.lexicon.DeletedLexiconXCom`.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_DeleteLexicon.html
 
@@ -139,10 +143,12 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
         super().__init__(**kwargs)
         self.name = name
         self.ignore_if_missing = ignore_if_missing
+        self._templates = templates_of(self)
 
     def execute(self, context: Context) -> DeletedLexiconXCom:
         """Delete it."""
-        name = checked_lexicon_name(self.name)
+        validate_rendered(self, self._templates)
+        name = validate_lexicon_name(self.name)
         try:
             self.hook.delete_lexicon(name)
         except PollyLexiconNotFoundError:

@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.aws_base import aws_template_fields
+from airflow_polly_provider.aws.base import aws_template_fields
 from airflow_polly_provider.operators.base import PollyWaitingOperator
-from airflow_polly_provider.operators.durable_start import DurableStart
-from airflow_polly_provider.operators.output_key import PollyOutputKeyBase
-from airflow_polly_provider.operators.patient_start import start_when_taken
-from airflow_polly_provider.operators.start_memory import StartMemory
 from airflow_polly_provider.operators.synthesize import PollySynthesizeSpeechOperator
-from airflow_polly_provider.operators.text_file import spoken_text
-from airflow_polly_provider.operators.token_search import TokenSearch
-from airflow_polly_provider.request_cost import account_for, checked_maximum, refuse_over
-from airflow_polly_provider.request_token import TaskRun, prefix_with_token, request_digest, request_token
-from airflow_polly_provider.settings import start_look_seconds, token_namespace
-from airflow_polly_provider.synthesis_request import build_request
-from airflow_polly_provider.synthesis_task import (
-    SYNTHESIS_TASK_LIFETIME_SECONDS,
-    S3Location,
-    synthesis_task_id_of,
+from airflow_polly_provider.output.custom_key import validate_custom_key_settings
+from airflow_polly_provider.output.placement import OutputPlacement, output_exists
+from airflow_polly_provider.output.provenance import OutputPlan, output_plan, validate_output_key
+from airflow_polly_provider.request.billing import (
+    account_for,
+    validate_billed_characters,
+    validate_max_request_characters,
 )
-from airflow_polly_provider.voices import refuse_voice_that_does_not_fit
-from airflow_polly_provider.waiting import look_up
+from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.template_file import spoken_text
+from airflow_polly_provider.request.validation import build_request
+from airflow_polly_provider.request.voices import validate_voice
+from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
+from airflow_polly_provider.start.durable import Started, start_once
+from airflow_polly_provider.start.retry import start_until_accepted
+from airflow_polly_provider.start.token import prefix_with_token, request_digest, request_token, task_run
+from airflow_polly_provider.triggers.events import extra_xcom_of, for_resume_of, synthesis_task_of
+from airflow_polly_provider.wait.schedule import DEFAULT_POKE_INTERVAL_SECONDS, DEFAULT_TIMEOUT_SECONDS
+from airflow_polly_provider.wait.worker import LOOK_UP_PATIENCE_SECONDS, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_polly_provider.compat import Context
+    from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
 
 __all__ = [
-    "OutputFormat",
     "PollyGetSpeechSynthesisTaskOperator",
     "PollyStartSpeechSynthesisTaskOperator",
     "PollySynthesizeSpeechOperator",
-    "SpeechMarkType",
-    "TextType",
 ]
 
-_LIFETIME = timedelta(seconds=SYNTHESIS_TASK_LIFETIME_SECONDS)
-_LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
-_CLOCK_MARGIN = timedelta(minutes=10)
 
-OutputFormat = Literal["mp3", "ogg_vorbis", "ogg_opus", "pcm", "mulaw", "alaw", "json"]
-SpeechMarkType = Literal["sentence", "ssml", "viseme", "word"]
-TextType = Literal["text", "ssml"]
-
-
-class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
+class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     """Turn a text into speech in S3 and hand ``OutputUri`` and ``RequestCharacters`` to later tasks.
 
     Starts a Polly synthesis task and, unless told otherwise, waits until it completed. ``return_value`` is
@@ -68,14 +62,19 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
     :param output_format: ``mp3``, ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or ``json`` for
         speech marks
     :param output_s3_key_prefix: how the object's key begins; a token and Polly's TaskId follow
-    :param output_s3_key: the key that the finished object is put at, in place of that one; see
-        :class:`~airflow_polly_provider.operators.output_key.PollyOutputKeyBase`, also for
-        ``keep_original`` and ``skip_if_unchanged``
+    :param output_s3_key: the key, in the output bucket, that the finished object is put at, instead of the
+        one that Polly makes up; refused with ``wait_for_completion=False`` and ``end_from_trigger=True``, and
+        before anything is sent where it is empty, a folder, over 1,024 bytes, an ``s3://`` URI or a key of
+        Polly's own
+    :param keep_original: whether the object stays where Polly wrote it, too; refused without
+        ``output_s3_key``
+    :param skip_if_unchanged: whether to start nothing where the object at ``output_s3_key`` was made from the
+        same text, voice, lexicons and so on; refused without ``output_s3_key``
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; Polly's default is standard
     :param language_code: for a bilingual voice, such as ``en-IN``
     :param lexicon_names: up to 5 pronunciation lexicons of this account and region
     :param sample_rate: in Hz; which rates are valid depends on the format, see
-        :data:`~airflow_polly_provider.synthesis_request.SAMPLE_RATES`
+        :data:`~airflow_polly_provider.request.rules.SAMPLE_RATES`
     :param sns_topic_arn: a topic that Polly tells when the synthesis task completed or failed
     :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
@@ -90,13 +89,21 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
         together in this region, and refuse what does not, naming what would; needs ``polly:DescribeVoices``
     :param wait_for_completion: whether to wait until the synthesis task completed; a failed one fails the
         task, whose retry starts afresh
+    :param deferrable: how to wait: in the triggerer, without holding a worker (True), or in the worker; from
+        ``[operators] default_deferrable`` unless given
+    :param end_from_trigger: with ``deferrable``, end the task in the triggerer when the synthesis task
+        completed, with its XComs and without a worker (Airflow 3.3+); then no success callback, listener or
+        asset event runs
+    :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta; a
+        young synthesis task is checked more often
+    :param timeout: how long to wait, in seconds or as a timedelta, in this try, from Polly's first answer on;
+        72 hours unless given, since Polly forgets the synthesis task then
     :raises PollyInvalidRequestError: the request is refused as it stands; never retried
     :raises PollySynthesisTaskFailedError: Polly reports TaskStatus ``failed``
     :raises PollyWaitTimeoutError: the timeout passed
 
-    ``deferrable``, ``poke_interval`` and ``timeout`` are those of
-    :class:`~airflow_polly_provider.operators.base.PollyWaitingOperator`; ``aws_conn_id``, ``region_name``,
-    ``verify`` and ``botocore_config`` those of every operator of the amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
+    amazon provider.
     """
 
     template_fields: Sequence[str] = aws_template_fields(
@@ -114,7 +121,6 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
         "speech_mark_types",
         "text_type",
     )
-    ui_color = "#eabfff"
     failed_is_final = False
 
     def __init__(
@@ -125,6 +131,9 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
         voice_id: str,
         output_format: OutputFormat = "mp3",
         output_s3_key_prefix: str | None = None,
+        output_s3_key: str | None = None,
+        keep_original: bool = False,
+        skip_if_unchanged: bool = False,
         engine: str | None = None,
         language_code: str | None = None,
         lexicon_names: Sequence[str] | None = None,
@@ -136,14 +145,37 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
         max_request_characters: int | None = None,
         check_voice: bool = False,
         wait_for_completion: bool = True,
+        deferrable: bool | None = None,
+        end_from_trigger: bool = False,
+        poke_interval: float | timedelta = DEFAULT_POKE_INTERVAL_SECONDS,
+        timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, durable=durable, **kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            end_from_trigger=end_from_trigger,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            **kwargs,
+        )
+        validate_custom_key_settings(
+            output_s3_key,
+            keep_original=keep_original,
+            skip_if_unchanged=skip_if_unchanged,
+            wait_for_completion=wait_for_completion,
+            end_from_trigger=end_from_trigger,
+        )
         self.text = text
         self.output_s3_bucket_name = output_s3_bucket_name
         self.voice_id = voice_id
         self.output_format = output_format
         self.output_s3_key_prefix = output_s3_key_prefix
+        self.output_s3_key = output_s3_key
+        # What it renders to is checked in execute: None is then an error, not a way to do without.
+        self._has_output_key = output_s3_key is not None
+        self.keep_original = keep_original
+        self.skip_if_unchanged = skip_if_unchanged
         self.engine = engine
         self.language_code = language_code
         self.lexicon_names = lexicon_names
@@ -151,63 +183,53 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
         self.sns_topic_arn = sns_topic_arn
         self.speech_mark_types = speech_mark_types
         self.text_type = text_type
-        self.max_request_characters = checked_maximum(max_request_characters)
+        self.durable = durable
+        self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
+        self._templates = templates_of(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the synthesis task, wait if asked to, and return its XCom form."""
-        request = self._request(context)
-        refuse_over(self.max_request_characters, request)
+        validate_rendered(self, self._templates)
+        request = self._build_request(*self._text_and_type(context))
+        validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:
-            refuse_voice_that_does_not_fit(self.hook.voices(), request, self.hook.asked_region)
+            validate_voice(self.hook.voices(), request, self.hook.asked_region)
         digest = request_digest(request)
         self.log.info("Request digest %s", digest)
-        token = request_token(self._task_run(context), digest)
+        token = request_token(task_run(context["ti"]), digest)
         if self.durable:
             request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), token)
-        if (made := self._output_from_before(request, token)) is not None:
-            return self._hand_over(context, made, failed_is_error=True) | {"RequestDigest": digest}
-        if self.durable:
-            started = self._durable_start(context, request, token)
-        else:
-            started = start_when_taken(self.hook, request)
-            account_for(request, started.get("RequestCharacters"))
-        self.log.info(
-            "Synthesis task %s speaks %d characters to %s",
-            started.get("TaskId"),
-            started.get("RequestCharacters", 0),
-            started.get("OutputUri"),
-        )
-        if not self.wait_for_completion:
-            return self._hand_over(context, started, failed_is_error=False) | {"RequestDigest": digest}
-        return self._wait(context, started, for_resume=self._output_plan(), RequestDigest=digest)
+        plan = self._output_plan(request, token)
+        placement = None if plan is None else self._placement(plan)
+        extra_xcom = {"RequestDigest": digest}
+        if placement is not None and (made := self._reuse(placement, request)) is not None:
+            return self._deliver(context, made) | extra_xcom
+        synthesis_task = self._start(context, request, token, placement)
+        if self.wait_for_completion:
+            for_resume = None if plan is None else asdict(plan)
+            synthesis_task = self._wait(synthesis_task, extra_xcom=extra_xcom, for_resume=for_resume)
+        if placement is not None:
+            synthesis_task = placement.put(synthesis_task)
+        return self._deliver(context, synthesis_task) | extra_xcom
 
-    def _durable_start(self, context: Context, request: dict[str, Any], token: str) -> Mapping[str, Any]:
-        run_began = context["dag_run"].start_date or datetime.now(tz=UTC) - _LIFETIME
-        start = DurableStart(
-            self.hook,
-            request,
-            memory=StartMemory(context, token),
-            try_number=context["ti"].try_number,
-            search=TokenSearch(
-                self.hook,
-                S3Location(request["OutputS3BucketName"], request["OutputS3KeyPrefix"]),
-                not_before=run_began - _CLOCK_MARGIN,
-            ),
-            look_seconds=start_look_seconds(),
-            object_exists=self._object_exists,
-        )
-        started = start.run()
-        if not start.adopted:
-            account_for(request, started.get("RequestCharacters"))
-        return started
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take up the task again when its trigger fired, and put the object at ``output_s3_key``.
+
+        :param context: the running task's context
+        :param event: what the trigger sent
+        """
+        synthesis_task = self._completed(synthesis_task_of(event))
+        extra_xcom, for_resume = extra_xcom_of(event), for_resume_of(event)
+        if for_resume is not None:
+            synthesis_task = self._placement(OutputPlan(**for_resume)).put(synthesis_task)
+        return self._deliver(context, synthesis_task) | extra_xcom
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
-        """Return what is spoken, read from its file where ``text`` names one, and its TextType."""
+        """Return what is spoken, and its TextType."""
         return spoken_text(self, self.text, self.text_type, context)
 
-    def _request(self, context: Context) -> dict[str, Any]:
-        text, text_type = self._text_and_type(context)
+    def _build_request(self, text: str, text_type: str | None) -> dict[str, Any]:
         return build_request(
             Engine=self.engine,
             LanguageCode=self.language_code,
@@ -223,16 +245,54 @@ class PollyStartSpeechSynthesisTaskOperator(PollyOutputKeyBase):
             VoiceId=self.voice_id,
         )
 
-    def _task_run(self, context: Context) -> TaskRun:
-        ti = context["ti"]
-        return TaskRun(
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-            max_tries=ti.max_tries,
-            namespace=token_namespace(),
+    def _start(
+        self, context: Context, request: Mapping[str, Any], token: str, placement: OutputPlacement | None
+    ) -> Mapping[str, Any]:
+        """Start the synthesis task, or adopt the one that an earlier try started, and return it."""
+        if self.durable:
+            exists = partial(output_exists, s3_parameters=self._hook_parameters, placement=placement)
+            started = start_once(self.hook, request, context, token, object_exists=exists)
+        else:
+            started = Started(start_until_accepted(self.hook, request), adopted=False)
+        synthesis_task = started.synthesis_task
+        if not started.adopted:
+            account_for(request, synthesis_task.get("RequestCharacters"))
+        self.log.info(
+            "Synthesis task %s speaks %d characters to %s",
+            synthesis_task.get("TaskId"),
+            synthesis_task.get("RequestCharacters", 0),
+            synthesis_task.get("OutputUri"),
         )
+        return synthesis_task
+
+    def _output_plan(self, request: Mapping[str, Any], token: str) -> OutputPlan | None:
+        """Return where the object goes, None without ``output_s3_key``."""
+        if not self._has_output_key:
+            return None
+        key = validate_output_key(self.output_s3_key, request.get("OutputS3KeyPrefix"))
+        # A lexicon may have changed under its name; what it says is asked for where that matters.
+        named = request.get("LexiconNames", ()) if self.skip_if_unchanged else ()
+        lexicons = {name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in named}
+        return output_plan(key, request, token, lexicons)
+
+    def _placement(self, plan: OutputPlan) -> OutputPlacement:
+        return OutputPlacement(
+            plan,
+            hook=self.hook,
+            s3_parameters=self._hook_parameters,
+            keep_original=self.keep_original,
+            skip_if_unchanged=self.skip_if_unchanged,
+            adoptable=self.durable,
+        )
+
+    def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the SynthesisTask of an object that is there already, its leftovers removed."""
+        found = placement.find_reusable(request)
+        if found is None:
+            return None
+        if found.by_this_run:
+            placement.remove_leftover_original(found.provenance)
+        return found.synthesis_task
 
 
 class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
@@ -245,34 +305,47 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     :param synthesis_task_id: Polly's ``TaskId``, or a SynthesisTask as the start operator returns it
     :param wait_for_completion: whether to wait until the synthesis task completed
+    :param deferrable: how to wait, as for the start operator
+    :param end_from_trigger: with ``deferrable``, end the task in the triggerer, as for the start operator
+    :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta
+    :param timeout: how long to wait, in seconds or as a timedelta, in this try; 72 hours unless given
     :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
     :raises PollySynthesisTaskFailedFinalError: it waited, and Polly reports TaskStatus ``failed``
     :raises PollyWaitTimeoutError: the timeout passed
 
-    ``deferrable``, ``poke_interval`` and ``timeout`` are those of
-    :class:`~airflow_polly_provider.operators.base.PollyWaitingOperator`; ``aws_conn_id``, ``region_name``,
-    ``verify`` and ``botocore_config`` those of every operator of the amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
+    amazon provider.
     """
 
     template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
-    ui_color = "#eabfff"
 
     def __init__(
         self,
         *,
         synthesis_task_id: str | Mapping[str, Any],
         wait_for_completion: bool = False,
+        deferrable: bool | None = None,
+        end_from_trigger: bool = False,
+        poke_interval: float | timedelta = DEFAULT_POKE_INTERVAL_SECONDS,
+        timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(wait_for_completion=wait_for_completion, **kwargs)
+        super().__init__(
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            end_from_trigger=end_from_trigger,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            **kwargs,
+        )
         self.synthesis_task_id = synthesis_task_id
-        self.claims_output = wait_for_completion
+        self._claims_output = wait_for_completion
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask Polly, wait if asked to, and return the SynthesisTask in its XCom form."""
         synthesis_task = look_up(
-            self.hook, synthesis_task_id_of(self.synthesis_task_id), patience=_LOOK_UP_PATIENCE_SECONDS
+            self.hook, synthesis_task_id_of(self.synthesis_task_id), patience=LOOK_UP_PATIENCE_SECONDS
         )
-        if not self.wait_for_completion:
-            return self._hand_over(context, synthesis_task, failed_is_error=False)
-        return self._wait(context, synthesis_task)
+        if self.wait_for_completion:
+            return self._deliver(context, self._wait(synthesis_task))
+        return self._deliver(context, synthesis_task)

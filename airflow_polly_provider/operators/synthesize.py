@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.aws_base import AwsBaseOperator, aws_template_fields
+from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.lineage import OutputLineage
 from airflow_polly_provider.links.polly import PollyOutputLink
-from airflow_polly_provider.operators.patient_start import when_taken
-from airflow_polly_provider.operators.speech_output import speech_output
-from airflow_polly_provider.operators.speech_stream import SpeechStream
-from airflow_polly_provider.operators.text_file import spoken_text
-from airflow_polly_provider.request_cost import account_for, checked_maximum, refuse_over
-from airflow_polly_provider.speech_request import build_speech_request
+from airflow_polly_provider.output.speech_destination import speech_destination
+from airflow_polly_provider.output.speech_stream import open_speech
+from airflow_polly_provider.request.billing import (
+    validate_billed_characters,
+    validate_max_request_characters,
+)
+from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.template_file import spoken_text
+from airflow_polly_provider.request.validation import build_speech_request
+from airflow_polly_provider.request.voices import validate_voice
+from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.lineage import openlineage_of, report_output
+from airflow_polly_provider.results.speech import SPEECH_XCOM_KEYS, speech_xcom
 from airflow_polly_provider.text.limits import MAX_SPEECH_SECONDS
-from airflow_polly_provider.voices import refuse_voice_that_does_not_fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow.providers.common.compat.sdk import Context, ObjectStoragePath
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_polly_provider.operators.polly import OutputFormat, SpeechMarkType, TextType
-    from airflow_polly_provider.synthesis_task import SpeechXCom
+    from airflow_polly_provider.compat import Context, ObjectStoragePath
+    from airflow_polly_provider.output.speech_stream import SpeechStream
+    from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.results.speech import SpeechXCom
 
-_OWN_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "ContentType")
 # Audio that was cut may end within a frame of the limit.
 _CUT_SECONDS = MAX_SPEECH_SECONDS - 1
 
 
-class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
+class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     """Speak a short text at once and store the audio in S3 or in a file.
 
     One call of SynthesizeSpeech, whose answer is the audio itself; it is written as it comes, and what broke
-    off is not left behind. ``return_value`` is a :class:`~airflow_polly_provider.synthesis_task.SpeechXCom`;
+    off is not left behind. ``return_value`` is a
+    :class:`~airflow_polly_provider.results.speech.SpeechXCom`;
     ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``ContentType`` are pushed under their own keys
     as well. The text is in no log line and no XCom; Airflow itself stores rendered template fields.
 
@@ -59,7 +67,7 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
     :param language_code: for a bilingual voice, such as ``en-IN``
     :param lexicon_names: up to 5 pronunciation lexicons of this account and region
     :param sample_rate: in Hz; which rates are valid depends on the format, see
-        :data:`~airflow_polly_provider.speech_request.SPEECH_SAMPLE_RATES`
+        :data:`~airflow_polly_provider.request.rules.SPEECH_SAMPLE_RATES`
     :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
         given
@@ -93,7 +101,9 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
     operator_extra_links = (PollyOutputLink(),)
     ui_color = "#eabfff"
     output_uri: str | None = None
-    """``OutputUri`` as soon as it is known in this process, for the link to the console."""
+    """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    _output: Mapping[str, Any] | None = None
+    """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
 
     def __init__(
         self,
@@ -128,24 +138,26 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
         self.sample_rate = sample_rate
         self.speech_mark_types = speech_mark_types
         self.text_type = text_type
-        self.max_request_characters = checked_maximum(max_request_characters)
+        self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
+        self._templates = templates_of(self)
 
     def execute(self, context: Context) -> SpeechXCom:
         """Speak, store the audio, and return where it lies and what it cost."""
+        validate_rendered(self, self._templates)
         request = self._request(context)
-        output = speech_output(
+        destination = speech_destination(
             bucket=self.output_s3_bucket_name,
             key=self.output_s3_key,
             path=self.output_path,
             hook_parameters=self._hook_parameters,
         )
-        refuse_over(self.max_request_characters, request)
+        validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:
-            refuse_voice_that_does_not_fit(self.hook.voices(), request, self.hook.asked_region)
-        speech = output.receive(lambda: self._speak(request))
+            validate_voice(self.hook.voices(), request, self.hook.asked_region)
+        speech, output = destination.receive(partial(open_speech, self.hook, request))
         self._say_how_long(speech)
-        return self._hand_over(context, request, speech, output.where())
+        return self._deliver(context, request, speech, output)
 
     def _request(self, context: Context) -> dict[str, Any]:
         text, text_type = spoken_text(self, self.text, self.text_type, context)
@@ -160,12 +172,6 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
             TextType=text_type,
             VoiceId=self.voice_id,
         )
-
-    def _speak(self, request: Mapping[str, Any]) -> SpeechStream:
-        answer = when_taken(lambda: self.hook.synthesize_speech(request), self.hook, "speech")
-        speech = SpeechStream(answer, request)
-        account_for(request, speech.request_characters)
-        return speech
 
     def _say_how_long(self, speech: SpeechStream) -> None:
         self.log.info(
@@ -182,24 +188,27 @@ class PollySynthesizeSpeechOperator(OutputLineage, AwsBaseOperator[PollyHook]):
                 MAX_SPEECH_SECONDS,
             )
 
-    def _hand_over(
-        self, context: Context, request: Mapping[str, Any], speech: SpeechStream, where: Mapping[str, str]
+    def _deliver(
+        self, context: Context, request: Mapping[str, Any], speech: SpeechStream, output: Mapping[str, str]
     ) -> SpeechXCom:
         """Push the XComs, report the object, and return what there is to know of it but the text."""
-        self.output_uri = where["OutputUri"]
-        asked_for = {name: given for name, given in request.items() if name != "Text"}
-        measured = {"RequestCharacters": speech.request_characters, "ContentType": speech.content_type}
-        value: Any = {
-            **asked_for,
-            **where,
-            **{name: told for name, told in measured.items() if told is not None},
-        }
-        if self.do_xcom_push:
-            for key in _OWN_XCOM_KEYS:
-                if key in value:
-                    context["ti"].xcom_push(key=key, value=value[key])
-        self._report_output(context, value, written=True)
-        return value  # type: ignore[no-any-return]  # the request's own names
+        self.output_uri = output["OutputUri"]
+        value = speech_xcom(
+            request,
+            output,
+            request_characters=speech.request_characters,
+            content_type=speech.content_type,
+        )
+        push_own_xcoms(self, context, value, SPEECH_XCOM_KEYS)
+        self._output = report_output(self, context, value, written=True)
+        return value
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
+
+        :param task_instance: Airflow's, not needed
+        """
+        return openlineage_of(self._output)
 
 
 def _check_destination(bucket: object, key: object, path: object) -> None:

@@ -5,51 +5,58 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from airflow.providers.common.compat.sdk import (
+from airflow_polly_provider.aws.base import AwsBaseSensor, aws_template_fields
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, raise_if_failed
+from airflow_polly_provider.compat import (
     AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
     PokeReturnValue,
 )
-
-from airflow_polly_provider.aws_base import AwsBaseSensor, aws_template_fields
 from airflow_polly_provider.exceptions import (
     PollyCredentialsError,
     PollyError,
     PollyWaitTimeoutError,
 )
-from airflow_polly_provider.handover import TRIGGER_TIMEOUT_MARGIN, SynthesisTaskHandover
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import CONSOLE_LINKS
-from airflow_polly_provider.sensors import no_worker
+from airflow_polly_provider.results.delivery import deliver_synthesis_task
+from airflow_polly_provider.results.lineage import openlineage_of
+from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
+from airflow_polly_provider.sensors import start_from_trigger as from_trigger
 from airflow_polly_provider.settings import default_deferrable, needs_airflow_3_3
-from airflow_polly_provider.synthesis_task import TERMINAL_STATUSES, synthesis_task_id_of
+from airflow_polly_provider.triggers.deferral import (
+    config_for_trigger,
+    defer_until_ended,
+    trigger_settings,
+    validate_end_from_trigger,
+)
 from airflow_polly_provider.triggers.events import synthesis_task_of
-from airflow_polly_provider.waiting import (
-    CHECK_ERRORS,
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, CredentialsOutage, wait_goes_on
+from airflow_polly_provider.wait.schedule import (
     DEFAULT_POKE_INTERVAL_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
-    CredentialsOutage,
     Schedule,
-    look_up,
     seconds,
-    wait_goes_on,
 )
+from airflow_polly_provider.wait.worker import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
 
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.triggers.base import StartTriggerArgs
+
+    from airflow_polly_provider.compat import Context, XComArg
 
 _ENDED_BY_AIRFLOW = "__fail__"
 """What Airflow calls the method to resume by when no trigger fired."""
 
 
-class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyHook]):
+class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     """Wait until a synthesis task completed, and hand the SynthesisTask over.
 
     Pushes the same XComs as the start operator: the SynthesisTask as ``return_value``, and ``TaskId``,
@@ -83,11 +90,14 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
     sensor of the amazon provider.
     """
 
+    aws_hook_class = PollyHook
     template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
     ui_color = "#eabfff"
     operator_extra_links = CONSOLE_LINKS
-
-    _poke_until = math.inf
+    output_uri: str | None = None
+    """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    _output: Mapping[str, Any] | None = None
+    """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
 
     def __init__(
         self,
@@ -106,15 +116,16 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
         self.synthesis_task_id = synthesis_task_id
         self.deferrable = start_from_trigger or (default_deferrable() if deferrable is None else deferrable)
         self.end_from_trigger = end_from_trigger
-        self._check_end_from_trigger(self.deferrable)
+        validate_end_from_trigger(self, deferrable=self.deferrable)
+        self.botocore_config: Any = config_for_trigger(self.botocore_config, deferrable=self.deferrable)
         self.start_from_trigger = start_from_trigger
         if start_from_trigger:
             needs_airflow_3_3("start_from_trigger")
-            self.start_trigger_args = start_trigger_args or no_worker.start_trigger_args(
-                no_worker.template_for(synthesis_task_id),
+            self.start_trigger_args = start_trigger_args or from_trigger.start_trigger_args(
+                from_trigger.template_for(synthesis_task_id),
                 timeout=self.timeout,
                 silent_fail=self.silent_fail,
-                **self._trigger_settings(self._schedule),
+                **trigger_settings(self, self._schedule),
             )
 
     @classmethod
@@ -136,8 +147,8 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
             further arguments of the trigger; durations in seconds or as a timedelta
         :raises TypeError: for an argument that the trigger does not have
         """
-        return no_worker.start_trigger_args(
-            no_worker.mapped_template_for(synthesis_task_id), timeout=seconds(timeout), **trigger_kwargs
+        return from_trigger.start_trigger_args(
+            from_trigger.mapped_template_for(synthesis_task_id), timeout=seconds(timeout), **trigger_kwargs
         )
 
     @property
@@ -147,14 +158,13 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
 
     def execute(self, context: Context) -> Any:
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
-        self._poke_until = time.monotonic() + self.timeout
         with self._skipping_as_asked():
             return self._defer() if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the status."""
         try:
-            synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id))
+            synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id), context)
         except CHECK_ERRORS as error:
             if not wait_goes_on(error, math.inf):
                 raise
@@ -165,8 +175,7 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
         )
         if synthesis_task.get("TaskStatus") not in TERMINAL_STATUSES:
             return PokeReturnValue(is_done=False)
-        value = self._hand_over(context, synthesis_task, failed_is_error=True)
-        return PokeReturnValue(is_done=True, xcom_value=value)
+        return PokeReturnValue(is_done=True, xcom_value=self._deliver(context, synthesis_task))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take up the task again when its trigger fired.
@@ -179,7 +188,14 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
                 synthesis_task = synthesis_task_of(event)
             except PollyWaitTimeoutError as error:
                 raise AirflowSensorTimeout(str(error)) from error
-            return self._hand_over(context, synthesis_task, failed_is_error=True)
+            return self._deliver(context, synthesis_task)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
+        """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
+
+        :param task_instance: Airflow's, not needed
+        """
+        return openlineage_of(self._output)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task again, also where Airflow ended the deferral itself, its triggerers being away.
@@ -201,28 +217,41 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
                 raise AirflowSensorTimeout(why) if timed_out else PollyError(why) from error
 
     def _defer(self) -> NoReturn:
-        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
-        self.log.info("Deferring until synthesis task %s completed or failed", synthesis_task_id)
-        self.defer(
-            trigger=self._trigger(
-                synthesis_task_id,
-                self._schedule,
-                time.time() + self.timeout,
-                silent_fail=self.silent_fail,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout) + TRIGGER_TIMEOUT_MARGIN,
+        defer_until_ended(
+            self,
+            synthesis_task_id_of(self.synthesis_task_id),
+            self._schedule,
+            timeout=self.timeout,
+            silent_fail=self.silent_fail,
         )
 
-    def _ask(self, synthesis_task_id: str) -> Mapping[str, Any]:
+    def _deliver(self, context: Context, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
+        """Push the XComs of a synthesis task that ended, report its object, and return its XCom form."""
+        self.output_uri = synthesis_task.get("OutputUri")
+        raise_if_failed(synthesis_task, final=True)
+        delivered = deliver_synthesis_task(self, context, synthesis_task)
+        self._output = delivered.output
+        return delivered.value
+
+    def _deadline(self, context: Context) -> float:
+        """Return when the time-out passes, in seconds since the epoch.
+
+        It counts from the start of this try; with ``mode="reschedule"`` from the start of this poke.
+        """
+        began: datetime | None = context["ti"].start_date
+        return (began.timestamp() if began else time.time()) + self.timeout
+
+    def _ask(self, synthesis_task_id: str, context: Context) -> Mapping[str, Any]:
         try:
             return look_up(self.hook, synthesis_task_id)
         except PollyCredentialsError as error:
             # They may have expired since the last poke; new ones may be late. Rescheduled, the next poke
             # would not know since when, so this one asks on.
-            return self._ask_with_new_credentials(synthesis_task_id, error)
+            return self._ask_with_new_credentials(synthesis_task_id, self._deadline(context), error)
 
-    def _ask_with_new_credentials(self, synthesis_task_id: str, refused: Exception) -> Mapping[str, Any]:
+    def _ask_with_new_credentials(
+        self, synthesis_task_id: str, deadline: float, refused: Exception
+    ) -> Mapping[str, Any]:
         outage = CredentialsOutage()
         outage.note(refused)
         while True:
@@ -232,7 +261,7 @@ class PollySpeechSynthesisTaskSensor(SynthesisTaskHandover, AwsBaseSensor[PollyH
             except PollyCredentialsError as error:
                 if not wait_goes_on(error, math.inf, outage.seconds):
                     raise
-                remaining = self._poke_until - time.monotonic()
+                remaining = deadline - time.time()
                 if remaining <= 0:
                     raise AirflowSensorTimeout(f"The timeout passed without credentials: {error}") from error
                 self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)

@@ -70,7 +70,7 @@ def element(name: str, /, *parts: object, **attributes: str | None) -> Ssml:
     :raises PollySsmlError: a part or an attribute holds what XML cannot
     """
     given = "".join(
-        f' {key.replace("__", ":").replace("_", "-")}="{_checked(value, key).translate(_IN_ATTRIBUTE)}"'
+        f' {key.replace("__", ":").replace("_", "-")}="{_validated(value, key).translate(_IN_ATTRIBUTE)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -90,10 +90,10 @@ def _content_of(part: object) -> str:
         part = str(part)
     if not isinstance(part, str):
         raise PollySsmlError(f"SSML is made of strings, numbers and SSML, not of {type(part).__name__}.")
-    return _checked(part, "text").translate(_IN_TEXT)
+    return _validated(part, "text").translate(_IN_TEXT)
 
 
-def _checked(value: str, what: str) -> str:
+def _validated(value: str, what: str) -> str:
     # The characters around it are not told: they are the text.
     if found := _NOT_XML.search(value):
         raise PollySsmlError(

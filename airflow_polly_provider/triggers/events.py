@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider import exceptions
 from airflow_polly_provider.exceptions import PollyError
-from airflow_polly_provider.synthesis_task import to_xcom_value
+from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ _ERROR = "error"
 _ATTRIBUTES = ("synthesis_task_id", "task_status", "task_status_reason")
 
 
-def finished(
+def success_event(
     synthesis_task: Mapping[str, Any],
     extra_xcom: Mapping[str, Any] | None = None,
     for_resume: dict[str, Any] | None = None,
@@ -36,7 +36,7 @@ def finished(
     }
 
 
-def ended_by(error: PollyError) -> dict[str, Any]:
+def error_event(error: PollyError) -> dict[str, Any]:
     """Return the event of a wait that ended without an answer.
 
     :param error: what the task shall raise
@@ -48,7 +48,7 @@ def ended_by(error: PollyError) -> dict[str, Any]:
 def extra_xcom_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what ``return_value`` gets beside the SynthesisTask's own fields.
 
-    :param event: what :func:`finished` returned
+    :param event: what :func:`success_event` returned
     """
     return dict((event or {}).get(_EXTRA) or {})
 
@@ -56,7 +56,7 @@ def extra_xcom_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
 def for_resume_of(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return what the task that deferred wanted back.
 
-    :param event: what :func:`finished` returned
+    :param event: what :func:`success_event` returned
     """
     return (event or {}).get(_FOR_RESUME)
 
@@ -64,7 +64,7 @@ def for_resume_of(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def synthesis_task_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the SynthesisTask that an event brings, in its XCom form.
 
-    :param event: what :func:`finished` or :func:`ended_by` returned
+    :param event: what :func:`success_event` or :func:`error_event` returned
     :raises PollyError: the error that the event brings instead, in its own class
     """
     if event and _TASK in event:

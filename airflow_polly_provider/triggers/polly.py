@@ -7,18 +7,21 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import XCom
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
+from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
+from airflow_polly_provider.results.delivery import own_xcoms
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, to_xcom_value
 from airflow_polly_provider.settings import supervisor_linger_seconds
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS, TERMINAL_STATUSES, TaskStatus, to_xcom_value
 from airflow_polly_provider.triggers import events
-from airflow_polly_provider.triggers.blocking import BlockingCalls
-from airflow_polly_provider.triggers.hook_settings import HookSettings
-from airflow_polly_provider.triggers.poller import poller_for
-from airflow_polly_provider.triggers.wait import Trouble
-from airflow_polly_provider.waiting import DEFAULT_POKE_INTERVAL_SECONDS, Schedule, seconds, timed_out
+from airflow_polly_provider.wait.errors import timed_out
+from airflow_polly_provider.wait.poller.blocking import BlockingCalls
+from airflow_polly_provider.wait.poller.client import HookSettings
+from airflow_polly_provider.wait.poller.pending import TransientError
+from airflow_polly_provider.wait.poller.status_poller import poller_for
+from airflow_polly_provider.wait.schedule import DEFAULT_POKE_INTERVAL_SECONDS, Schedule, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -40,7 +43,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
     :param synthesis_task_id: Polly's ``TaskId``
     :param deadline: when the wait ends without an answer, in seconds since the epoch; None where Airflow's
         trigger time-out alone ends it, as when the task starts in the triggerer
-    :param poke_interval: see :class:`~airflow_polly_provider.waiting.Schedule`
+    :param poke_interval: see :class:`~airflow_polly_provider.wait.schedule.Schedule`
     :param exponential_backoff: the same
     :param max_wait: the same
     :param silent_fail: whether to go on after an error that a retry may mend
@@ -131,10 +134,10 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             event = await self._event_of(synthesis_task)
         except TimeoutError:
             last_status = self._last_seen.get("TaskStatus")
-            event = TriggerEvent(events.ended_by(timed_out(self.synthesis_task_id, last_status)))
+            event = TriggerEvent(events.error_event(timed_out(self.synthesis_task_id, last_status)))
         except PollyError as error:
             error.synthesis_task_id = self.synthesis_task_id
-            event = TriggerEvent(events.ended_by(error))
+            event = TriggerEvent(events.error_event(error))
         await self._outlast_supervisor(began)
         yield event
 
@@ -145,7 +148,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         return remaining if remaining > 0 else _LATE_LOOK_SECONDS
 
     async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
-        payload = events.finished(synthesis_task, self.extra_xcom, self.for_resume)
+        payload = events.success_event(synthesis_task, self.extra_xcom, self.for_resume)
         # Only success ends here: a failure goes through the worker, so that retries and callbacks hold.
         if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
             return TriggerEvent(payload)
@@ -163,7 +166,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         """
         ti: Any = self.task_instance
         value = to_xcom_value(synthesis_task)
-        own = {key: value[key] for key in OWN_XCOM_KEYS if key in value}
+        own = own_xcoms(value, OWN_XCOM_KEYS)
         for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():
             XCom.set(
                 key=key,
@@ -204,13 +207,13 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             await asyncio.sleep(self.poke_interval)
 
     async def _observe(self) -> Mapping[str, Any]:
-        news = poller_for(self.hook_settings).observe(
+        updates = poller_for(self.hook_settings).observe(
             self.synthesis_task_id,
             Schedule(self.poke_interval, self.exponential_backoff, self.max_wait),
         )
-        async with aclosing(news):
-            async for item in news:
-                if isinstance(item, Trouble):
+        async with aclosing(updates):
+            async for item in updates:
+                if isinstance(item, TransientError):
                     self.log.warning(
                         "Cannot see synthesis task %s now; the wait goes on: %s",
                         self.synthesis_task_id,

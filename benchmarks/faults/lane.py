@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 
-from airflow_polly_provider.emulator.admin import HEADER
+from airflow_polly_provider.emulator.control.admin import HEADER
 from benchmarks.faults.catalogue import BUCKET
 from benchmarks.faults.gate import Gate
 from scripts.stack.emulator import ACCESS_KEY, REGION, aws_connection, running_emulator

@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow_polly_provider.aws.s3 import S3Location
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.operators.token_search import TokenSearch
-from airflow_polly_provider.synthesis_task import S3Location
+from airflow_polly_provider.start.task_search import TokenSearch
 from benchmarks.faults.lane import Lane
 
 SEEDED = 100_000

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import sqlalchemy
 
-from airflow_polly_provider.synthesis_task import parse_output_uri
+from airflow_polly_provider.aws.s3 import parse_output_uri
 from benchmarks.faults.catalogue import (
     IN_WORKER,
     MAPPED,

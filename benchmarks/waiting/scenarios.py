@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.emulator.quotas import AWS_QUOTAS
+from airflow_polly_provider.emulator.base.quotas import AWS_QUOTAS
 from airflow_polly_provider.emulator.testing import running_emulator
 from benchmarks.waiting.processes import environment, ready_processes
 

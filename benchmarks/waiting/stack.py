@@ -11,20 +11,17 @@ import json
 import shutil
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import sqlalchemy
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from scripts.stack.airflow import AirflowStack
+from scripts.stack.servers import throwaway_database
 from scripts.stack.signals import terminable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 _HERE = Path(__file__).parent
@@ -34,25 +31,6 @@ _WARM_UP_SECONDS = 10.0
 _LONGEST_RUN_SECONDS = 1800.0
 _LOOK_EVERY_SECONDS = 5.0
 _PARALLELISM = 8
-
-
-@contextlib.contextmanager
-def throwaway_database(server_url: str) -> Iterator[str]:
-    """Make a database for as long as the block lasts, and give its URL.
-
-    :param server_url: SQLAlchemy's URL of a PostgreSQL server
-    """
-    name = f"polly_waiting_{uuid.uuid4().hex[:12]}"
-    url = sqlalchemy.make_url(server_url)
-    engine = sqlalchemy.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
-    try:
-        yield url.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
-        engine.dispose()
 
 
 def cpu_seconds(stack: AirflowStack) -> dict[str, float]:
@@ -186,7 +164,11 @@ def main() -> None:
     parser.add_argument("--reschedule-waits", type=int, default=20, help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    waits = {"no_worker": given.waits, "deferrable": given.waits, "reschedule": given.reschedule_waits}
+    waits = {
+        "start_from_trigger": given.waits,
+        "deferrable": given.waits,
+        "reschedule": given.reschedule_waits,
+    }
     measure(given.postgresql, waits, given.out)
 
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 from scripts.stack.component import Component
 from scripts.stack.database import DatabaseMetadata
 from scripts.stack.errors import StackError, StackTimeoutError
+from scripts.stack.machine import Machine
 from scripts.stack.metadata import TaskInstance
 from scripts.stack.migration import migrate
 from scripts.stack.rest import RestMetadata
@@ -30,7 +31,9 @@ _COMMANDS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
+    "worker": ["celery", "worker", "--skip-serve-logs", "--without-gossip", "--without-mingle"],
 }
+_WORKER_READY = " ready."
 _ENDED = frozenset({"success", "failed"})
 _POLL_SECONDS = 0.25
 
@@ -49,6 +52,9 @@ class AirflowStack:
         a time.
     :param database_url: SQLAlchemy's URL of an empty database; by default SQLite in the home.
     :param parallelism: how many tasks may run at once.
+    :param machines: the kind of the component by the name of each machine, where there is more than one of a
+        kind, or Celery's workers: ``{"worker-1": "worker", …}``. They share no files. By default one of
+        each kind, on the same machine.
     :param startup_timeout: seconds for all components together to become healthy.
     """
 
@@ -61,6 +67,7 @@ class AirflowStack:
         executor: str | None = None,
         database_url: str | None = None,
         parallelism: int = 4,
+        machines: Mapping[str, str] | None = None,
         startup_timeout: float = 180,
     ) -> None:
         # SQLite's URL and the DAGs folder are refused or misread when relative.
@@ -69,9 +76,10 @@ class AirflowStack:
         self.base_url = f"http://127.0.0.1:{self.port}"
         database_url = database_url or f"sqlite:///{self.home / 'airflow.db'}"
         self._startup_timeout = startup_timeout
+        self._dags_folder = dags_folder.resolve()
         self.environment = environment(
             home=self.home,
-            dags_folder=dags_folder.resolve(),
+            dags_folder=self._dags_folder,
             port=self.port,
             database_url=database_url,
             executor=executor,
@@ -81,11 +89,13 @@ class AirflowStack:
         self.metadata: RestMetadata | DatabaseMetadata
         if AIRFLOW_MAJOR >= 3:
             self.metadata = RestMetadata(self.base_url, database_url)
-            names = ["api-server", "scheduler", "dag-processor", "triggerer"]
+            kinds = ["api-server", "scheduler", "dag-processor", "triggerer"]
         else:
             self.metadata = DatabaseMetadata(database_url, self.environment)
-            names = ["scheduler", "triggerer"]
-        self.components = {name: self._component(name) for name in names}
+            kinds = ["scheduler", "triggerer"]
+        self._kinds = dict(machines or zip(kinds, kinds, strict=True))
+        self._machines = {name: Machine(self.home / name, name) for name in machines or ()}
+        self.components = {name: self._component(name) for name in self._kinds}
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -96,6 +106,8 @@ class AirflowStack:
             self.home.mkdir(parents=True, exist_ok=True)
             # Components that find no configuration file would all write one, and read it half written.
             (self.home / "airflow.cfg").touch()
+            for machine in self._machines.values():
+                machine.set_up(self._dags_folder)
             migrate(self.environment, self.home, self._startup_timeout)
             for component in self.components.values():
                 component.start()
@@ -120,8 +132,8 @@ class AirflowStack:
     def kill(self, name: str, signal_number: int = signal.SIGKILL, *, whole: bool = True) -> None:
         """Kill a component and wait until it is gone.
 
-        :param name: scheduler (with the tasks that a local executor runs), triggerer, dag-processor or
-            api-server.
+        :param name: scheduler (with the tasks that a local executor runs), triggerer, dag-processor,
+            api-server, or the name of a machine.
         :param whole: all processes of the component at once, as when its machine dies; otherwise its main
             process alone.
         """
@@ -135,10 +147,14 @@ class AirflowStack:
         """
         component = self.components[name]
 
+        kind = self._kinds[name]
+
         def reported() -> bool:
-            if name == "api-server" and isinstance(self.metadata, RestMetadata):
+            if kind == "worker":
+                return _WORKER_READY in component.output()
+            if kind == "api-server" and isinstance(self.metadata, RestMetadata):
                 return self.metadata.is_up()
-            beat = self.metadata.heartbeat(name)
+            beat = self.metadata.heartbeat(kind, name if name in self._machines else None)
             return beat is not None and beat >= component.started_at
 
         try:
@@ -267,16 +283,23 @@ class AirflowStack:
         return "".join(path.read_text() for path in logs)
 
     def _logs(self, dag_id: str, run_id: str, task_id: str, map_index: int, pattern: str) -> list[Path]:
-        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        folder = Path(f"dag_id={dag_id}", f"run_id={run_id}", f"task_id={task_id}")
         if map_index >= 0:
             folder /= f"map_index={map_index}"
-        return sorted(folder.glob(pattern))
+        homes = [machine.home for machine in self._machines.values()] or [self.home]
+        return sorted(path for home in homes for path in (home / "logs" / folder).glob(pattern))
 
     def _component(self, name: str) -> Component:
-        command = [sys.executable, "-m", "airflow", *_COMMANDS[name]]
-        if name == "api-server":
+        kind, machine = self._kinds[name], self._machines.get(name)
+        command = [sys.executable, "-m", "airflow", *_COMMANDS[kind]]
+        if kind == "api-server":
             command += ["--port", str(self.port)]
-        return Component(name, command, self.environment, self.home / f"{name}.log")
+        if kind == "worker":
+            command += ["--celery-hostname", name]
+        log = self.home / f"{name}.log"
+        if machine is None:
+            return Component(name, command, self.environment, log)
+        return Component(name, command, machine.environment(self.environment), log, machine.folder)
 
     def _wait(self, condition: Callable[[], bool], what: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout

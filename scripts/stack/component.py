@@ -20,12 +20,22 @@ class Component:
     :param command: the program and its arguments.
     :param environment: its environment, whole.
     :param log: the file that its output is appended to.
+    :param folder: its current folder; the caller's if None.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         self.started_at = datetime.now(UTC)
+        self._folder = folder
+        self._log_began = 0
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,8 +47,10 @@ class Component:
             raise StackError(f"The {self.name} is running already.")
         self.started_at = datetime.now(UTC)
         with self.log.open("ab") as output:
+            self._log_began = output.tell()
             self._process = subprocess.Popen(
                 self._command,
+                cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -110,6 +122,14 @@ class Component:
             self._process.poll()
             remaining = [p for p in {*remaining, *self.members()} if _is_alive(p)]
         self._process.wait()
+
+    def output(self) -> str:
+        """Give what the process wrote since it was last started."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(self._log_began)
+            return file.read().decode(errors="replace")
 
     def tail(self, lines: int = 40) -> str:
         """Give the last lines of the log."""

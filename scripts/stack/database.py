@@ -8,14 +8,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scripts.stack.errors import StackError
 from scripts.stack.states import RunStates
 
-_JOB_TYPES = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob"}
-_HEALTHY_FOR = timedelta(seconds=30)
 _COMMAND_SECONDS = 120
 # What the `airflow` command does, for several commands.
 _RUN_COMMANDS = """
@@ -37,17 +34,6 @@ class DatabaseMetadata(RunStates):
     def __init__(self, database_url: str, environment: Mapping[str, str]) -> None:
         super().__init__(database_url)
         self._environment = environment
-
-    def heartbeat(self, component: str) -> datetime | None:
-        """Tell when the newest process of this kind last reported; None if none is healthy."""
-        rows = self._select(
-            "SELECT state, latest_heartbeat FROM job WHERE job_type = :type ORDER BY latest_heartbeat DESC",
-            type=_JOB_TYPES[component],
-        )
-        if not rows or rows[0][0] != "running":
-            return None
-        beat = _as_utc(rows[0][1])
-        return beat if datetime.now(UTC) - beat < _HEALTHY_FOR else None
 
     def knows_dag(self, dag_id: str) -> bool:
         """Tell whether the DAG has been parsed."""
@@ -105,9 +91,3 @@ class DatabaseMetadata(RunStates):
         if done.returncode:
             tried = ", ".join(" ".join(command[:3]) for command in commands)
             raise StackError(f"airflow failed ({tried}):\n{done.stdout}\n{done.stderr}")
-
-
-def _as_utc(moment: str | datetime) -> datetime:
-    # SQLite gives what SQLAlchemy's text statements leave as text, without a zone.
-    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

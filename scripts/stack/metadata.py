@@ -19,8 +19,11 @@ class TaskInstance:
 class Metadata(Protocol):
     """Reads and writes of the metadata database, by whatever way suits the Airflow at hand."""
 
-    def heartbeat(self, component: str) -> datetime | None:
-        """Tell when the newest process of this kind last reported; None if none is healthy."""
+    def heartbeat(self, kind: str, hostname: str | None = None) -> datetime | None:
+        """Tell when the newest process of this kind last reported; None if it is not healthy.
+
+        :param hostname: look only at processes that report this host name.
+        """
 
     def knows_dag(self, dag_id: str) -> bool:
         """Tell whether the DAG has been parsed."""

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import httpx
@@ -27,20 +26,6 @@ class RestMetadata(RunStates):
         super().__init__(database_url)
         # A proxy set for the machine must not stand between us and loopback.
         self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
-
-    def heartbeat(self, component: str) -> datetime | None:
-        """Tell when the newest process of this kind last reported; None if none is healthy."""
-        try:
-            answer = self._http.get("/api/v2/monitor/health")
-        except httpx.TransportError:
-            return None
-        if answer.is_error:
-            return None
-        kind = component.replace("-", "_")
-        health = answer.json().get(kind) or {}
-        if health.get("status") != "healthy":
-            return None
-        return datetime.fromisoformat(health[f"latest_{kind}_heartbeat"])
 
     def is_up(self) -> bool:
         """Tell whether the API server answers."""

@@ -1,15 +1,23 @@
-"""The states of runs and tasks, by SQL: the tables are the same in Airflow 2.11 and in all of Airflow 3.
+"""The states of processes, runs and tasks, by SQL: the tables are alike in Airflow 2.11 and all of Airflow 3.
 
 A stack asks for them several times a second. Asked each time, the API server of Airflow 3 used more processor
 time than all other components together.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy
 
 from scripts.stack.errors import StackError
 from scripts.stack.metadata import TaskInstance
+
+_JOB_TYPES = {
+    "scheduler": "SchedulerJob",
+    "triggerer": "TriggererJob",
+    "dag-processor": "DagProcessorJob",
+}
+_HEALTHY_FOR = timedelta(seconds=30)
 
 
 class RunStates:
@@ -20,6 +28,22 @@ class RunStates:
 
     def __init__(self, database_url: str) -> None:
         self._engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.pool.NullPool)
+
+    def heartbeat(self, kind: str, hostname: str | None = None) -> datetime | None:
+        """Tell when the newest process of this kind last reported; None if it is not healthy.
+
+        :param hostname: look only at processes that report this host name.
+        """
+        rows = self._select(
+            "SELECT state, latest_heartbeat FROM job WHERE job_type = :type "
+            "AND (:hostname IS NULL OR hostname = :hostname) ORDER BY latest_heartbeat DESC",
+            type=_JOB_TYPES[kind],
+            hostname=hostname,
+        )
+        if not rows or rows[0][0] != "running":
+            return None
+        beat = _as_utc(rows[0][1])
+        return beat if datetime.now(UTC) - beat < _HEALTHY_FOR else None
 
     def run_ids(self, dag_id: str) -> list[str]:
         """List the ids of a DAG's runs, whoever started them."""
@@ -55,3 +79,9 @@ class RunStates:
     def _select(self, statement: str, **values: object) -> list[Any]:
         with self._engine.connect() as connection:
             return list(connection.execute(sqlalchemy.text(statement), values))
+
+
+def _as_utc(moment: str | datetime) -> datetime:
+    # SQLite gives what SQLAlchemy's text statements leave as text, without a zone.
+    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

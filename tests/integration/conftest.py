@@ -18,8 +18,7 @@ from tests.integration.aws_clients import client_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import FinishedRun, RunDag
 
@@ -134,11 +133,11 @@ def run_dag(
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses and grace periods that a test would only wait out."""
     package = "airflow_polly_provider"
-    monkeypatch.setattr(f"{package}.waiting.NOT_FOUND_GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(f"{package}.waiting.FIRST_CHECKS_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(f"{package}.operators.patient_start.LONGEST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(f"{package}.operators.durable_start.LOOK_EVERY_SECONDS", 0.1)
-    monkeypatch.setattr(f"{package}.operators.token_search.PAGES_PER_SECOND", 50.0)
-    monkeypatch.setattr(f"{package}.operators.token_search.LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(f"{package}.wait.errors.NOT_FOUND_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(f"{package}.wait.schedule.FIRST_CHECKS_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(f"{package}.start.retry.LONGEST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(f"{package}.start.durable.LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(f"{package}.start.task_search.PAGES_PER_SECOND", 50.0)
+    monkeypatch.setattr(f"{package}.start.task_search.LONGEST_BACK_OFF_SECONDS", 0.05)
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0.2")
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "50")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_polly_provider.compat import DAG
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 
 if TYPE_CHECKING:

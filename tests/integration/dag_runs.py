@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow import settings
-from airflow.providers.common.compat.sdk import DAG
 from sqlalchemy import text
 
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from airflow_polly_provider.compat import DAG
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,8 +19,7 @@ from tests.integration.dag_builder import DEFERRED, GET, IN_WORKER, NO_WAIT, STA
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 REASON = "The output bucket is closed"

@@ -7,8 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSkipException, task
 
+from airflow_polly_provider.compat import AirflowSkipException, task
 from airflow_polly_provider.decorators.polly import polly_task
 from tests.integration.dag_builder import (
     NO_WAIT,
@@ -24,10 +24,9 @@ from tests.integration.dag_runs import assert_pushes_synthesis_task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
-    from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
+    from airflow_polly_provider.results.synthesis_task import SynthesisTaskXCom
     from tests.integration.dag_runs import RunDag
 
 

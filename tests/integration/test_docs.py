@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import task
-
+from airflow_polly_provider.compat import task
 from airflow_polly_provider.hooks.polly import PollyHook
 
 if TYPE_CHECKING:

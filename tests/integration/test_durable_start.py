@@ -14,15 +14,21 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri
+from airflow_polly_provider.compat import AirflowFailException
 from airflow_polly_provider.emulator.testing import running_emulator
-from airflow_polly_provider.exceptions import PollyConfigurationError, PollyInvalidRequestError
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyError,
+    PollyInvalidRequestError,
+)
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.operators.durable_start import DurableStart
-from airflow_polly_provider.operators.start_memory import StartMemory
-from airflow_polly_provider.operators.token_search import TokenSearch
-from airflow_polly_provider.request_token import TaskRun, prefix_with_token, request_digest, request_token
-from airflow_polly_provider.synthesis_task import S3Location, parse_output_uri
-from airflow_polly_provider.waiting import Schedule, wait_in_worker
+from airflow_polly_provider.start.attempt_store import AttemptStore
+from airflow_polly_provider.start.durable import DurableStart
+from airflow_polly_provider.start.task_search import TokenSearch
+from airflow_polly_provider.start.token import TaskRun, prefix_with_token, request_digest, request_token
+from airflow_polly_provider.wait.schedule import Schedule
+from airflow_polly_provider.wait.worker import wait_in_worker
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import START
 
@@ -42,6 +48,16 @@ class Store(dict[str, Any]):
 
     def set(self, key: str, value: Any) -> None:
         self[key] = value
+
+
+class UnavailableStore:
+    """A state back-end whose server cannot be reached."""
+
+    def get(self, key: str) -> Any:
+        raise OSError("connection refused")
+
+    def set(self, key: str, value: Any) -> None:
+        raise OSError("connection refused")
 
 
 class ProxyThatLosesAnswersToPosts(BaseHTTPRequestHandler):
@@ -88,7 +104,7 @@ def start_durably(
     *,
     run: TaskRun = RUN,
     try_number: int = 1,
-    store: Store | None = None,
+    store: Store | UnavailableStore | None = None,
     look_seconds: float = 0.5,
     text: str = "Hello.",
     objects_written: bool = True,
@@ -109,19 +125,23 @@ def start_durably(
     # Store stands for Airflow's accessor, which only a task runner can make.
     context: Any = {} if store is None else {"task_state_store": store}
 
-    return DurableStart(
-        polly,
-        {**request, "OutputS3KeyPrefix": prefix},
-        memory=StartMemory(context, token),
-        try_number=try_number,
-        search=TokenSearch(
+    return (
+        DurableStart(
             polly,
-            S3Location(emulator.bucket, prefix),
-            not_before=datetime.now(tz=UTC) - timedelta(minutes=10),
-        ),
-        look_seconds=look_seconds,
-        object_exists=object_exists,
-    ).run()
+            {**request, "OutputS3KeyPrefix": prefix},
+            attempts=AttemptStore(context, token),
+            try_number=try_number,
+            search=TokenSearch(
+                polly,
+                S3Location(emulator.bucket, prefix),
+                not_before=datetime.now(tz=UTC) - timedelta(minutes=10),
+            ),
+            look_seconds=look_seconds,
+            object_exists=object_exists,
+        )
+        .run()
+        .synthesis_task
+    )
 
 
 def started(emulator: RunningEmulator) -> int:
@@ -216,6 +236,36 @@ def test_a_retry_adopts_the_stored_task_without_listing(polly: RunningEmulator) 
     again = start_durably(polly, store=store, try_number=2)
     assert again["TaskId"] == first["TaskId"]
     assert (calls(polly, START), calls(polly, LIST)) == (0, 0)
+
+
+def test_without_a_store_and_a_list_nothing_is_started_until_one_of_them_is_back(
+    polly: RunningEmulator,
+) -> None:
+    polly.faults.deny(LIST)
+    with pytest.raises(PollyError, match="Nothing was started") as refused:
+        start_durably(polly, store=UnavailableStore())
+    assert not isinstance(refused.value, AirflowFailException), "the next try may find the store"
+    start_durably(polly, store=Store(), try_number=2)
+    assert polly.counters.calls(START) == 1
+
+
+def test_a_store_that_fails_does_not_stop_the_start_where_a_retry_can_list(polly: RunningEmulator) -> None:
+    first = start_durably(polly, store=UnavailableStore())
+    again = start_durably(polly, store=Store(), try_number=2)
+    assert again["TaskId"] == first["TaskId"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"asked_at": "soon"}, {"synthesis_task_id": 5, "asked_at": 1.0}, {"added_later": True, "asked_at": 1.0}],
+)
+def test_a_record_that_is_not_understood_is_as_good_as_none(
+    polly: RunningEmulator, record: dict[str, Any]
+) -> None:
+    store = Store()
+    first = start_durably(polly, store=store)
+    store["polly_start"] = {"token": store["polly_start"]["token"], **record}
+    assert start_durably(polly, store=store, try_number=2)["TaskId"] == first["TaskId"]
 
 
 def test_a_retry_without_a_store_adopts_the_task_with_its_token(polly: RunningEmulator) -> None:

@@ -11,8 +11,7 @@ import pytest
 from tests.integration.dag_runs import first_module_of
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_polly_provider.compat import ObjectStoragePath
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.lexicon import content_digest
 from airflow_polly_provider.operators.lexicon import PollyDeleteLexiconOperator, PollyPutLexiconOperator
+from airflow_polly_provider.request.lexicon import content_digest
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import new_dag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 

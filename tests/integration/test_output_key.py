@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.handlers
 import pytest
-from airflow.providers.common.compat.sdk import task
 from botocore.awsrequest import AWSResponse, HTTPHeaders
 
-from airflow_polly_provider.operators import output_object
+from airflow_polly_provider.compat import task
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from airflow_polly_provider.output import placement
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import (
     DEFERRED,
@@ -38,8 +38,7 @@ from tests.unit.support import context, execute
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import FinishedRun, RunDag
 
@@ -261,7 +260,7 @@ class TestCopy:
     def test_of_a_large_object_is_made_in_parts(
         self, polly: RunningEmulator, run_dag: RunDag, s3_calls: S3Calls, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(output_object, "COPY_PART_BYTES", 1024)
+        monkeypatch.setattr(placement, "COPY_PART_BYTES", 1024)
         run = run_dag(named_dag(polly))
         assert run.task("start") == ("success", 1), run.output
         assert_pushes_the_object(run, polly)
@@ -456,6 +455,16 @@ class TestSkipIfUnchanged:
         s3.put_object(Bucket=polly.bucket, Key=KEY, Body=b"", Metadata={"polly-task-id": "mine"})
         value = assert_pushes_the_object(run_dag(named_dag(polly, skip_if_unchanged=True)), polly)
         assert value["Unchanged"] is False
+
+    def test_does_not_apply_to_an_object_whose_metadata_names_another_bucket(
+        self, polly: RunningEmulator, run_dag: RunDag, s3: Any
+    ) -> None:
+        dag = named_dag(polly, skip_if_unchanged=True)
+        run_dag(dag)
+        metadata = head(polly, KEY)["Metadata"]
+        metadata["polly-output-uri"] = metadata["polly-output-uri"].replace(polly.bucket, "another-bucket")
+        s3.put_object(Bucket=polly.bucket, Key=KEY, Body=b"", Metadata=metadata)
+        assert assert_pushes_the_object(run_dag(dag), polly)["Unchanged"] is False
 
     def test_does_not_apply_after_a_lexicon_changed(self, polly: RunningEmulator, run_dag: RunDag) -> None:
         dag = named_dag(polly, skip_if_unchanged=True, lexicon_names=["names"])

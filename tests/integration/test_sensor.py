@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import task
 
-from airflow_polly_provider import waiting
+from airflow_polly_provider.compat import task
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
+from airflow_polly_provider.wait import errors
 from tests.integration.dag_builder import GET, TEXT, new_dag, output_of
 from tests.integration.dag_runs import assert_pushes_synthesis_task
 from tests.integration.modes_support import COMMON_ARGUMENTS, MODES, REASON, TASK_ID
@@ -18,8 +18,7 @@ from tests.integration.modes_support import COMMON_ARGUMENTS, MODES, REASON, TAS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 
@@ -87,7 +86,7 @@ class TestSoftFailAndNeverFail:
     def test_skip_after_an_error_that_a_retry_could_fix(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str, skip: str
     ) -> None:
-        monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.0)
         reject_credentials(polly, times=None)
         run = run_dag(sensor_dag(mode, seed_completing(polly), **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
@@ -98,7 +97,7 @@ class TestSilentFail:
     def test_continues_after_an_error_that_a_retry_could_fix(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
-        monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.0)
         reject_credentials(polly, times=4)
         run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True))
         assert run.task(TASK_ID) == ("success", 1), run.output
@@ -108,7 +107,7 @@ class TestSilentFail:
     def test_still_ends_at_the_timeout(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
-        monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.0)
         reject_credentials(polly, times=None)
         run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True, timeout=0.5))
         assert run.task(TASK_ID) == ("failed", 1), run.output
@@ -128,7 +127,7 @@ class TestRetries:
     def test_succeed_after_rejected_credentials(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
-        monkeypatch.setattr(waiting, "CREDENTIALS_GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.0)
         reject_credentials(polly, times=1 if mode == "deferred" else 2)
         run = run_dag(sensor_dag(mode, seed_completing(polly)))
         assert run.task(TASK_ID) == ("success", 2), run.output

@@ -1,4 +1,4 @@
-"""A message in a queue starts a DAG run, end to end: Polly's notice, SNS, SQS, triggerer and scheduler."""
+"""A message in a queue starts a DAG run, end to end: Polly, SNS, SQS, triggerer and scheduler."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def client(service: str, endpoint_url: str) -> Iterator[Any]:
 def topic_and_queue(endpoint_url: str) -> dict[str, str]:
     """A topic, a queue that is subscribed to it, and where the example finds both."""
     with client("sns", endpoint_url) as sns, client("sqs", endpoint_url) as sqs:
-        topic_arn = sns.create_topic(Name="polly-notices")["TopicArn"]
-        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:polly-notices"
+        topic_arn = sns.create_topic(Name="polly-notifications")["TopicArn"]
+        queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:polly-notifications"
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -54,7 +54,9 @@ def topic_and_queue(endpoint_url: str) -> dict[str, str]:
             "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        queue_url = sqs.create_queue(QueueName="polly-notices", Attributes={"Policy": policy})["QueueUrl"]
+        queue_url = sqs.create_queue(QueueName="polly-notifications", Attributes={"Policy": policy})[
+            "QueueUrl"
+        ]
         sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
     return {"POLLY_EXAMPLE_TOPIC_ARN": topic_arn, "POLLY_EXAMPLE_QUEUE_URL": queue_url}
 

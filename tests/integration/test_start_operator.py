@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import task
 
+from airflow_polly_provider.compat import task
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from tests.integration.dag_builder import (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-from airflow.providers.common.compat.sdk import ObjectStoragePath, task
 from botocore.exceptions import ClientError
 
-from airflow_polly_provider.emulator.worker import speech_available
+from airflow_polly_provider.compat import ObjectStoragePath, task
+from airflow_polly_provider.emulator.speech.worker import speech_available
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import TEXT, new_dag, output_of
@@ -21,8 +21,7 @@ from tests.unit.support import execute
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 
@@ -61,7 +60,7 @@ def clean_bucket(speaking_emulator: RunningEmulator, s3: Any) -> str:
     return speaking_emulator.bucket
 
 
-class TestS3Output:
+class TestS3Destination:
     def test_gets_the_complete_audio(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:

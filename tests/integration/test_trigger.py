@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
-from airflow_polly_provider.triggers import poller
 from airflow_polly_provider.triggers.events import synthesis_task_of
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait.poller.status_poller import StatusPoller
 from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ async def wait_for(synthesis_task_id: str) -> dict[str, Any]:
     return synthesis_task_of(event.payload)
 
 
-def pollers() -> list[poller.StatusPoller]:
+def pollers() -> list[StatusPoller]:
     """Return all pollers in memory; other tests may have left some there."""
-    return [thing for thing in gc.get_objects() if type(thing) is poller.StatusPoller]
+    return [thing for thing in gc.get_objects() if type(thing) is StatusPoller]
 
 
 @pytest.mark.parametrize("faulty", [False, True], ids=["without faults", "with faults"])
@@ -74,7 +74,7 @@ async def test_many_waits_share_one_poller(
     earlier = pollers()
 
     waits = asyncio.gather(*map(wait_for, started))
-    shared: list[poller.StatusPoller] = []
+    shared: list[StatusPoller] = []
     while not waits.done():
         # Often: in a warm process all waits end within half a second.
         await asyncio.sleep(0.05)

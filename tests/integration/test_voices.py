@@ -15,8 +15,7 @@ from airflow_polly_provider.operators.synthesize import PollySynthesizeSpeechOpe
 from tests.integration.dag_builder import START, new_dag
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import DAG
-
+    from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 

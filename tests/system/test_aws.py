@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
+from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.exceptions import PollyInvalidRequestError, PollySynthesisTaskNotFoundError
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.synthesis_task import parse_output_uri, to_xcom_value
-from airflow_polly_provider.waiting import Schedule, wait_in_worker
+from airflow_polly_provider.results.synthesis_task import to_xcom_value
+from airflow_polly_provider.wait.schedule import Schedule
+from airflow_polly_provider.wait.worker import wait_in_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -68,7 +68,7 @@ def permission_rows() -> dict[str, str]:
 
 
 def test_the_table_of_permissions_names_each_action_of_the_hooks_errors() -> None:
-    asked_for = set(re.findall(r"\bexplained\(self, \"(polly:\w+)\"", package_source()))
+    asked_for = set(re.findall(r"\btranslate_aws_errors\(self, \"(polly:\w+)\"", package_source()))
     assert asked_for
     assert {action for action in permission_rows() if action.startswith("polly:")} == asked_for
 

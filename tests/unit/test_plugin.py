@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_polly_provider.text import ssml
@@ -11,6 +15,19 @@ def test_the_entry_point_leads_to_a_valid_airflow_plugin_named_polly() -> None:
     assert issubclass(plugin, AirflowPlugin)
     assert plugin.name == "polly", "templates use this name"
     plugin.validate()
+
+
+def test_it_and_the_provider_info_import_nothing_but_the_package_since_every_command_does() -> None:
+    program = (
+        "import json, sys\n"
+        "import airflow.plugins_manager\n"
+        "before = set(sys.modules)\n"
+        "import airflow_polly_provider.get_provider_info, airflow_polly_provider.plugin\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in set(sys.modules) - before})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    imported = set(json.loads(done.stdout.splitlines()[-1]))
+    assert imported - sys.stdlib_module_names <= {"airflow_polly_provider"}
 
 
 def test_every_public_function_of_the_ssml_module_is_a_macro() -> None:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from airflow.providers.common.compat.sdk import DAG, get_current_context, task
 from botocore.config import Config
 
+from airflow_polly_provider.compat import DAG, get_current_context, task
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.operators.output_object import OutputObject
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+from airflow_polly_provider.output.placement import OutputPlacement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow_polly_provider.output.provenance import OutputPlan
 
 MAPPED = int(os.environ.get("POLLY_FAULTS_MAPPED", "20"))
 BUCKET = os.environ.get("POLLY_FAULTS_BUCKET", "polly-faults")
@@ -70,7 +72,7 @@ class HeldHook(PollyHook):
         return super().get_speech_synthesis_task(synthesis_task_id)
 
 
-class HeldOutputObject(OutputObject):
+class HeldPlacement(OutputPlacement):
     """The object at a key of its own, with places to stop at around copy and removal."""
 
     def _copy(self, *args: Any) -> bool:
@@ -88,7 +90,6 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
     """The start operator, with places to stop at."""
 
     aws_hook_class = HeldHook
-    output_object_class = HeldOutputObject
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run with the run's own look-up time."""
@@ -96,8 +97,18 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
             os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = str(look)
         return super().execute(context)
 
-    def _durable_start(self, context: Any, request: dict[str, Any], token: str) -> Mapping[str, Any]:
-        started = super()._durable_start(context, request, token)
+    def _placement(self, plan: OutputPlan) -> HeldPlacement:
+        return HeldPlacement(
+            plan,
+            hook=self.hook,
+            s3_parameters=self._hook_parameters,
+            keep_original=self.keep_original,
+            skip_if_unchanged=self.skip_if_unchanged,
+            adoptable=self.durable,
+        )
+
+    def _start(self, context: Any, *args: Any) -> Mapping[str, Any]:
+        started = super()._start(context, *args)
         hold("remembered", context)
         return started
 

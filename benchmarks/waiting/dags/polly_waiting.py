@@ -51,9 +51,9 @@ def deferrable() -> None:
 
 
 @dag(**SETTINGS)
-def no_worker() -> None:
+def start_from_trigger() -> None:
     """Wait in the triggerer alone."""
-    without_worker(WAITS["no_worker"])
+    without_worker(WAITS["start_from_trigger"])
 
 
 @dag(**SETTINGS)
@@ -88,6 +88,6 @@ def reschedule() -> None:
 
 
 deferrable()
-no_worker()
+start_from_trigger()
 reschedule()
 warm_up()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
-
+from airflow_polly_provider.compat import DAG
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor
 
 # Each request alone, so that a fault is one failed check and not one that botocore hides.

@@ -6,9 +6,9 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, AssetAlias
 from airflow.providers.openlineage.utils.selective_enable import enable_lineage
 
+from airflow_polly_provider.compat import DAG, AssetAlias
 from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator as Get
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as Start
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor

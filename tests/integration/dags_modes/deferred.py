@@ -6,8 +6,7 @@ import os
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
-
+from airflow_polly_provider.compat import DAG
 from airflow_polly_provider.operators.polly import PollyGetSpeechSynthesisTaskOperator as Get
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as Start
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]  # it ships no types
 
-from airflow_polly_provider.emulator.rules import MORE_RATES_FOR_SPEECH, SAMPLE_RATES
-from airflow_polly_provider.emulator.worker import speech_available
+from airflow_polly_provider.emulator.speech.rules import MORE_RATES_FOR_SPEECH, SAMPLE_RATES
+from airflow_polly_provider.emulator.speech.worker import speech_available
 from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def workers_of(pid: int) -> set[int]:
             command = Path(f"/proc/{child}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"airflow_polly_provider.emulator.worker" in command:
+        if b"airflow_polly_provider.emulator.speech.worker" in command:
             found.add(child)
     return found
 

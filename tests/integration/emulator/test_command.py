@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airflow_polly_provider.emulator import __main__ as command
-from airflow_polly_provider.emulator import server
+from airflow_polly_provider.emulator.control import server
 from tests.integration.emulator.support import emulator_command
 
 AWS = Path(sysconfig.get_path("scripts"), "aws")

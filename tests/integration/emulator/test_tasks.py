@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import soundfile
 
-from airflow_polly_provider.emulator import synthesis, worker
-from airflow_polly_provider.emulator.server import MissingExtraError
+from airflow_polly_provider.emulator.control.server import MissingExtraError
+from airflow_polly_provider.emulator.speech import synthesis, worker
+from airflow_polly_provider.emulator.speech.worker import speech_available
 from airflow_polly_provider.emulator.testing import running_emulator
-from airflow_polly_provider.emulator.worker import speech_available
 from tests.integration.aws_clients import client_of
 
 if TYPE_CHECKING:

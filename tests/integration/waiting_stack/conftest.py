@@ -50,7 +50,7 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 @pytest.fixture(scope="package")
 def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dags")
-    for name in ("alive", "modes", *(["no_worker"] if HAS_START_FROM_TRIGGER else [])):
+    for name in ("alive", "modes", *(["start_from_trigger"] if HAS_START_FROM_TRIGGER else [])):
         for file in (Path(__file__).parent.parent / f"dags_{name}").glob("*.py"):
             shutil.copy(file, folder)
     return folder
@@ -78,7 +78,7 @@ def seed(emulators: dict[str, Emulator]) -> dict[str, dict[str, str]]:
 def world(
     tmp_path_factory: pytest.TempPathFactory, dags_folder: Path, emulators: dict[str, str]
 ) -> Iterator[World]:
-    """An Airflow whose runs have all started, and wait; that of ``no_worker`` has ended."""
+    """An Airflow whose runs have all started, and wait; that of ``start_from_trigger`` has ended."""
     home = tmp_path_factory.mktemp("waiting")
     with (
         ExitStack() as stack,
@@ -97,8 +97,13 @@ def world(
         ours["second"].ask("faults", operation="StartSpeechSynthesisTask", fail_task=REASON)
         ours["second"].ask("faults", operation="GetSpeechSynthesisTask", error="ThrottlingException", times=4)
         ids = seed(ours)
-        confs: dict[str, dict[str, Any]] = {**ids, **({"no_worker": {}} if HAS_START_FROM_TRIGGER else {})}
+        confs: dict[str, dict[str, Any]] = {
+            **ids,
+            **({"start_from_trigger": {}} if HAS_START_FROM_TRIGGER else {}),
+        }
         world = World(running.airflow, ours, ids, running.airflow.trigger_all(confs))
-        if no_worker := world.run_ids.get("no_worker"):
-            running.airflow.wait_for_run("no_worker", no_worker, timeout=SLOW, on_change=world.note)
+        if without_worker := world.run_ids.get("start_from_trigger"):
+            running.airflow.wait_for_run(
+                "start_from_trigger", without_worker, timeout=SLOW, on_change=world.note
+            )
         yield world

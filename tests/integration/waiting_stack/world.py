@@ -34,7 +34,7 @@ class World:
     seen: set[tuple[str, int, str | None]] = field(default_factory=set)
 
     def note(self, task: TaskInstance) -> None:
-        """Keep a state that a task of ``no_worker`` was in."""
+        """Keep a state that a task of ``start_from_trigger`` was in."""
         self.seen.add((task.task_id, task.map_index, task.state))
 
     def wait_until_seen(self, dag_id: str, synthesis_task_ids: dict[str, str]) -> None:

@@ -1,23 +1,21 @@
 from __future__ import annotations
 
-import ast
 import inspect
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_polly_provider.compat import DAG, Asset
 from airflow_polly_provider.decorators.polly import polly_task
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.get_provider_info import get_provider_info
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
-from airflow_polly_provider.synthesis_task import SynthesisTaskXCom
 from airflow_polly_provider.text import ssml
 
 # Airflow resolves the annotations of decorated functions at run time.
 from airflow_polly_provider.text.markup import Ssml, SsmlDocument  # noqa: TC001
-from tests.unit.support import context, execute, members_of, synthesis_task
+from tests.unit.support import context, execute, synthesis_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +41,17 @@ def operator_of(function: Callable[..., Any], **given: Any) -> Any:
 
 
 class TestDecorator:
+    def test_has_the_assets_among_its_arguments_as_inlets(self, wire: Wire) -> None:
+        wire.script_start(synthesis_task(), synthesis_task())
+        asset = Asset(uri="s3://my-texts/greeting.txt")
+
+        def read(text: Any) -> str:
+            return "Hello"
+
+        task: Any = polly_task(**GIVEN)(read)(asset)
+        execute(task.operator)
+        assert task.operator.inlets == [asset]
+
     def test_is_registered_as_task_polly(self) -> None:
         (registered,) = get_provider_info()["task-decorators"]
         assert registered["name"] == "polly"
@@ -126,17 +135,3 @@ class TestRefusesWhenTheDagIsParsed:
     def test_a_parameter_that_the_operator_refuses(self) -> None:
         with pytest.raises(ValueError, match="above 0"):
             operator_of(greeting, timeout=0)
-
-
-class TestResultType:
-    def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
-        own = {"OutputS3Uri", "RequestDigest", "Unchanged"}
-        assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
-
-    def test_annotates_each_field_with_its_type_in_xcom(self) -> None:
-        types = {"string": "str", "timestamp": "str", "integer": "int", "list": "list[str]"}
-        for name, member in members_of("SynthesisTask").items():
-            annotated = SynthesisTaskXCom.__annotations__[name].__forward_arg__
-            annotation = ast.unparse(ast.parse(annotated.removeprefix("NotRequired[").removesuffix("]")))
-            expected = types[member.type_name]
-            assert annotation in (expected, expected.removesuffix("]")), name

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from airflow_polly_provider.emulator.clock import Clock
+from airflow_polly_provider.emulator.base.clock import Clock
 
 
 class StoppedClock(Clock):

@@ -1,30 +1,21 @@
 from __future__ import annotations
 
-import time
-from datetime import datetime, timedelta
-from types import SimpleNamespace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowTaskTimeout
-from botocore.exceptions import ClientError, EndpointConnectionError, ProxyConnectionError
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import NewConnectionError, ProxyError
 
-from airflow_polly_provider import waiting
+from airflow_polly_provider.compat import DAG, AirflowFailException
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyInvalidRequestError,
     PollySynthesisTaskFailedError,
     PollySynthesisTaskFailedFinalError,
-    PollyWaitTimeoutError,
 )
-from airflow_polly_provider.operators import patient_start
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 from tests.unit.support import (
     Refusal,
     context,
-    deferral_of,
     execute,
     get_operator,
     start_operator,
@@ -32,16 +23,10 @@ from tests.unit.support import (
 )
 
 if TYPE_CHECKING:
-    from tests.unit.support import Answer, Request, Wire
+    from tests.unit.support import Wire
 
 SCHEDULED = synthesis_task(status="scheduled")
-COMPLETED = synthesis_task(status="completed")
 FAILED = synthesis_task(status="failed", TaskStatusReason="The bucket does not exist")
-
-
-def through_proxy(cause: Exception) -> ProxyConnectionError:
-    """Return what botocore raises when the connection to the proxy fails."""
-    return ProxyConnectionError(proxy_url="proxy", error=ProxyError("Unable to connect to proxy", cause))
 
 
 class TestStart:
@@ -145,39 +130,15 @@ class TestStart:
             execute(start_operator(text="<speak>", text_type="ssml"))
         assert len(wire.requests) == 1
 
-    @pytest.mark.parametrize(
-        ("error", "patience_seconds"),
-        [
-            pytest.param(Refusal("ThrottlingException"), 3600, id="throttled"),
-            pytest.param(EndpointConnectionError(endpoint_url="polly"), 300, id="no connection"),
-            pytest.param(
-                through_proxy(NewConnectionError(HTTPConnection("proxy"), "refused")),
-                300,
-                id="proxy not reached",
-            ),
-            pytest.param(
-                through_proxy(OSError("Tunnel connection failed: 503 Busy")), 300, id="proxy without a tunnel"
-            ),
-        ],
-    )
-    def test_that_polly_never_accepted_is_repeated_for_a_while_and_then_raises_the_original_error(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, error: Any, patience_seconds: float
-    ) -> None:
-        """No response was lost, so it does not search for a synthesis task, which needs a permission."""
-        slept: list[float] = []
-        clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
-        monkeypatch.setattr(patient_start, "time", clock)
-        wire.answer = lambda _: error
-        wire.may_list = False
-        with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
-            execute(start_operator())
-        assert patience_seconds <= sum(slept) < patience_seconds + 61
-
     def test_denied_by_aws_names_the_permission_and_fails_without_retries(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
         with pytest.raises(PollyConfigurationError, match="Allow polly:StartSpeechSynthesisTask") as error:
             execute(start_operator())
         assert isinstance(error.value, AirflowFailException)
+
+    def test_output_s3_key_is_a_template_field(self) -> None:
+        operator = start_operator(output_s3_key="{{ ds }}.mp3")
+        assert "output_s3_key" in operator.template_fields
 
 
 class TestXComs:
@@ -203,43 +164,6 @@ class TestXComs:
 
 
 class TestWaitInWorker:
-    @pytest.fixture(autouse=True)
-    def _checks_in_quick_succession(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(waiting, "FIRST_CHECKS_EVERY_SECONDS", 0.01)
-
-    @pytest.mark.parametrize(
-        "refusal",
-        [
-            Refusal("ThrottlingException"),
-            Refusal("ServiceFailureException", 500),
-            Refusal("SynthesisTaskNotFoundException"),
-            Refusal("ExpiredTokenException", 403),
-        ],
-        ids=lambda refusal: refusal.code,
-    )
-    def test_continues_after_an_error_that_may_pass(self, wire: Wire, refusal: Refusal) -> None:
-        wire.script_start(SCHEDULED, refusal, SCHEDULED, refusal, COMPLETED)
-        operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
-        assert execute(operator)["TaskStatus"] == "completed"
-
-    def test_continues_when_credentials_expire_between_two_checks_an_hour_apart(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        slept: list[float] = []
-        began = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: began + sum(slept))
-        monkeypatch.setattr(time, "sleep", slept.append)
-        refused = Refusal("ExpiredTokenException", 403)
-
-        def answer(_: Request) -> Answer:
-            if not slept or max(slept) < waiting.CREDENTIALS_GRACE_SECONDS:
-                return SCHEDULED
-            return refused if slept[-1] > waiting.CREDENTIALS_GRACE_SECONDS else COMPLETED
-
-        wire.answer = answer
-        operator = get_operator(wait_for_completion=True, deferrable=False, poke_interval=3600)
-        assert execute(operator)["TaskStatus"] == "completed"
-
     def test_of_start_ends_with_a_retryable_error_when_the_synthesis_task_fails(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(
@@ -252,67 +176,3 @@ class TestWaitInWorker:
         wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(PollySynthesisTaskFailedFinalError, match="The bucket does not exist"):
             execute(get_operator(wait_for_completion=True, deferrable=False))
-
-    def test_ends_at_its_timeout_although_the_next_check_is_later(self, wire: Wire) -> None:
-        wire.script_start(SCHEDULED, SCHEDULED)
-        began = time.monotonic()
-        with pytest.raises(PollyWaitTimeoutError, match=r"t1 was scheduled when the timeout passed"):
-            execute(start_operator(deferrable=False, timeout=1, poke_interval=30))
-        assert time.monotonic() - began < 5
-
-    @pytest.mark.parametrize("ended_by", ["execution_timeout", "kill"])
-    def test_warns_that_the_synthesis_task_continues_when_the_task_is_interrupted(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, ended_by: str
-    ) -> None:
-        logged: list[str] = []
-        wire.script_start(SCHEDULED, SCHEDULED)
-        operator = start_operator(deferrable=False)
-        monkeypatch.setattr(operator.log, "warning", lambda line, *values: logged.append(line % values))
-
-        def interrupt(_: float) -> None:
-            if ended_by == "kill":
-                operator.on_kill()
-            raise AirflowTaskTimeout("Timeout")
-
-        monkeypatch.setattr(time, "sleep", interrupt)
-        with pytest.raises(AirflowTaskTimeout):
-            execute(operator)
-        assert "Synthesis task t1 runs on and is billed" in logged[0]
-        assert ("killed" if ended_by == "kill" else "execution_timeout") in logged[0]
-
-
-class TestDeferral:
-    def test_of_start_waits_for_the_synthesis_task_that_it_started(self, wire: Wire) -> None:
-        wire.script_start(SCHEDULED)
-        assert deferral_of("start").trigger.synthesis_task_id == "t1"
-
-    def test_defaults_to_airflows_default_deferrable(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
-        assert start_operator().deferrable
-        assert not start_operator(deferrable=False).deferrable
-
-    def test_does_not_happen_with_wait_for_completion_false(self, wire: Wire) -> None:
-        wire.script_start(SCHEDULED)
-        assert (
-            execute(start_operator(wait_for_completion=False, deferrable=True))["TaskStatus"] == "scheduled"
-        )
-
-    def test_does_not_happen_when_the_synthesis_task_has_ended(self, wire: Wire) -> None:
-        wire.script_start(SCHEDULED, COMPLETED)
-        operator = get_operator(wait_for_completion=True, deferrable=True)
-        assert execute(operator)["TaskStatus"] == "completed"
-
-    def test_accepts_durations_as_timedelta(self, wire: Wire) -> None:
-        wire.script_start(SCHEDULED)
-        trigger = deferral_of(
-            "start", poke_interval=timedelta(seconds=7), timeout=timedelta(minutes=10)
-        ).trigger
-        assert trigger.poke_interval == 7
-        assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
-
-    @pytest.mark.parametrize("given", [{"poke_interval": 0}, {"timeout": -1}, {"timeout": timedelta(0)}])
-    def test_with_a_duration_of_zero_or_less_is_refused_when_the_dag_is_parsed(
-        self, given: dict[str, Any]
-    ) -> None:
-        with pytest.raises(ValueError, match="above 0"):
-            start_operator(**given)

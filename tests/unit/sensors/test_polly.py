@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_polly_provider.compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
 )
-
 from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError, PollyInvalidRequestError
-from airflow_polly_provider.synthesis_task import OWN_XCOM_KEYS
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 from airflow_polly_provider.triggers import events
-from airflow_polly_provider.waiting import CREDENTIALS_GRACE_SECONDS
+from airflow_polly_provider.wait.errors import CREDENTIALS_GRACE_SECONDS
 from tests.unit.support import (
     Refusal,
     as_context,
@@ -49,8 +49,9 @@ class TestPoking:
         """Record the intervals between two pokes instead of sleeping; the clock moves on by them."""
         intervals: list[float] = []
         clock = sys.modules[BaseSensorOperator.__module__].time
-        began = clock.monotonic()
+        began, wall_began = clock.monotonic(), clock.time()
         monkeypatch.setattr(clock, "monotonic", lambda: began + sum(intervals))
+        monkeypatch.setattr(clock, "time", lambda: wall_began + sum(intervals))
         monkeypatch.setattr(clock, "sleep", intervals.append)
         return intervals
 
@@ -111,7 +112,7 @@ class TestPoking:
         assert sum(slept) == pytest.approx(60, abs=1)
 
     def test_accepts_a_synthesis_task_instead_of_its_id(self, wire: Wire) -> None:
-        assert execute(sensor(synthesis_task_id=events.finished(synthesis_task("t7"))["synthesis_task"]))
+        assert execute(sensor(synthesis_task_id=events.success_event(synthesis_task("t7"))["synthesis_task"]))
         assert wire.count("t7") == 1
 
     @pytest.mark.parametrize("value", [None, "", {}, {"TaskStatus": "completed"}, 7])

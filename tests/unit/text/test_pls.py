@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_polly_provider.emulator.errors import ApiError
-from airflow_polly_provider.emulator.lexicons import MAX_CHARACTERS, parse_lexicon
+from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.text.lexicons import MAX_CHARACTERS, parse_lexicon
 from airflow_polly_provider.exceptions import PollyFinalError, PollyInvalidRequestError
 from airflow_polly_provider.text.pls import ALPHABETS, MAX_LEXICON_CHARACTERS, check_pls
 

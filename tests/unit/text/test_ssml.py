@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 from xml.dom import minidom
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from airflow_polly_provider.emulator.ssml import Ssml as EmulatedSsml
+from airflow_polly_provider.compat import AirflowFailException
+from airflow_polly_provider.emulator.text.ssml import Ssml as EmulatedSsml
 from airflow_polly_provider.exceptions import PollySsmlError
 from airflow_polly_provider.text import ssml
 from airflow_polly_provider.text.limits import billed_characters
@@ -161,25 +160,6 @@ class TestFunctions:
     @pytest.mark.parametrize("rate", ["x-slow", "20%", "85.5%", "200%"])
     def test_prosody_accepts_every_form_of_rate(self, rate: str) -> None:
         assert rate in str(ssml.prosody("x", rate=rate))
-
-    def test_return_immutable_pieces(self) -> None:
-        piece = ssml.p("a")
-        assert piece + "b" != piece
-        with pytest.raises(AttributeError):
-            piece.markup = "c"  # type: ignore[misc]  # frozen: the assignment must fail
-
-    def test_in_a_template_name_the_variable_that_is_undefined(self) -> None:
-        template = Environment(undefined=StrictUndefined).from_string("{{ ssml.p(title) }}")
-        with pytest.raises(UndefinedError, match="'title' is undefined"):
-            template.render(ssml=ssml)
-
-    def test_return_pieces_that_sum_joins(self) -> None:
-        pieces = [ssml.s("a"), ssml.s("b")]
-        assert str(sum(pieces)) == "<s>a</s><s>b</s>"
-        assert Environment().from_string("{{ parts | sum }}").render(parts=pieces) == "<s>a</s><s>b</s>"
-        assert str(sum([0, 1.5], ssml.s("a"))) == "<s>a</s>01.5", (
-            "sum treats numbers as text, as the functions do"
-        )
 
     def test_billed_characters_counts_plain_text_by_its_length(self) -> None:
         assert ssml.billed_characters("a<b/>c") == 6

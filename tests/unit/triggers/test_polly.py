@@ -7,7 +7,6 @@ import importlib
 import inspect
 import json
 import pkgutil
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +14,9 @@ from airflow.providers.amazon.aws.utils.mixins import AwsHookParams
 from airflow.triggers.base import BaseTrigger
 
 import airflow_polly_provider.triggers
-from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.triggers import events
-from airflow_polly_provider.triggers.hook_settings import STATUS_TIMEOUT_SECONDS, HookSettings
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait.poller.client import STATUS_TIMEOUT_SECONDS, HookSettings
 from tests.unit.support import connection, deferral_of, recorded_hooks, synthesis_task
 
 if TYPE_CHECKING:
@@ -151,33 +149,3 @@ class TestHookSettings:
         assert client.meta.config.connect_timeout == asked.get("connect_timeout", STATUS_TIMEOUT_SECONDS)
         assert client.meta.config.retries["total_max_attempts"] == 1
         assert wire.requests[-1].url.startswith("http://polly.test:1/")
-
-    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
-    def test_come_with_the_poke_interval_and_a_deadline_before_airflows_own(
-        self, wire: Wire, waiter: str
-    ) -> None:
-        wire.answer = lambda _: synthesis_task("t1", "scheduled")
-        deferred = deferral_of(waiter, poke_interval=12.5, timeout=600)
-        trigger = deferred.trigger
-        assert trigger.poke_interval == 12.5
-        assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
-        assert deferred.timeout.total_seconds() > 600, "our own deadline comes first"
-
-
-class TestEvents:
-    def test_of_an_unknown_form_raise_an_error_that_says_so(self) -> None:
-        for event in (None, {}, {"status": "success"}):
-            with pytest.raises(PollyError, match="does not know"):
-                events.synthesis_task_of(event)
-
-    def test_with_an_unknown_error_class_keep_its_message(self) -> None:
-        event = {"error": {"class": "PollyNewerError", "message": "so it is", "synthesis_task_id": "t1"}}
-        with pytest.raises(PollyError, match="so it is") as error:
-            events.synthesis_task_of(event)
-        assert error.value.synthesis_task_id == "t1"
-
-    def test_can_be_written_as_json(self) -> None:
-        event = events.finished(synthesis_task())
-        assert json.loads(json.dumps(event)) == event
-        event = events.ended_by(PollyError("no", synthesis_task_id="t1", task_status="scheduled"))
-        assert json.loads(json.dumps(event)) == event

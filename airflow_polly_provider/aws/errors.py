@@ -1,0 +1,210 @@
+"""AWS's errors in words that say what to do next."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    InvalidRegionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyCredentialsError,
+    PollyInvalidRequestError,
+    PollyLexiconNotFoundError,
+    PollySynthesisTaskNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+# ThrottlingException is in none of Polly's operation models, and comes with HTTP status 400.
+THROTTLING_CODES = frozenset(
+    {
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_TIMEOUT_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
+_MISSING_S3_CODES = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
+# Credentials that are wrong or worn out; new ones may be there at the next try.
+_BAD_CREDENTIALS_CODES = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
+# botocore has no class for credentials that were as old after their renewal as before.
+_STILL_EXPIRED = "refreshed credentials are still expired"
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's error code, such as ``ThrottlingException``."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def http_status(error: ClientError) -> int:
+    """Return the HTTP status that the error came with, 0 where there was none."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def is_throttling(error: ClientError) -> bool:
+    """Tell whether the request was refused for coming too soon."""
+    return error_code(error) in THROTTLING_CODES or http_status(error) == 429
+
+
+def is_service_failure(error: ClientError) -> bool:
+    """Tell whether the service failed or gave up waiting, which says nothing of the request."""
+    return http_status(error) >= 500 or error_code(error) in _TIMEOUT_CODES
+
+
+def is_denied(error: ClientError) -> bool:
+    """Tell whether a permission was missing."""
+    return error_code(error) in _DENIED_CODES
+
+
+def is_missing(error: ClientError) -> bool:
+    """Tell whether S3 has no such bucket or object."""
+    return error_code(error) in _MISSING_S3_CODES
+
+
+class AwsCaller(Protocol):
+    """What an error says about who called AWS; the hook is one."""
+
+    @property
+    def asked_region(self) -> str:
+        """The region that the requests go to."""
+
+    def describe_connection(self) -> str:
+        """Return which connection is used, and whether Airflow has it, as a sentence for an error."""
+
+
+@contextmanager
+def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = None) -> Iterator[None]:
+    """Turn what botocore raises into an error that says what to do; let the rest pass.
+
+    Throttling, 5xx answers, time-outs and connection errors pass through as they are: they say nothing about
+    the request.
+
+    :param caller: whose connection and region the error names
+    :param action: the IAM action asked for, such as ``polly:StartSpeechSynthesisTask``
+    :param subject: the id or name asked for, where there is one
+    """
+    try:
+        with translate_credentials_errors(action, caller.describe_connection):
+            yield
+    except NoRegionError as error:
+        raise PollyConfigurationError(
+            f"No AWS region for {action}: {caller.describe_connection()}. Set region_name in the operator, "
+            "or region_name in the connection's extra, or AWS_DEFAULT_REGION in the worker's environment."
+        ) from error
+    except InvalidRegionError as error:
+        raise PollyConfigurationError(f"{error} It comes from region_name or the connection.") from error
+    except ParamValidationError as error:
+        raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
+    except ClientError as error:
+        _raise_translated(error, caller, action, subject)
+        raise
+
+
+@contextmanager
+def translate_credentials_errors(action: str, describe_connection: Callable[[], str]) -> Iterator[None]:
+    """Turn botocore's errors about missing credentials into one that says what to do; let the rest pass.
+
+    :param action: what they were needed for
+    :param describe_connection: returns which connection lacks them
+    """
+    try:
+        yield
+    except (*_NO_CREDENTIALS, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and _STILL_EXPIRED not in str(error):
+            raise
+        raise PollyCredentialsError(
+            f"No AWS credentials for {action}: {describe_connection()} ({error}). Set them in the "
+            "connection, or give a role to the worker or triggerer that makes the call."
+        ) from error
+
+
+@contextmanager
+def translate_s3_errors(*, missing: str, denied: str) -> Iterator[None]:
+    """Turn S3's refusals into errors that are never retried; let the rest pass.
+
+    :param missing: what to say where there is no such bucket or object
+    :param denied: what to say where a permission is missing
+    """
+    try:
+        yield
+    except ClientError as error:
+        if is_missing(error):
+            raise PollyInvalidRequestError(f"{missing}: {error}") from error
+        if is_denied(error):
+            raise PollyConfigurationError(f"{denied}: {error}") from error
+        raise
+
+
+def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subject: str | None) -> None:
+    code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    if error.operation_name not in action:
+        # The connection's own role is assumed first, by STS.
+        action = f"sts:{error.operation_name}"
+    if is_denied(error):
+        raise PollyConfigurationError(
+            f"AWS denied {action} in {caller.asked_region}: {message} Allow {action} to the identity that "
+            f"was used: {caller.describe_connection()}."
+        ) from error
+    if code in _BAD_CREDENTIALS_CODES:
+        raise PollyCredentialsError(
+            f"AWS refused the credentials for {action} ({code}: {message}): {caller.describe_connection()}. "
+            "Renew or correct them."
+        ) from error
+    if code == "SynthesisTaskNotFoundException":
+        raise PollySynthesisTaskNotFoundError(
+            f"Polly does not know the synthesis task {subject!r} in {caller.asked_region}. It knows a "
+            "synthesis task for 72 hours, and only in the account and region that it was started in: "
+            f"{caller.describe_connection()}.",
+            synthesis_task_id=subject,
+        ) from error
+    if code == "LexiconNotFoundException":
+        raise PollyLexiconNotFoundError(
+            f"Polly has no such lexicon{f' as {subject!r}' if subject else ''} in {caller.asked_region} "
+            f"({code}): {message} Lexicons belong to an account and a region, and one that was put moments "
+            f"ago may not be known yet: {caller.describe_connection()}."
+        ) from error
+    if 400 <= http_status(error) < 500 and not is_throttling(error) and not is_service_failure(error):
+        about = f" about {subject!r} in {caller.asked_region}" if subject else ""
+        raise PollyInvalidRequestError(f"Polly refused the request{about} ({code}): {message}") from error

@@ -1,0 +1,87 @@
+"""Polly's TaskStatus, and what a SynthesisTask that failed means.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesisTask.html
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.exceptions import (
+    PollySynthesisTaskFailedError,
+    PollySynthesisTaskFailedFinalError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYNTHESIS_TASK_LIFETIME_SECONDS = 72 * 60 * 60
+"""How long Polly knows a synthesis task.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
+"""
+
+
+class TaskStatus(StrEnum):
+    """Polly's ``TaskStatus``."""
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "inProgress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.value})
+"""A synthesis task in one of these never changes again. Any other status, known or new, is waited on."""
+
+_REASON_HINTS = (
+    (
+        re.compile(r"region", re.IGNORECASE),
+        "The output bucket must lie in the region that Polly was called in",
+    ),
+    (
+        re.compile(r"access|denied|permission|authoriz|forbidden", re.IGNORECASE),
+        "Polly writes with the caller's permissions: allow s3:PutObject on the output bucket and key prefix "
+        "(and kms:GenerateDataKey where the bucket is encrypted with a KMS key)",
+    ),
+    (
+        re.compile(r"bucket|s3", re.IGNORECASE),
+        "Check that the output bucket exists, in the region that Polly was called in, and that the caller "
+        "may s3:PutObject into it",
+    ),
+    (
+        re.compile(r"sns|topic", re.IGNORECASE),
+        "Check that sns_topic_arn exists in the same region and that the caller may sns:Publish to it",
+    ),
+)
+
+
+def raise_if_failed(synthesis_task: Mapping[str, Any], *, final: bool) -> None:
+    """Raise the error of a synthesis task whose TaskStatus is ``failed``.
+
+    :param synthesis_task: the SynthesisTask
+    :param final: whether a retry of the Airflow task could only meet the same synthesis task again
+    :raises PollySynthesisTaskFailedError: with Polly's reason
+    """
+    if synthesis_task.get("TaskStatus") == TaskStatus.FAILED:
+        raise failure_of(synthesis_task, final=final)
+
+
+def failure_of(synthesis_task: Mapping[str, Any], *, final: bool) -> PollySynthesisTaskFailedError:
+    """Return the error for a SynthesisTask whose TaskStatus is ``failed``.
+
+    :param synthesis_task: the SynthesisTask
+    :param final: whether a retry of the Airflow task could only meet the same synthesis task again
+    """
+    task_id, reason = synthesis_task.get("TaskId"), synthesis_task.get("TaskStatusReason")
+    told = reason.rstrip(". ") if reason else "Polly gave no reason"
+    hint = next((f" {hint}." for pattern, hint in _REASON_HINTS if reason and pattern.search(reason)), "")
+    error_class = PollySynthesisTaskFailedFinalError if final else PollySynthesisTaskFailedError
+    return error_class(
+        f"Synthesis task {task_id} failed: {told}.{hint}",
+        synthesis_task_id=task_id,
+        task_status=synthesis_task.get("TaskStatus"),
+        task_status_reason=reason,
+    )

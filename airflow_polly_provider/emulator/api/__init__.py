@@ -1,0 +1,1 @@
+"""Polly's operations."""

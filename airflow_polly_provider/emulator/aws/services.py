@@ -1,0 +1,213 @@
+"""S3, SNS, SQS and STS beside Polly, by moto's server application run in this process."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import unescape
+
+from airflow_polly_provider.emulator.http.protocol import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_polly_provider.emulator.http.protocol import Request
+
+_CREDENTIAL = "AWS4-HMAC-SHA256 Credential=emulator/20200101/{region}/{service}/aws4_request"
+# The server frames its answers itself.
+_HOP_HEADERS = {"connection", "transfer-encoding"}
+
+
+class Aws:
+    """moto behind a plain call.
+
+    moto takes seconds to import, so that is done at the first call, or by :meth:`load` ahead of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._application: Callable[..., Any] | None = None
+
+    def load(self) -> Callable[..., Any]:
+        """Import moto, once."""
+        with self._lock:
+            if self._application is None:
+                from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+                self._application = DomainDispatcherApplication(create_backend_app)
+            return self._application
+
+    def serve(self, request: Request) -> Response:
+        """Answer a client's request. Blocks; call it from a worker thread.
+
+        :param request: to any service but Polly.
+        """
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": request.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": request.decoded_path,
+            "QUERY_STRING": request.query,
+            "RAW_URI": f"{request.path}?{request.query}" if request.query else request.path,
+            "REQUEST_URI": f"{request.path}?{request.query}" if request.query else request.path,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_LENGTH": str(len(request.body)),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(request.body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+        }
+        host, _, port = request.headers.get("host", "localhost").rpartition(":")
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = (host, port) if host else (port, "80")
+        for name, value in request.headers.items():
+            if name == "content-type":
+                environ["CONTENT_TYPE"] = value
+            elif name not in ("content-length", "transfer-encoding") and "_" not in name:
+                environ["HTTP_" + name.upper().replace("-", "_")] = value
+        return self._run(environ)
+
+    def call(
+        self,
+        service: str,
+        region: str,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> Response:
+        """Call a service as the emulator itself. Blocks.
+
+        :param service: such as ``s3``.
+        :param region: such as ``us-east-1``.
+        :param method: the HTTP method.
+        :param path: percent-encoded, with the query if there is one.
+        :param body: the body.
+        :param content_type: the body's type.
+        """
+        from airflow_polly_provider.emulator.http.protocol import Request
+
+        raw_path, _, query = path.partition("?")
+        headers = {
+            "host": "127.0.0.1:80",
+            "authorization": _CREDENTIAL.format(region=region, service=service)
+            + ", SignedHeaders=host, Signature=0",
+        }
+        if content_type:
+            headers["content-type"] = content_type
+        return self.serve(Request(method, raw_path, query, headers, body))
+
+    def create_bucket(self, name: str, region: str) -> None:
+        """Create a bucket, or keep the one that is there.
+
+        :param name: its name.
+        :param region: where.
+        """
+        body = b""
+        if region != "us-east-1":
+            body = (
+                b"<CreateBucketConfiguration><LocationConstraint>%s</LocationConstraint>"
+                b"</CreateBucketConfiguration>" % region.encode()
+            )
+        answer = self.call("s3", region, "PUT", f"/{name}", body=body)
+        if answer.status not in (200, 409):
+            raise ValueError(f"S3 did not create the bucket {name!r}: {answer.body.decode(errors='replace')}")
+
+    def empty_bucket(self, name: str, region: str) -> None:
+        """Delete every object of a bucket, if it is there.
+
+        :param name: its name.
+        :param region: of the caller.
+        """
+        while True:
+            answer = self.call("s3", region, "GET", f"/{name}?list-type=2")
+            keys = re.findall(rb"<Key>(.*?)</Key>", answer.body, re.DOTALL)
+            if not keys:
+                return
+            for key in keys:
+                self.call("s3", region, "DELETE", f"/{name}/{quote(unescape(key.decode()))}")
+
+    def delete_bucket(self, name: str, region: str) -> None:
+        """Delete a bucket with all its objects, if it is there.
+
+        :param name: its name.
+        :param region: of the caller.
+        """
+        self.empty_bucket(name, region)
+        self.call("s3", region, "DELETE", f"/{name}")
+
+    def bucket_exists(self, name: str, region: str) -> bool:
+        """Tell whether a bucket is there.
+
+        :param name: its name.
+        :param region: of the caller.
+        """
+        return self.call("s3", region, "HEAD", f"/{name}").status == 200
+
+    def put_object(self, bucket: str, key: str, path: Path, *, region: str, content_type: str) -> Response:
+        """Write a file as an object.
+
+        :param bucket: the bucket.
+        :param key: the object's key.
+        :param path: the file.
+        :param region: of the caller.
+        :param content_type: the object's type.
+        """
+        return self.call(
+            "s3",
+            region,
+            "PUT",
+            f"/{bucket}/{quote(key)}",
+            body=path.read_bytes(),
+            content_type=content_type,
+        )
+
+    def publish(self, topic_arn: str, message: str, *, subject: str, region: str) -> Response:
+        """Publish to an SNS topic.
+
+        :param topic_arn: the topic.
+        :param message: its message.
+        :param subject: its subject.
+        :param region: of the caller.
+        """
+        form = {
+            "Action": "Publish",
+            "Version": "2010-03-31",
+            "TopicArn": topic_arn,
+            "Subject": subject,
+            "Message": message,
+        }
+        return self.call(
+            "sns",
+            region,
+            "POST",
+            "/",
+            body=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded; charset=utf-8",
+        )
+
+    def _run(self, environ: dict[str, Any]) -> Response:
+        status, headers = 500, []
+
+        def start_response(line: str, fields: list[tuple[str, str]], exc_info: Any = None) -> None:
+            nonlocal status, headers
+            status = int(line.split(" ", 1)[0])
+            headers = fields
+
+        body = self.load()(environ, start_response)
+        try:
+            whole = b"".join(body)
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+        if environ["REQUEST_METHOD"] != "HEAD":
+            headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        kept = tuple((name, value) for name, value in headers if name.lower() not in _HOP_HEADERS)
+        return Response(status, whole, kept)

@@ -1,0 +1,120 @@
+"""Polly's request quotas: so many calls a second for the account and region, with a burst."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.emulator.base.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_polly_provider.emulator.base.clock import Clock
+
+Quotas = dict[str, tuple[float, float]]
+"""Calls a second and burst, by the name of the quota. A quota that is not named has no limit."""
+
+# https://docs.aws.amazon.com/polly/latest/dg/limits.html, read in November 2026; no burst is given for the
+# last engines, so it is the rate.
+AWS_QUOTAS: Quotas = {
+    "start.standard": (10, 12),
+    "start.neural": (10, 12),
+    "start.long-form": (1, 1),
+    "start.generative": (1, 1),
+    "synthesize.standard": (80, 100),
+    "synthesize.neural": (8, 10),
+    "synthesize.long-form": (8, 10),
+    "synthesize.generative": (8, 8),
+    "read-tasks": (10, 10),
+    "voices": (80, 100),
+    "lexicons": (5, 10),
+}
+_GROUPS = {
+    "StartSpeechSynthesisTask": "start",
+    "SynthesizeSpeech": "synthesize",
+    "GetSpeechSynthesisTask": "read-tasks",
+    "ListSpeechSynthesisTasks": "read-tasks",
+    "DescribeVoices": "voices",
+    "DeleteLexicon": "lexicons",
+    "GetLexicon": "lexicons",
+    "ListLexicons": "lexicons",
+    "PutLexicon": "lexicons",
+}
+_BY_ENGINE = {"start", "synthesize"}
+
+
+def parse_quotas(text: str) -> Quotas:
+    """Read quotas from a command line.
+
+    :param text: ``aws``, or a JSON object such as ``{"read-tasks": [10, 10]}``.
+    :raises ValueError: for what is neither, or names no quota of Polly's; TypeError for other JSON.
+    """
+    if text == "aws":
+        return dict(AWS_QUOTAS)
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise TypeError("Quotas are 'aws' or a JSON object")
+    return validate_quotas(table)
+
+
+def validate_quotas(table: Mapping[str, Any]) -> Quotas:
+    """Hold a table of quotas to its form.
+
+    :param table: calls a second and burst by name.
+    :raises ValueError: for an unknown name, or a value that is not two numbers above 0.
+    """
+    quotas: Quotas = {}
+    for name, value in table.items():
+        if name not in AWS_QUOTAS:
+            raise ValueError(f"There is no quota {name!r}; there are {', '.join(AWS_QUOTAS)}")
+        rate, burst = (float(number) for number in value)
+        if rate <= 0 or burst < 1:
+            raise ValueError(f"The quota {name!r} needs a rate above 0 and a burst of at least 1")
+        quotas[name] = (rate, burst)
+    return quotas
+
+
+class QuotaKeeper:
+    """Refuses calls over quota, by a bucket of tokens for each quota and region.
+
+    :param quotas: the limits.
+    :param clock: where times come from.
+    """
+
+    def __init__(self, quotas: Quotas, clock: Clock) -> None:
+        self.quotas = quotas
+        self._clock = clock
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
+
+    def set(self, quotas: Quotas) -> None:
+        """Replace the limits, and forget what was used.
+
+        :param quotas: the new limits; empty for none.
+        """
+        self.quotas = quotas
+        self._buckets.clear()
+
+    def spend(self, operation: str, region: str, parameters: Mapping[str, Any]) -> None:
+        """Count a call against its quota.
+
+        :param operation: as in the service model.
+        :param region: where it was made.
+        :param parameters: of the call, which may name the engine.
+        :raises ApiError: ``ThrottlingException`` when the quota is used up.
+        """
+        name = _GROUPS.get(operation)
+        if not self.quotas or name is None:
+            return
+        if name in _BY_ENGINE:
+            name = f"{name}.{parameters.get('Engine', 'standard')}"
+        if name not in self.quotas:
+            return
+        rate, burst = self.quotas[name]
+        now = self._clock.time()
+        tokens, since = self._buckets.get((region, name), (burst, now))
+        tokens = min(burst, tokens + (now - since) * rate)
+        if tokens < 1:
+            self._buckets[region, name] = (tokens, now)
+            raise ApiError("ThrottlingException", "Rate exceeded")
+        self._buckets[region, name] = (tokens - 1, now)

@@ -1,0 +1,131 @@
+"""Polly's voices: what DescribeVoices tells of them, and how each of them sounds here."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from airflow_polly_provider.emulator.base.errors import ApiError, invalid
+from airflow_polly_provider.emulator.base.service_model import load_service_model
+
+_DEFAULT_ENGINE = "standard"
+
+# espeak's language for Polly's, where it is not simply the part before the hyphen.
+_ESPEAK_LANGUAGES = {
+    "arb": "ar",
+    "cmn": "cmn",
+    "yue": "yue",
+    "nb": "nb",
+    "en-GB": "en",
+    "en-GB-WLS": "en-gb-scotland",
+    "en-IE": "en",
+    "en-AU": "en-gb-x-rp",
+    "en-NZ": "en-gb-x-rp",
+    "en-ZA": "en-gb-x-rp",
+    "en-SG": "en-gb-x-rp",
+    "en-IN": "en-gb-x-gbclan",
+    "en-US": "en-us",
+    "es-MX": "es-419",
+    "es-US": "es-419",
+    "pt-BR": "pt-br",
+    "fr-BE": "fr-be",
+    "de-CH": "de",
+    "fr-FR": "fr",
+}
+_VARIANTS = {"Female": ("f1", "f2", "f3", "f4", "f5"), "Male": ("m1", "m2", "m3", "m4", "m7", "m8")}
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What makes a voice sound like itself.
+
+    :param espeak_voice: espeak's voice name with its variant.
+    :param pitch: 0 to 99.
+    :param words_per_minute: the speed.
+    """
+
+    espeak_voice: str
+    pitch: int
+    words_per_minute: int
+
+
+@functools.cache
+def voice_table() -> dict[str, dict[str, Any]]:
+    """Give what is known of each voice, by its id."""
+    text = files("airflow_polly_provider.emulator.base").joinpath("voices.json").read_text(encoding="utf-8")
+    table: dict[str, dict[str, Any]] = json.loads(text)["voices"]
+    return table
+
+
+def describe(voice_id: str) -> dict[str, Any]:
+    """Give a voice as DescribeVoices does.
+
+    :param voice_id: Polly's VoiceId; one that the table does not know is taken for US English.
+    """
+    known = voice_table().get(voice_id)
+    if known is None:
+        known = {
+            "Name": voice_id,
+            "Gender": "Female",
+            "LanguageCode": "en-US",
+            "LanguageName": "US English",
+            "SupportedEngines": _all_engines(),
+        }
+    return {"Id": voice_id, **{name: value for name, value in known.items() if name != "Assumed"}}
+
+
+@functools.cache
+def _all_engines() -> list[str]:
+    return list(getattr(load_service_model().shape_for("Engine"), "enum", []))
+
+
+def check_voice(request: dict[str, Any]) -> None:
+    """Hold engine and language of a synthesis request to what its voice can do.
+
+    :param request: members of the API's request.
+    :raises ApiError: as Polly would.
+    """
+    voice = describe(request["VoiceId"])
+    engine = request.get("Engine")
+    if (engine or _DEFAULT_ENGINE) not in voice["SupportedEngines"]:
+        message = f"This voice does not support the selected engine: {engine or _DEFAULT_ENGINE}"
+        if engine is None:
+            raise invalid(message)
+        raise ApiError("EngineNotSupportedException", message)
+    language = request.get("LanguageCode")
+    if language and language not in languages_of(voice):
+        raise ApiError("LanguageNotSupportedException", f"{voice['Id']} does not speak {language}")
+
+
+def languages_of(voice: dict[str, Any]) -> list[str]:
+    """List the languages of a voice, its own first.
+
+    :param voice: as DescribeVoices gives it.
+    """
+    return [voice["LanguageCode"], *voice.get("AdditionalLanguageCodes", [])]
+
+
+def espeak_language(language_code: str) -> str:
+    """Give espeak's name for a language.
+
+    :param language_code: Polly's LanguageCode.
+    """
+    head = language_code.partition("-")[0]
+    return _ESPEAK_LANGUAGES.get(language_code) or _ESPEAK_LANGUAGES.get(head, head)
+
+
+def sound_of(voice_id: str, language_code: str | None) -> Sound:
+    """Give a voice its sound, the same each time, and unlike the other voices'.
+
+    :param voice_id: Polly's VoiceId.
+    :param language_code: for a bilingual voice, the language asked for.
+    """
+    voice = describe(voice_id)
+    variants = _VARIANTS[voice["Gender"]]
+    number = sum(voice_id.encode())
+    language = espeak_language(language_code or voice["LanguageCode"])
+    # Children's voices and grown-ups' alike: a spread of pitch and speed tells voices of one variant apart.
+    return Sound(f"{language}+{variants[number % len(variants)]}", 42 + number % 17, 165 + number % 19)

@@ -1,0 +1,1 @@
+"""What tests and users steer: faults, the HTTP interface, the server."""

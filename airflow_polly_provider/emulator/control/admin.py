@@ -1,0 +1,110 @@
+"""The emulator's own HTTP interface, for tests in another process.
+
+Every request carries the header ``X-Polly-Emulator: 1``, which a page in a browser cannot send unasked, and
+a Host that is this machine's loopback or the address that was bound, so that no rebound name gets in.
+
+========  =========================  =====================================================================
+method    path                       meaning
+========  =========================  =====================================================================
+GET       ``/_emulator``             the emulator's name
+GET       ``/_emulator/faults``      the faults in force
+POST      ``/_emulator/faults``      add one: the fields of :class:`~.faults.Fault` as a JSON object
+DELETE    ``/_emulator/faults``      clear them
+GET       ``/_emulator/counters``    calls by operation and outcome
+DELETE    ``/_emulator/counters``    count anew
+POST      ``/_emulator/clock``       set the clock forward: ``{"advance_seconds": 3600}``
+POST      ``/_emulator/tasks``       seed tasks: the fields of :class:`~.seeding.Seed` and ``region``
+GET       ``/_emulator/quotas``      the quotas in force
+PUT       ``/_emulator/quotas``      replace them: ``{"read-tasks": [10, 10]}``; ``{}`` for none
+========  =========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.emulator.base.quotas import validate_quotas
+from airflow_polly_provider.emulator.http.protocol import Response
+from airflow_polly_provider.emulator.tasks.seeding import Seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_polly_provider.emulator.api.operations import PollyService
+    from airflow_polly_provider.emulator.base.clock import Clock
+    from airflow_polly_provider.emulator.base.settings import Settings
+    from airflow_polly_provider.emulator.control.faults import Counters, Faults
+    from airflow_polly_provider.emulator.http.protocol import Request
+
+HEADER = "X-Polly-Emulator"
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+
+
+class Admin:
+    """Answers requests under ``/_emulator``.
+
+    :param settings: the emulator's.
+    :param clock: what to set forward.
+    :param faults: what to spoil.
+    :param counters: what to tell.
+    :param service: what to work on.
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock, faults: Faults, counters: Counters, service: PollyService
+    ) -> None:
+        self._hosts = _LOOPBACK | {settings.host}
+        self._clock = clock
+        self._faults = faults
+        self._counters = counters
+        self._service = service
+        self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+            ("GET", ""): lambda _: {"name": "Polly emulator"},
+            ("GET", "/faults"): lambda _: {"faults": faults.active()},
+            ("POST", "/faults"): self._add_fault,
+            ("DELETE", "/faults"): lambda _: faults.clear(),
+            ("GET", "/counters"): lambda _: counters.snapshot(),
+            ("DELETE", "/counters"): lambda _: counters.reset(),
+            ("POST", "/clock"): self._advance_clock,
+            ("POST", "/tasks"): self._seed,
+            ("GET", "/quotas"): lambda _: service.quotas.quotas,
+            ("PUT", "/quotas"): lambda table: service.quotas.set(validate_quotas(table)),
+        }
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request.
+
+        :param request: with a path under ``/_emulator``.
+        """
+        host = request.headers.get("host", "")
+        if host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
+            return _answer(403, {"message": "The Host is none of this emulator's"})
+        if HEADER.lower() not in request.headers:
+            return _answer(403, {"message": f"The header {HEADER} is missing"})
+        path = request.path.removeprefix("/_emulator").rstrip("/")
+        work = self._routes.get((request.method, path))
+        if work is None:
+            return _answer(404, {"message": f"There is nothing at {request.method} /_emulator{path}"})
+        try:
+            document = json.loads(request.body) if request.body else {}
+            if not isinstance(document, dict):
+                return _answer(400, {"message": "The body is not a JSON object"})
+            return _answer(200, work(document))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            return _answer(400, {"message": f"{type(error).__name__}: {error}"})
+
+    def _add_fault(self, document: dict[str, Any]) -> None:
+        self._faults.add(**document)
+
+    def _seed(self, document: dict[str, Any]) -> dict[str, list[str]]:
+        region = document.pop("region", None)
+        return {"TaskIds": self._service.seed(Seed(**document), region)}
+
+    def _advance_clock(self, document: dict[str, Any]) -> None:
+        self._clock.advance(float(document["advance_seconds"]))
+        self._service.tick()
+
+
+def _answer(status: int, document: Any) -> Response:
+    return Response(status, json.dumps({} if document is None else document).encode())

@@ -1,0 +1,202 @@
+"""Speech marks: what happened while a text was spoken, as Polly writes it."""
+
+# ruff: noqa: RUF001 - letters of the IPA look like other letters
+
+from __future__ import annotations
+
+import bisect
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_polly_provider.emulator.speech.audio import Event
+    from airflow_polly_provider.emulator.text.spoken import SpokenText
+
+# Which mouth shape a sound has: https://docs.aws.amazon.com/polly/latest/dg/ref-phoneme-tables-shell.html
+_VISEMES = {
+    "p": "pbmɓ",
+    "t": "tdnlɾʈɖɳɭɫ",
+    "S": "ʃʒɕʑʂʐ",
+    "T": "θð",
+    "f": "fvʋ",
+    "k": "kgɡŋhxɣqɢχħʔcɟɲç",
+    "i": "iɪjyʏ",
+    "r": "rɹɻʀʁɽ",
+    "s": "sz",
+    "u": "uʊwɯʍ",
+    "@": "əɐɚ",
+    "a": "aæɑ",
+    "e": "eø",
+    "E": "ɛʌɜɝœ",
+    "o": "oɤ",
+    "O": "ɔɒ",
+}
+_VISEME_OF = {sound: viseme for viseme, sounds in _VISEMES.items() for sound in sounds}
+_SILENCE = "sil"
+_PUNCTUATION = (
+    " \t\r\n.,;:!?\"'()[]{}<>-"
+    "\u2013\u2014\u2026\u2018\u2019\u201c\u201d\u00ab\u00bb\u3001\u3002\uff0c\uff01\uff1f\uff1a\uff1b"
+)
+_PHONEMES = re.compile(r"\[\[.*?\]\]")
+_MARKUP = re.compile(r"<[^>]*>|&[^;\s]+;|\[\[.*?\]\]")
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
+# What espeak tells in pieces: contractions, and numbers digit by digit.
+_TOLD_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
+_ENTITY = re.compile(r"&[^;\s]+;")
+_ORDER = {"ssml": 0, "sentence": 1, "word": 2, "viseme": 3}
+
+
+def mark_lines(
+    events: list[Event],
+    spoken: SpokenText,
+    source: str,
+    *,
+    tags: list[tuple[str, int, int]],
+    kinds: Iterable[str],
+    end_milliseconds: int,
+    markup: bool = False,
+) -> Iterator[bytes]:
+    """Write the speech marks of a synthesis, one JSON object a line.
+
+    :param events: what happened, from the synthesizer.
+    :param spoken: what was spoken.
+    :param source: the request's text.
+    :param tags: name, first byte and the byte after the last of each mark tag in the text.
+    :param kinds: Polly's SpeechMarkTypes.
+    :param end_milliseconds: how long the audio is.
+    :param markup: whether what was spoken has tags in it.
+    """
+    wanted = set(kinds)
+    data = source.encode()
+    marks = [
+        *_words(events, spoken, data, markup=markup),
+        *_sentences(events, spoken, data),
+        *_tags(events, tags),
+    ]
+    if "viseme" in wanted:
+        marks += _visemes(events, end_milliseconds)
+    chosen = [mark for mark in marks if mark["type"] in wanted and mark["time"] <= end_milliseconds]
+    chosen.sort(key=lambda mark: (mark["time"], _ORDER[mark["type"]]))
+    for mark in chosen:
+        yield json.dumps(mark, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _words(
+    events: Iterable[Event], spoken: SpokenText, data: bytes, *, markup: bool
+) -> Iterator[dict[str, Any]]:
+    last_end = 0
+    for milliseconds, first, length in _word_spans(events, str(spoken), markup=markup):
+        start, end = spoken.span(first, length)
+        # One written word can be several spoken ones, such as a number; Polly marks it once.
+        start, end = _trimmed_word(data, max(start, last_end), end)
+        if start < end:
+            last_end = end
+            yield _mark(milliseconds, "word", start, end, data[start:end].decode(errors="replace"))
+
+
+def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tuple[int, int, int]]:
+    """Give each word's time, first character and length; espeak tells some words of a phrase as one."""
+    told = [(event.milliseconds, event.start, event.length) for event in events if event.kind == "word"]
+    hidden = (_MARKUP if markup else _PHONEMES).sub(lambda match: " " * len(match.group()), text)
+    spans: list[tuple[int, int, int]] = []
+    before, end = 0, 0
+    for milliseconds, start, length in [*told, (told[-1][0] if told else 0, len(text), 0)]:
+        untold = [(match.start(), match.end()) for match in _WORD.finditer(hidden, end, max(start, end))]
+        if untold and untold[-1][1] == start and hidden[start : start + 1].isalnum() and length:
+            # It tells some words one letter late.
+            length += start - untold[-1][0]
+            start = untold.pop()[0]
+        for number, (first, after) in enumerate(untold, 1):
+            time = before + (milliseconds - before) * number // (len(untold) + 1)
+            spans.append((time, first, after - first))
+        if length and start + length > end:
+            spans.append((milliseconds, start, length))
+        before, end = milliseconds, max(start + length, end)
+    return _whole_words(spans, hidden)
+
+
+def _whole_words(spans: list[tuple[int, int, int]], text: str) -> list[tuple[int, int, int]]:
+    """Widen each piece of a contraction or of a number to the whole of it."""
+    whole = [match.span() for match in _TOLD_IN_PIECES.finditer(text)]
+    widened = []
+    for milliseconds, first, length in spans:
+        index = bisect.bisect_right(whole, first, key=lambda span: span[0]) - 1
+        start, end = whole[index] if index >= 0 and first < whole[index][1] else (first, first)
+        widened.append((milliseconds, start, max(end, first + length) - start))
+    return widened
+
+
+def _sentences(events: Iterable[Event], spoken: SpokenText, data: bytes) -> Iterator[dict[str, Any]]:
+    found: list[tuple[int, int]] = []
+    for event in events:
+        if event.kind == "sentence" and event.start < len(spoken):
+            start, _ = spoken.span(event.start, 1)
+            start -= _begun_before(data[:start])
+            if not found or start > found[-1][1]:
+                found.append((event.milliseconds, start))
+    _, text_end = spoken.span(len(spoken) - 1, 1)
+    ends = [*(start for _, start in found[1:]), text_end]
+    for (milliseconds, start), end in zip(found, ends, strict=False):
+        start, end = _trimmed(data, start, end)
+        if start < end:
+            yield _mark(milliseconds, "sentence", start, end, data[start:end].decode(errors="replace"))
+
+
+def _tags(events: Iterable[Event], tags: list[tuple[str, int, int]]) -> Iterator[dict[str, Any]]:
+    waiting = list(tags)
+    for event in events:
+        if event.kind != "mark":
+            continue
+        # The synthesizer tells a mark's name, but not where its tag stands; the order is the text's.
+        while waiting:
+            name, start, end = waiting.pop(0)
+            if name == event.name:
+                yield _mark(event.milliseconds, "ssml", start, end, name)
+                break
+
+
+def _visemes(events: Iterable[Event], end_milliseconds: int) -> Iterator[dict[str, Any]]:
+    last = ""
+    for event in events:
+        if event.kind != "phoneme":
+            continue
+        viseme = next((_VISEME_OF[sound] for sound in event.name if sound in _VISEME_OF), _SILENCE)
+        if viseme != _SILENCE or last != _SILENCE:
+            yield {"time": event.milliseconds, "type": "viseme", "value": viseme}
+        last = viseme
+    if last != _SILENCE:
+        yield {"time": end_milliseconds, "type": "viseme", "value": _SILENCE}
+
+
+def _mark(time: int, kind: str, start: int, end: int, value: str) -> dict[str, Any]:
+    return {"time": time, "type": kind, "start": start, "end": end, "value": value}
+
+
+def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
+    while start < end and data[start : start + 1].isspace():
+        start += 1
+    while end > start and data[end - 1 : end].isspace():
+        end -= 1
+    return start, end
+
+
+def _trimmed_word(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Leave out the white space and punctuation around a word, which may leave nothing."""
+    text = data[start:end].decode(errors="ignore")
+    if _ENTITY.fullmatch(text):
+        return start, end
+    left = text.lstrip(_PUNCTUATION)
+    start += len(text.encode()) - len(left.encode())
+    return start, start + len(left.rstrip(_PUNCTUATION).encode())
+
+
+def _begun_before(data: bytes) -> int:
+    """Count the bytes at the end of a text that belong to a word; espeak sometimes starts one letter late."""
+    text = data[-64:].decode(errors="ignore")
+    kept = len(text)
+    while kept and text[kept - 1].isalnum():
+        kept -= 1
+    return len(text[kept:].encode())

@@ -1,0 +1,122 @@
+"""What Polly demands of a synthesis beyond the shapes of its service model."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.base.voices import check_voice
+from airflow_polly_provider.emulator.speech.audio import MARKS
+from airflow_polly_provider.emulator.text.ssml import Ssml
+
+# https://docs.aws.amazon.com/polly/latest/dg/limits.html and the SampleRate entry of the API reference.
+TASK_LIMITS = (100_000, 200_000)
+SPEECH_LIMITS = (3_000, 6_000)
+SAMPLE_RATES = {
+    "mp3": ("8000", "16000", "22050", "24000"),
+    "ogg_vorbis": ("8000", "16000", "22050", "24000"),
+    "ogg_opus": ("48000",),
+    "pcm": ("8000", "16000"),
+    "mulaw": ("8000",),
+    "alaw": ("8000",),
+}
+MORE_RATES_FOR_SPEECH = {"mp3": ("44100", "48000"), "ogg_vorbis": ("44100", "48000")}
+# SynthesizeSpeech cuts what is longer: https://docs.aws.amazon.com/polly/latest/dg/limits.html
+LONGEST_SPEECH_SECONDS = 600
+
+
+# Names that match the model's pattern and that S3 refuses all the same:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_NO_BUCKET = re.compile(r"\d+\.\d+\.\d+\.\d+|.*(?:\.\.|\.-|-\.).*|xn--.*|.*-s3alias")
+
+
+def check_output(request: dict[str, Any]) -> None:
+    """Hold where a task's output is to go to S3's rules, as far as they show without looking.
+
+    :param request: members of StartSpeechSynthesisTask's request, valid by the service model.
+    :raises ApiError: as Polly would.
+    """
+    if _NO_BUCKET.fullmatch(request["OutputS3BucketName"]):
+        raise ApiError("InvalidS3BucketException", "The output bucket's name is not valid for S3")
+    if any(part in (".", "..") for part in request.get("OutputS3KeyPrefix", "").split("/")):
+        raise ApiError("InvalidS3KeyException", "The output key prefix holds a relative path")
+
+
+def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: bool) -> int:
+    """Hold a synthesis request to Polly's rules.
+
+    :param request: members of the API's request, valid by the service model.
+    :param limits: the most billed and the most total characters.
+    :param task: whether it is for a synthesis task rather than SynthesizeSpeech.
+    :return: the billed characters.
+    :raises ApiError: as Polly would.
+    """
+    output_format = request["OutputFormat"]
+    marks = request.get("SpeechMarkTypes") or []
+    is_ssml = request.get("TextType") == "ssml"
+    if marks and output_format != MARKS:
+        raise ApiError(
+            "MarksNotSupportedForFormatException", f"Speech marks need OutputFormat json, not {output_format}"
+        )
+    if "ssml" in marks and not is_ssml:
+        raise ApiError(
+            "SsmlMarksNotSupportedForTextTypeException", "SSML speech marks need an SSML text (TextType ssml)"
+        )
+    if output_format == MARKS and not marks:
+        raise ApiError("ValidationException", "OutputFormat json needs SpeechMarkTypes", reason="other")
+    _check_rate(request, task=task)
+    check_voice(request)
+    # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html names the engines that have them.
+    if output_format == MARKS and request.get("Engine") == "generative":
+        raise ApiError(
+            "ValidationException", "The generative engine does not support speech marks", reason="other"
+        )
+    return _check_text(request, is_ssml=is_ssml, limits=limits)
+
+
+def sample_rate(request: dict[str, Any]) -> int:
+    """Tell the samples per second of a request's audio.
+
+    :param request: valid by the rules.
+    """
+    given = request.get("SampleRate")
+    if given:
+        return int(given)
+    default = "22050" if request.get("Engine", "standard") == "standard" else "24000"
+    rates = SAMPLE_RATES.get(request["OutputFormat"], (default,))
+    return int(default if default in rates else rates[-1])
+
+
+def _check_rate(request: dict[str, Any], *, task: bool) -> None:
+    given, output_format = request.get("SampleRate"), request["OutputFormat"]
+    if given is None:
+        return
+    # Which rates go with marks is documented nowhere; the audio rates are let through, since they do no harm.
+    allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000"))
+    if not task:
+        allowed += MORE_RATES_FOR_SPEECH.get(output_format, ())
+    if given not in allowed:
+        raise ApiError(
+            "InvalidSampleRateException",
+            f"The sample rate {given[:20]} is not valid for {output_format}: {', '.join(allowed)}",
+        )
+
+
+def _check_text(request: dict[str, Any], *, is_ssml: bool, limits: tuple[int, int]) -> int:
+    billed_limit, total_limit = limits
+    text = request["Text"]
+    if len(text) > total_limit:
+        raise ApiError(
+            "TextLengthExceededException",
+            f"The text has {len(text)} characters; at most {total_limit} are allowed",
+        )
+    billed = len(Ssml(text, engine=request.get("Engine", "standard")).words) if is_ssml else len(text)
+    if billed > billed_limit:
+        raise ApiError(
+            "TextLengthExceededException",
+            f"The text has {billed} billed characters; at most {billed_limit} are allowed",
+        )
+    if not text.strip():
+        raise ApiError("ValidationException", "The text is empty", reason="other")
+    return billed

@@ -1,0 +1,157 @@
+"""The child process that speaks: a request on standard input, a file, a report on standard output.
+
+A fresh process for each synthesis keeps the audio the same from run to run, and gives its memory back.
+The parent holds the pipe open; when it closes, for whatever reason, this process ends too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.emulator.speech.audio import MARKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from airflow_polly_provider.emulator.speech.audio import Event
+    from airflow_polly_provider.emulator.text.spoken import SpokenText
+
+    Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
+
+
+def main() -> None:
+    """Serve the one request."""
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    report = synthesize(request)
+    sys.stdout.write(json.dumps(report) + "\n")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def speech_available() -> bool:
+    """Tell whether the ``speech`` extra is installed."""
+    return find_spec("espeakng_loader") is not None
+
+
+def synthesize(request: dict[str, Any]) -> dict[str, Any]:
+    """Turn one request into a file.
+
+    :param request: ``text``, ``text_type``, ``output_format``, ``mark_types``, ``sample_rate``,
+        ``lexemes`` (fields of Lexeme), ``max_seconds`` (None for no limit), ``voice`` (espeak's name),
+        ``pitch``, ``words_per_minute``, ``speech`` (false for the tone) and ``path`` of the file to write.
+    :return: ``seconds`` of audio.
+    """
+    spoken, tags, plain = _prepare(
+        request["text"], ssml=request["text_type"] == "ssml", lexemes=request["lexemes"]
+    )
+    sink = _Sink(request)
+    if request["speech"]:
+        events = _speak(request, str(spoken), sink)
+    else:
+        from airflow_polly_provider.emulator.speech import tone
+
+        spoken = plain
+        sink.source_rate = tone.RATE
+        events = tone.hum(str(spoken), request["pitch"], sink.write)
+    sink.close()
+    if request["output_format"] == MARKS:
+        from airflow_polly_provider.emulator.speech.marks import mark_lines
+
+        lines = mark_lines(
+            events,
+            spoken,
+            request["text"],
+            tags=tags,
+            kinds=request["mark_types"],
+            end_milliseconds=int(sink.seconds * 1000),
+            markup=request["speech"] and request["text_type"] == "ssml",
+        )
+        with Path(request["path"]).open("wb") as file:
+            file.writelines(lines)
+    return {"seconds": sink.seconds}
+
+
+class _Sink:
+    """Takes samples at the synthesizer's rate, and encodes them at the request's."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        from airflow_polly_provider.emulator.speech.encoding import SoundFileEncoder
+
+        self._rate = request["sample_rate"]
+        self._encoder = None
+        if request["output_format"] != MARKS:
+            self._encoder = SoundFileEncoder(Path(request["path"]), request["output_format"], self._rate)
+        self._most = request.get("max_seconds")
+        self._written = 0
+        self.source_rate = self._rate
+        self._resample: Callable[[Samples], Samples] | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Tell how much audio there is."""
+        return float(self._written / self._rate)
+
+    def write(self, samples: Samples) -> None:
+        """Take the next samples."""
+        if self.source_rate != self._rate:
+            if self._resample is None:
+                from airflow_polly_provider.emulator.speech.encoding import Resampler
+
+                self._resample = Resampler(self.source_rate, self._rate).feed
+            samples = self._resample(samples)
+        if self._most is not None:
+            samples = samples[: max(int(self._most * self._rate) - self._written, 0)]
+        self._written += len(samples)
+        if self._encoder is not None:
+            self._encoder.write(samples)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+
+def _prepare(
+    text: str, *, ssml: bool, lexemes: list[list[str]]
+) -> tuple[SpokenText, list[tuple[str, int, int]], SpokenText]:
+    """Give what to speak, the mark tags in it, and the same without any tags."""
+    from airflow_polly_provider.emulator.text.pronunciation import Lexeme, Pronouncer
+    from airflow_polly_provider.emulator.text.spoken import SpokenText
+    from airflow_polly_provider.emulator.text.ssml import Ssml
+
+    pronouncer = Pronouncer(Lexeme(*lexeme) for lexeme in lexemes)
+    if ssml:
+        document = Ssml(text, pronouncer=pronouncer)
+        return document.spoken, document.marks, document.plain
+    spoken, plain = SpokenText(), SpokenText()
+    pronouncer.write(spoken, text, 0)
+    plain.add(text, 0)
+    return spoken, [], plain
+
+
+def _speak(request: dict[str, Any], text: str, sink: _Sink) -> list[Event]:
+    from airflow_polly_provider.emulator.speech.espeak import Speaker
+
+    speaker = Speaker(request["voice"], pitch=request["pitch"], words_per_minute=request["words_per_minute"])
+    sink.source_rate = speaker.rate
+    return speaker.speak(text, sink.write, ssml=request["text_type"] == "ssml")
+
+
+def _end_with_the_parent() -> None:
+    # Past Python's own buffer, whose lock would keep the interpreter from ending.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Synthesis tasks: their life, their output and their memory."""

@@ -1,0 +1,95 @@
+"""Synthesis tasks put into the emulator's memory by the thousand: no audio, no quota, any time and state."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.emulator.tasks.output import output_key
+from airflow_polly_provider.emulator.tasks.store import (
+    COMPLETED,
+    FAILED,
+    IN_PROGRESS,
+    SCHEDULED,
+    SynthesisTask,
+)
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.emulator.base.clock import Clock
+    from airflow_polly_provider.emulator.tasks.store import TaskStore
+
+
+@dataclass(kw_only=True)
+class Seed:
+    """A number of like synthesis tasks.
+
+    :param count: how many.
+    :param status: the status that they have now.
+    :param age_seconds: how long ago the last of them was created.
+    :param spacing_seconds: how much older each is than the next.
+    :param starts_in_seconds: when scheduled ones turn inProgress, from now; None for not by themselves.
+    :param ends_in_seconds: when unfinished ones end, from now; None for never.
+    :param ends_as: how they end: ``completed`` or ``failed``.
+    :param reason: the TaskStatusReason of failed ones.
+    :param bucket: the bucket in their OutputUri.
+    :param prefix: the key prefix in their OutputUri.
+    :param members: further members of Polly's SynthesisTask, such as ``{"VoiceId": "Amy"}``.
+    """
+
+    count: int = 1
+    status: str = COMPLETED
+    age_seconds: float = 0.0
+    spacing_seconds: float = 0.0
+    starts_in_seconds: float | None = None
+    ends_in_seconds: float | None = None
+    ends_as: str = COMPLETED
+    reason: str | None = None
+    bucket: str = "seeded"
+    prefix: str | None = None
+    members: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.status not in (SCHEDULED, IN_PROGRESS, COMPLETED, FAILED):
+            raise ValueError(f"{self.status!r} is no status of a synthesis task")
+        if self.ends_as not in (COMPLETED, FAILED):
+            raise ValueError(f"A synthesis task ends completed or failed, not {self.ends_as!r}")
+        if not isinstance(self.members, dict):
+            raise TypeError(f"members is a mapping of Polly's SynthesisTask, not {self.members!r}")
+
+
+def plant(seed: Seed, store: TaskStore, clock: Clock, region: str) -> list[str]:
+    """Put a seed's tasks into a store.
+
+    :param seed: what to put there.
+    :param store: the region's memory.
+    :param clock: where times come from.
+    :param region: for the OutputUri.
+    :return: their TaskIds, oldest first.
+    """
+    now = clock.time()
+    task_ids: list[str] = []
+    for index in range(seed.count):
+        task_id = str(uuid.uuid4())
+        output_format = seed.members.get("OutputFormat", "mp3")
+        key = output_key(seed.prefix, task_id, output_format)
+        details = {
+            "OutputFormat": output_format,
+            "OutputUri": f"https://s3.{region}.amazonaws.com/{seed.bucket}/{key}",
+            "RequestCharacters": 100,
+            "TextType": "text",
+            "VoiceId": "Joanna",
+            **seed.members,
+        }
+        created = now - seed.age_seconds - (seed.count - 1 - index) * seed.spacing_seconds
+        task = SynthesisTask(task_id, store.new_key(created), details)
+        task.status = seed.status
+        task.reason = seed.reason
+        store.add(
+            task,
+            starts_at=None if seed.starts_in_seconds is None else now + seed.starts_in_seconds,
+            ends_at=None if seed.ends_in_seconds is None else now + seed.ends_in_seconds,
+        )
+        store.report(task, seed.ends_as, seed.reason)
+        task_ids.append(task_id)
+    return task_ids

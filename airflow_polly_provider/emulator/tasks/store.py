@@ -1,0 +1,266 @@
+"""Synthesis tasks: their life, and the store that remembers them for 72 hours."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bisect
+import heapq
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.emulator.base.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_polly_provider.emulator.base.clock import Clock
+
+SCHEDULED, IN_PROGRESS, COMPLETED, FAILED = "scheduled", "inProgress", "completed", "failed"
+# https://docs.aws.amazon.com/polly/latest/dg/asynchronous.html: a task can be asked for up to 72 hours.
+MEMORY_SECONDS = 72 * 3600
+_BULK = 500
+
+Key = tuple[float, int]
+
+
+class SynthesisTask:
+    """One synthesis task.
+
+    :param task_id: Polly's TaskId.
+    :param key: its place in the order of creation: the creation time, then a running number.
+    :param details: the members of Polly's SynthesisTask that never change.
+    """
+
+    __slots__ = ("_json", "details", "due", "key", "outcome", "reason", "status", "task_id", "visible_at")
+
+    def __init__(self, task_id: str, key: Key, details: dict[str, Any]) -> None:
+        self.task_id = task_id
+        self.key = key
+        self.details = details
+        self.status = SCHEDULED
+        self.reason: str | None = None
+        self.outcome: str | None = None
+        self.due = False
+        self.visible_at = key[0]
+        self._json: bytes | None = None
+
+    def set_status(self, status: str) -> None:
+        """Move on to a status.
+
+        :param status: one of Polly's TaskStatus values.
+        """
+        self.status = status
+        self._json = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the task as Polly's SynthesisTask, times in epoch seconds."""
+        document = {"TaskId": self.task_id, "TaskStatus": self.status, **self.details}
+        if self.status == FAILED and self.reason:
+            document["TaskStatusReason"] = self.reason
+        document["CreationTime"] = round(self.key[0], 3)
+        return document
+
+    def as_json(self) -> bytes:
+        """Give the task as JSON, kept until its status changes."""
+        if self._json is None:
+            self._json = json.dumps(self.as_dict()).encode()
+        return self._json
+
+
+class TaskStore:
+    """The tasks of one region, each moving from state to state as the clock says.
+
+    Not safe for use by several threads: the server calls it from its event loop alone.
+
+    :param clock: where times come from.
+    :param on_end: called with each task that ends.
+    :param on_forget: called with each task whose 72 hours are over.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        on_end: Callable[[SynthesisTask], None] | None = None,
+        on_forget: Callable[[SynthesisTask], None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._on_end = on_end
+        self._on_forget = on_forget
+        self._tasks: dict[str, SynthesisTask] = {}
+        self._by_key: dict[Key, SynthesisTask] = {}
+        self._order: list[Key] = []
+        self._order_by_status: dict[str, list[Key]] = {
+            status: [] for status in (SCHEDULED, IN_PROGRESS, COMPLETED, FAILED)
+        }
+        self._events: list[tuple[float, int, str, str]] = []
+        self._numbers = itertools.count()
+        self._in_bulk = False
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def new_key(self, created: float | None = None) -> Key:
+        """Give a place in the order of creation.
+
+        :param created: epoch seconds; None for now.
+        """
+        return (self._clock.time() if created is None else created, next(self._numbers))
+
+    def add(
+        self,
+        task: SynthesisTask,
+        *,
+        starts_at: float | None = None,
+        ends_at: float | None = None,
+        visible_at: float | None = None,
+    ) -> None:
+        """Remember a task.
+
+        :param task: in the status that it has now.
+        :param starts_at: when it turns inProgress, epoch seconds; None for never by itself.
+        :param ends_at: when it ends at the earliest; it also waits for its outcome.
+        :param visible_at: from when on lists show it; None for at once.
+        """
+        self._tasks[task.task_id] = task
+        self._by_key[task.key] = task
+        bisect.insort(self._order, task.key)
+        bisect.insort(self._order_by_status[task.status], task.key)
+        if visible_at is not None:
+            task.visible_at = visible_at
+        if starts_at is not None and task.status == SCHEDULED:
+            heapq.heappush(self._events, (starts_at, task.key[1], "start", task.task_id))
+        if ends_at is not None and task.status in (SCHEDULED, IN_PROGRESS):
+            heapq.heappush(self._events, (ends_at, task.key[1], "start then end", task.task_id))
+
+    def report(self, task: SynthesisTask, outcome: str, reason: str | None = None) -> None:
+        """Take note of how a task's work went; the task ends now, or once its time has come.
+
+        :param task: the task.
+        :param outcome: ``completed`` or ``failed``.
+        :param reason: why it failed.
+        """
+        if task.status in (COMPLETED, FAILED):
+            return
+        task.outcome, task.reason = outcome, reason
+        if task.due:
+            self._end(task)
+
+    def next_event_at(self) -> float | None:
+        """Tell when some task changes its status by the clock, in epoch seconds."""
+        return self._events[0][0] if self._events else None
+
+    def advance(self) -> None:
+        """Bring all tasks to the states that the clock says, and forget those of 72 hours ago."""
+        now = self._clock.time()
+        if self._events and self._events[0][0] <= now:
+            self._happen(now)
+        if self._order and self._order[0][0] < now - MEMORY_SECONDS:
+            self._forget_before(now - MEMORY_SECONDS)
+
+    def _happen(self, now: float) -> None:
+        due: list[tuple[float, int, str, str]] = []
+        while self._events and self._events[0][0] <= now:
+            due.append(heapq.heappop(self._events))
+        # Moving a key from list to list takes time with the lists' length, sorting anew takes it once.
+        self._in_bulk = len(due) > _BULK
+        for _, _, event, task_id in due:
+            task = self._tasks.get(task_id)
+            if task is not None:
+                self._go_on(task, ends=event == "start then end")
+        if self._in_bulk:
+            self._in_bulk = False
+            for order in self._order_by_status.values():
+                order.clear()
+            for key in self._order:
+                self._order_by_status[self._by_key[key].status].append(key)
+
+    def _go_on(self, task: SynthesisTask, *, ends: bool) -> None:
+        if task.status == SCHEDULED:
+            self._move(task, IN_PROGRESS)
+        if ends and task.status == IN_PROGRESS:
+            task.due = True
+            if task.outcome:
+                self._end(task)
+
+    def get(self, task_id: str) -> SynthesisTask:
+        """Look up a task.
+
+        :param task_id: Polly's TaskId.
+        :raises ApiError: ``SynthesisTaskNotFoundException``, also for a task of more than 72 hours ago.
+        """
+        self.advance()
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise ApiError("SynthesisTaskNotFoundException", f"There is no synthesis task {task_id}")
+        return task
+
+    def page(
+        self, *, status: str | None, limit: int, token: str | None, newest_first: bool
+    ) -> tuple[list[SynthesisTask], str | None]:
+        """List a page of tasks in the order of creation.
+
+        :param status: only tasks of this status.
+        :param limit: how many at most.
+        :param token: where the page before ended.
+        :param newest_first: the direction.
+        :return: the tasks, and the token for the next page, None where there is none.
+        :raises ApiError: ``InvalidNextTokenException``.
+        """
+        self.advance()
+        now = self._clock.time()
+        order = self._order if status is None else self._order_by_status.get(status, [])
+        if newest_first:
+            position = len(order) if token is None else bisect.bisect_left(order, _key_from(token))
+            indexes = range(position - 1, -1, -1)
+        else:
+            position = 0 if token is None else bisect.bisect_right(order, _key_from(token))
+            indexes = range(position, len(order))
+        found: list[SynthesisTask] = []
+        for index in indexes:
+            task = self._by_key[order[index]]
+            if task.visible_at > now:
+                continue
+            if len(found) == limit:
+                return found, _token_from(found[-1].key)
+            found.append(task)
+        return found, None
+
+    def _end(self, task: SynthesisTask) -> None:
+        self._move(task, task.outcome or COMPLETED)
+        if self._on_end:
+            self._on_end(task)
+
+    def _move(self, task: SynthesisTask, status: str) -> None:
+        if not self._in_bulk:
+            _remove(self._order_by_status[task.status], task.key)
+            bisect.insort(self._order_by_status[status], task.key)
+        task.set_status(status)
+
+    def _forget_before(self, moment: float) -> None:
+        forgotten = self._order[: bisect.bisect_left(self._order, (moment, -1))]
+        for order in (self._order, *self._order_by_status.values()):
+            del order[: bisect.bisect_left(order, (moment, -1))]
+        for key in forgotten:
+            task = self._by_key.pop(key)
+            del self._tasks[task.task_id]
+            if self._on_forget:
+                self._on_forget(task)
+
+
+def _remove(keys: list[Key], key: Key) -> None:
+    del keys[bisect.bisect_left(keys, key)]
+
+
+def _token_from(key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _key_from(token: str) -> Key:
+    try:
+        created, number = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return float(created), int(number)
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as error:
+        raise ApiError("InvalidNextTokenException", "The NextToken is invalid") from error

@@ -1,0 +1,208 @@
+"""Pronunciation lexicons: read from PLS, kept for each region."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.text.pronunciation import Lexeme
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.emulator.base.clock import Clock
+
+# https://docs.aws.amazon.com/polly/latest/dg/limits.html
+MAX_LEXICONS = 100
+MAX_CHARACTERS = 40_000
+MAX_REPLACEMENT_CHARACTERS = 100
+MAX_TAGS = 50
+ACCOUNT_ID = "123456789012"
+_NAMESPACE = "{http://www.w3.org/2005/01/pronunciation-lexicon}"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_ARN = re.compile(r"arn:[\w-]+:polly:[\w-]+:\d{12}:lexicon/\w{1,20}")
+# https://docs.aws.amazon.com/polly/latest/dg/API_LexiconAttributes.html
+_ALPHABETS = (
+    "ipa",
+    "x-sampa",
+    "x-amazon-pinyin",
+    "x-amazon-jyutping",
+    "x-amazon-pron-kana",
+    "x-amazon-yomigana",
+)
+
+
+class _Builder(ET.TreeBuilder):
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        # A document type can declare entities, and with them texts that grow without bound.
+        raise ApiError("InvalidLexiconException", "A DOCTYPE is not allowed")
+
+
+@dataclass
+class Lexicon:
+    """A stored lexicon.
+
+    :param name: as the client named it.
+    :param content: the PLS document.
+    :param alphabet: such as ``ipa`` or ``x-sampa``.
+    :param language: its xml:lang.
+    :param lexemes: its entries.
+    :param modified: when it was stored, epoch seconds.
+    :param tags: by key.
+    """
+
+    name: str
+    content: str
+    alphabet: str
+    language: str
+    lexemes: list[Lexeme]
+    modified: float = 0.0
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def attributes(self, region: str) -> dict[str, Any]:
+        """Give its LexiconAttributes.
+
+        :param region: where it is stored.
+        """
+        return {
+            "Alphabet": self.alphabet,
+            "LanguageCode": self.language,
+            "LastModified": round(self.modified, 3),
+            "LexiconArn": arn_of(self.name, region),
+            "LexemesCount": len(self.lexemes),
+            "Size": len(self.content.encode()),
+        }
+
+    def speaks(self, language: str) -> bool:
+        """Tell whether it applies to a voice's language.
+
+        :param language: Polly's LanguageCode.
+        """
+        return self.language in (language, language.partition("-")[0])
+
+
+def arn_of(name: str, region: str) -> str:
+    """Compose a lexicon's ARN.
+
+    :param name: its name.
+    :param region: where it is stored.
+    """
+    return f"arn:aws:polly:{region}:{ACCOUNT_ID}:lexicon/{name}"
+
+
+def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
+    """Read a PLS document.
+
+    :param name: what it is to be called.
+    :param content: the document.
+    :param languages: Polly's LanguageCodes.
+    :raises ApiError: as Polly would, for each way in which it can be wrong.
+    """
+    if len(content) > MAX_CHARACTERS:
+        raise ApiError("LexiconSizeExceededException", f"A lexicon has at most {MAX_CHARACTERS} characters")
+    try:
+        root = ET.fromstring(content.encode(), ET.XMLParser(target=_Builder(), encoding="utf-8"))
+    except (ET.ParseError, ValueError) as error:
+        raise ApiError("InvalidLexiconException", f"The lexicon is not well-formed: {error}") from error
+    if root.tag != f"{_NAMESPACE}lexicon":
+        raise ApiError("InvalidLexiconException", "The root is to be <lexicon> of the PLS namespace")
+    alphabet, language = root.get("alphabet", ""), root.get(_LANGUAGE, "")
+    if alphabet not in _ALPHABETS:
+        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet is to be one of {_ALPHABETS}")
+    if language not in {*languages, *(code.partition("-")[0] for code in languages)}:
+        raise ApiError("UnsupportedPlsLanguageException", f"Polly does not speak {language[:20]!r}")
+    lexemes = [
+        lexeme for element in root.iter(f"{_NAMESPACE}lexeme") for lexeme in _lexemes(element, alphabet)
+    ]
+    return Lexicon(name, content, alphabet, language, lexemes)
+
+
+def _lexemes(element: ET.Element, alphabet: str) -> list[Lexeme]:
+    graphemes = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}grapheme")]
+    aliases = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}alias")]
+    phonemes = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}phoneme")]
+    if not graphemes or not all(graphemes) or not any(aliases + phonemes):
+        raise ApiError("InvalidLexiconException", "A lexeme needs a grapheme, and an alias or a phoneme")
+    for replacement in aliases + phonemes:
+        if len(replacement) > MAX_REPLACEMENT_CHARACTERS:
+            raise ApiError(
+                "MaxLexemeLengthExceededException",
+                f"An alias or phoneme has at most {MAX_REPLACEMENT_CHARACTERS} characters",
+            )
+    alias = aliases[0] if aliases else ""
+    phoneme = phonemes[0] if phonemes and not alias else ""
+    return [Lexeme(grapheme, alias, phoneme, alphabet) for grapheme in graphemes]
+
+
+class LexiconShelf:
+    """The lexicons of one region.
+
+    :param region: such as ``us-east-1``.
+    :param languages: Polly's LanguageCodes.
+    :param clock: where times come from.
+    """
+
+    def __init__(self, region: str, languages: list[str], clock: Clock) -> None:
+        self._region = region
+        self._languages = languages
+        self._clock = clock
+        self.lexicons: dict[str, Lexicon] = {}
+
+    def find(self, name: str) -> Lexicon:
+        """Look up a lexicon.
+
+        :param name: its name.
+        :raises ApiError: ``LexiconNotFoundException``.
+        """
+        if name not in self.lexicons:
+            raise ApiError("LexiconNotFoundException", f"There is no lexicon {name}")
+        return self.lexicons[name]
+
+    def put(self, name: str, content: str, tags: dict[str, str] | None = None) -> None:
+        """Store a lexicon, in place of one of the same name.
+
+        :param name: its name.
+        :param content: the PLS document.
+        :param tags: by key.
+        :raises ApiError: for what Polly would refuse.
+        """
+        lexicon = parse_lexicon(name, content, self._languages)
+        if name not in self.lexicons and len(self.lexicons) >= MAX_LEXICONS:
+            raise ApiError("MaxLexiconsNumberExceededException", f"There are {MAX_LEXICONS} lexicons already")
+        lexicon.modified = self._clock.time()
+        lexicon.tags = check_tags(tags or {})
+        self.lexicons[name] = lexicon
+
+    def tagged(self, arn: str) -> Lexicon:
+        """Look up a lexicon by its ARN.
+
+        :param arn: of the resource.
+        :raises ApiError: ``ResourceNotFoundException``; ``InvalidTagParameterException`` for no ARN.
+        """
+        if not _ARN.fullmatch(arn):
+            raise ApiError("InvalidTagParameterException", "The resource is named by no lexicon's ARN")
+        name = arn.rpartition("lexicon/")[2]
+        if arn != arn_of(name, self._region) or name not in self.lexicons:
+            raise ApiError(
+                "ResourceNotFoundException",
+                f"There is no resource {arn[:200]}",
+                resourceId=arn[:200],
+                resourceType="lexicon",
+            )
+        return self.lexicons[name]
+
+
+def check_tags(tags: dict[str, str]) -> dict[str, str]:
+    """Hold tags to AWS's rules.
+
+    :param tags: by key.
+    :return: the same.
+    :raises ApiError: ``TooManyTagsException`` or ``InvalidTagParameterException``.
+    """
+    if len(tags) > MAX_TAGS:
+        raise ApiError("TooManyTagsException", f"A resource has at most {MAX_TAGS} tags")
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            raise ApiError("InvalidTagParameterException", "A tag key may not begin with aws:")
+    return dict(tags)

@@ -1,0 +1,1 @@
+"""The object or file that holds the speech."""

@@ -1,0 +1,216 @@
+"""Where the operator that speaks at once stores the audio: S3, or any file system that Airflow knows."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError
+
+from airflow_polly_provider.aws.errors import translate_credentials_errors, translate_s3_errors
+from airflow_polly_provider.aws.s3 import S3Location, s3_path, validate_key
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyInvalidRequestError,
+)
+from airflow_polly_provider.request.validation import check_member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
+
+    from airflow_polly_provider.output.speech_stream import SpeechStream
+
+log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 64 * 1024
+_LOCAL_PATH = re.compile(r"(?:(?:file|local)://(?:[^@/]*@)?)?(?P<path>(?![\w+.-]+://).+)", re.DOTALL)
+# What botocore names us-east-1's endpoint; Polly names the region in its own OutputUri.
+_GLOBAL_ENDPOINT = "https://s3.amazonaws.com"
+_US_EAST_1_ENDPOINT = "https://s3.us-east-1.amazonaws.com"
+
+
+class StoredSpeech(NamedTuple):
+    """Speech that lies where it was to be stored.
+
+    :param speech: read to its end
+    :param output: ``OutputUri``, and ``OutputS3Uri`` where it is in S3
+    """
+
+    speech: SpeechStream
+    output: dict[str, str]
+
+
+class SpeechDestination(Protocol):
+    """A place for one piece of audio."""
+
+    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+        """Store what Polly speaks, whole or not at all.
+
+        :param speak: asks Polly; not called where it is plain before that nothing can be stored
+        """
+
+
+def speech_destination(
+    *, bucket: str | None, key: str | None, path: object, hook_parameters: Mapping[str, Any]
+) -> SpeechDestination:
+    """Return the place that an operator's rendered parameters name.
+
+    :param bucket: ``output_s3_bucket_name``
+    :param key: ``output_s3_key``
+    :param path: ``output_path``, if it is not the two
+    :param hook_parameters: of the operator's own connection
+    :raises PollyInvalidRequestError: they name none
+    """
+    if path is None:
+        return S3Destination(_validate_location(bucket, key, "output_s3_key"), hook_parameters)
+    if (found := s3_path(path, hook_parameters, parameter="output_path")) is None:
+        return PathDestination(path)
+    return S3Destination(_validate_location(*found.location, "the key in output_path"), found.hook_parameters)
+
+
+def _validate_location(bucket: object, key: object, parameter: str) -> S3Location:
+    check_member("OutputS3BucketName", bucket)
+    return S3Location(str(bucket), validate_key(key, parameter=parameter))
+
+
+class S3Destination:
+    """An object in S3, uploaded in parts while Polly speaks: S3 shows it when it is whole, or never.
+
+    :param location: where
+    :param hook_parameters: what an S3Hook is made with
+    """
+
+    def __init__(self, location: S3Location, hook_parameters: Mapping[str, Any]) -> None:
+        self.location = location
+        self._hook_parameters = hook_parameters
+
+    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+        """Store what Polly speaks."""
+        # Slow to import for every parse of a DAG file.
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+        with self._translate_connection_errors():
+            client: Any = S3Hook(**self._hook_parameters).conn
+            # Sends nothing, but has to look the credentials up.
+            client.generate_presigned_url(
+                "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
+            )
+        with speak() as speech:
+            # One part in memory at a time.
+            hook: Any = S3Hook(**self._hook_parameters, transfer_config_args={"use_threads": False})
+            # Final, since each retry would be billed.
+            not_written = f"The speech could not be written to {self.location.uri}"
+            with translate_s3_errors(
+                missing=f"{not_written}: there is no such bucket",
+                denied=f"{not_written}: allow s3:PutObject on it to the connection's identity",
+            ):
+                # The hook's own method reports to lineage an asset whose key is cut off at "#".
+                client.upload_fileobj(
+                    speech,
+                    self.location.bucket,
+                    self.location.key,
+                    ExtraArgs={"ContentType": speech.content_type} if speech.content_type else {},
+                    Config=hook.transfer_config,
+                )
+        return StoredSpeech(speech, self._output(client.meta.endpoint_url.rstrip("/")))
+
+    def _output(self, endpoint: str) -> dict[str, str]:
+        """Return ``OutputUri`` in the form that Polly gives its own, and ``OutputS3Uri``."""
+        if endpoint == _GLOBAL_ENDPOINT:
+            endpoint = _US_EAST_1_ENDPOINT
+        return {
+            "OutputUri": f"{endpoint}/{self.location.bucket}/{self.location.key}",
+            "OutputS3Uri": self.location.uri,
+        }
+
+    @contextlib.contextmanager
+    def _translate_connection_errors(self) -> Iterator[None]:
+        """Tell which connection has no usable settings or credentials; nothing was billed then."""
+        connection = f"the connection {self._hook_parameters.get('aws_conn_id')!r}"
+        try:
+            with translate_credentials_errors(f"s3:PutObject to {self.location.uri}", lambda: connection):
+                yield
+        except (ConnectionError, HTTPClientError):
+            # Of a role or a metadata service that was not reached: says nothing of the settings.
+            raise
+        except BotoCoreError as error:
+            raise PollyConfigurationError(
+                f"The speech cannot be written to {self.location.uri} by {connection}: {error}. Correct the "
+                "connection."
+            ) from error
+
+
+class PathDestination:
+    """A file on any file system that Airflow knows: written under another name, and moved when it is whole.
+
+    :param path: an ObjectStoragePath, or what one is made of
+    """
+
+    def __init__(self, path: object) -> None:
+        self._uri = str(path)
+        if not self._uri.strip():
+            raise PollyInvalidRequestError("output_path is empty. Look at its rendered template.")
+        self._local = local = _LOCAL_PATH.fullmatch(self._uri)
+        if self._uri.endswith("/"):
+            raise PollyInvalidRequestError(f"output_path {self._uri!r:.200} must name a file, not a folder.")
+        # Both are slow to import for every parse of a DAG file.
+        if local:
+            # Airflow 2.11.0 makes no path of a local file with a current universal_pathlib.
+            from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # ships none
+
+            self._files: Any = LocalFileSystem()
+            self._target: str = local["path"]
+        else:
+            from airflow_polly_provider.compat import ObjectStoragePath
+
+            stored = ObjectStoragePath(self._uri)
+            self._files, self._target = stored.fs, stored.path
+
+    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+        """Store what Polly speaks."""
+        with self._new_file() as file, speak() as speech:
+            while data := speech.read(_CHUNK_BYTES):
+                file.write(data)
+        return StoredSpeech(speech, {"OutputUri": self._uri})
+
+    @contextlib.contextmanager
+    def _new_file(self) -> Iterator[BinaryIO]:
+        files, target = self._files, self._target
+        folder, separator, name = target.rpartition("/")
+        unfinished = f"{folder}{separator}.{name}.{uuid.uuid4().hex}.part"
+        if self._local:
+            files.makedirs(folder or separator or ".", exist_ok=True)
+            if files.isdir(target):
+                raise PollyInvalidRequestError(f"output_path {target!r:.200} is a folder; name a file.")
+        try:
+            with files.open(unfinished, "wb") as file:
+                yield file
+            self._finish(unfinished)
+        except BaseException:
+            # Whatever ended it, also Airflow's signals, the part must not stay. What ended it is told, not
+            # what comes here: each file system has errors of its own.
+            with contextlib.suppress(Exception):
+                files.rm(unfinished)
+            raise
+
+    def _finish(self, unfinished: str) -> None:
+        from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # ships none
+
+        if type(self._files).mv is not AbstractFileSystem.mv:
+            self._files.mv(unfinished, self._target)
+            return
+        # A move that is none: where only the part cannot be removed, the speech is there, and paid for.
+        self._files.copy(unfinished, self._target)
+        try:
+            self._files.rm(unfinished)
+        except Exception as error:  # noqa: BLE001 - each file system has its own
+            log.warning(
+                "%s is whole, but its part %s could not be removed (%s): delete it, and allow deleting.",
+                self._uri,
+                unfinished,
+                error,
+            )

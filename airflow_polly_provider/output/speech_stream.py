@@ -1,0 +1,113 @@
+"""The audio of SynthesizeSpeech on its way from Polly to where it is stored."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError
+
+from airflow_polly_provider.exceptions import PollyIncompleteAnswerError
+from airflow_polly_provider.output.audio_duration import audio_duration
+from airflow_polly_provider.request.billing import account_for
+from airflow_polly_provider.request.rules import SPEECH_MARKS_FORMAT
+from airflow_polly_provider.start.retry import retry_until_accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_polly_provider.hooks.polly import PollyHook
+
+_RETRY_PAYS = "A retry asks for the speech, and pays for it, again."
+_SPEECH_MARKS_TYPE = "application/x-json-stream"
+# AWS documents the types of mp3, Ogg Vorbis and PCM alone.
+_UNNAMED_TYPE = "application/octet-stream"
+
+
+def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
+    """Ask Polly to speak, tell Airflow's metrics what that costs, and return the audio as it comes.
+
+    :param hook: what to ask with
+    :param request: SynthesizeSpeech's parameters
+    :raises PollyInvalidRequestError: Polly refuses the request
+    :raises PollyIncompleteAnswerError: the answer lacks what Polly always sends, or is no audio
+    """
+    answer = retry_until_accepted(partial(hook.synthesize_speech, request), hook, "speech")
+    try:
+        _check_headers(answer, request)
+    except PollyIncompleteAnswerError:
+        answer["AudioStream"].close()
+        raise
+    account_for(request, answer["RequestCharacters"])
+    return SpeechStream(answer, request)
+
+
+def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Refuse what a proxy sent in Polly's place, and an answer that was cut inside its headers.
+
+    :param answer: SynthesizeSpeech's answer
+    :param request: the request that it answers
+    """
+    content_type = str(answer.get("ContentType") or "none").partition(";")[0].strip().lower()
+    if request["OutputFormat"] == SPEECH_MARKS_FORMAT:
+        expected = content_type == _SPEECH_MARKS_TYPE
+    else:
+        expected = content_type.startswith("audio/") or content_type == _UNNAMED_TYPE
+    if "RequestCharacters" not in answer or not expected:
+        counted = "has" if "RequestCharacters" in answer else "lacks"
+        raise PollyIncompleteAnswerError(
+            f"The answer is not Polly's speech: its content type is {content_type}, and it {counted} the "
+            "number of characters. It was cut short, or a proxy sent it. Nothing was written. "
+            f"{_RETRY_PAYS}"
+        )
+
+
+class SpeechStream:
+    """Polly's answer as a file that is read once; it counts bytes and seconds as they go by.
+
+    :param answer: SynthesizeSpeech's answer
+    :param request: the request that it answers
+    """
+
+    def __init__(self, answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        self._stream: Any = answer["AudioStream"]
+        # A text may have no speech marks of the types asked for.
+        self._may_be_empty = request["OutputFormat"] == SPEECH_MARKS_FORMAT
+        self._duration = audio_duration(request["OutputFormat"], request.get("SampleRate"))
+        self.content_type: str | None = answer.get("ContentType")
+        self.request_characters: int | None = answer.get("RequestCharacters")
+        self.size = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the audio read so far plays; 0 for speech marks."""
+        return self._duration.seconds
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, none at the end.
+
+        :param size: how many at most; all that is left if negative
+        :raises PollyIncompleteAnswerError: the answer broke off, or holds no audio
+        """
+        try:
+            data: bytes = self._stream.read(None if size is None or size < 0 else size)
+        except BotoCoreError as error:
+            raise PollyIncompleteAnswerError(
+                f"Polly's answer broke off after {self.size:,} bytes ({error}). What was written of it is "
+                f"discarded. {_RETRY_PAYS}"
+            ) from error
+        self.size += len(data)
+        if not self.size and size != 0 and not self._may_be_empty:
+            raise PollyIncompleteAnswerError(
+                f"Polly's answer holds no audio. Nothing was written. {_RETRY_PAYS}"
+            )
+        self._duration.feed(data)
+        return data
+
+    def __enter__(self) -> Self:
+        """Return the stream, which is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection: what was not read is dropped."""
+        self._stream.close()

@@ -1,0 +1,1 @@
+"""The request: built, checked and counted before anything is sent."""

@@ -1,0 +1,11 @@
+"""The values that a type checker knows of parameters whose values AWS seldom changes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+OutputFormat = Literal["mp3", "ogg_vorbis", "ogg_opus", "pcm", "mulaw", "alaw", "json"]
+
+SpeechMarkType = Literal["sentence", "ssml", "viseme", "word"]
+
+TextType = Literal["text", "ssml"]

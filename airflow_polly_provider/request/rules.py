@@ -1,0 +1,95 @@
+"""What each of Polly's operations takes: lengths, sample rates, and the shape of its request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.aws.service_model import polly_shape
+from airflow_polly_provider.text.limits import (
+    MAX_BILLED_CHARACTERS,
+    MAX_BILLED_SPEECH_CHARACTERS,
+    MAX_TOTAL_CHARACTERS,
+    MAX_TOTAL_SPEECH_CHARACTERS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
+    "mp3": ("8000", "16000", "22050", "24000"),
+    "ogg_vorbis": ("8000", "16000", "22050", "24000"),
+    "ogg_opus": ("48000",),
+    "pcm": ("8000", "16000"),
+    "mulaw": ("8000",),
+    "alaw": ("8000",),
+    "json": (),
+}
+"""Sample rates in Hz that a synthesis task takes, by OutputFormat.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
+"""
+
+SPEECH_MARKS_FORMAT = "json"
+
+
+@dataclass(frozen=True)
+class RequestRules:
+    """What one of Polly's operations takes.
+
+    :param shape_name: of its request, in botocore's service model
+    :param sample_rates: in Hz, by OutputFormat
+    :param max_billed_characters: SSML tags are not billed
+    :param max_total_characters: SSML tags included
+    :param speaks_in: what a text that is too long is too long for
+    :param when_too_long: what to do about such a text
+    """
+
+    shape_name: str
+    sample_rates: Mapping[str, tuple[str, ...]]
+    max_billed_characters: int
+    max_total_characters: int
+    speaks_in: str
+    when_too_long: str
+
+    @property
+    def shape(self) -> Any:
+        """The shape of the request, from botocore's service model."""
+        return polly_shape(self.shape_name)
+
+
+SYNTHESIS_TASK_RULES = RequestRules(
+    shape_name="StartSpeechSynthesisTaskInput",
+    sample_rates=SAMPLE_RATES,
+    max_billed_characters=MAX_BILLED_CHARACTERS,
+    max_total_characters=MAX_TOTAL_CHARACTERS,
+    speaks_in="one synthesis task",
+    when_too_long="Split the text and map the operator over its parts with .expand().",
+)
+"""What StartSpeechSynthesisTask takes."""
+
+
+_RATES_OF_SPEECH_ALONE = ("44100", "48000")
+
+SPEECH_SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
+    **SAMPLE_RATES,
+    "mp3": SAMPLE_RATES["mp3"] + _RATES_OF_SPEECH_ALONE,
+    "ogg_vorbis": SAMPLE_RATES["ogg_vorbis"] + _RATES_OF_SPEECH_ALONE,
+}
+"""Sample rates in Hz that SynthesizeSpeech takes, by OutputFormat.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html
+"""
+
+SPEECH_RULES = RequestRules(
+    shape_name="SynthesizeSpeechInput",
+    sample_rates=SPEECH_SAMPLE_RATES,
+    max_billed_characters=MAX_BILLED_SPEECH_CHARACTERS,
+    max_total_characters=MAX_TOTAL_SPEECH_CHARACTERS,
+    speaks_in="SynthesizeSpeech",
+    when_too_long=(
+        "Use PollyStartSpeechSynthesisTaskOperator, which takes 100,000 billed characters, or split the text "
+        "and map the operator over its parts with .expand()."
+    ),
+)
+"""What SynthesizeSpeech takes."""

@@ -1,0 +1,203 @@
+"""The requests of StartSpeechSynthesisTask and SynthesizeSpeech, built and checked in one place.
+
+Lengths, sample rates and combinations come from AWS's documentation; names and patterns from the service
+model of the installed botocore, so that a newer botocore brings newer ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Iterable, Mapping, Set
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.aws.service_model import upgrade_hint
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request.rules import (
+    SPEECH_MARKS_FORMAT,
+    SPEECH_RULES,
+    SYNTHESIS_TASK_RULES,
+)
+from airflow_polly_provider.text.limits import (
+    billed_characters,
+)
+
+if TYPE_CHECKING:
+    from botocore.model import Shape
+
+    from airflow_polly_provider.request.rules import (
+        RequestRules,
+    )
+
+log = logging.getLogger(__name__)
+
+
+_LISTS = frozenset({"LexiconNames", "SpeechMarkTypes"})
+
+_OPEN_ENUMS = frozenset({"VoiceId", "Engine", "LanguageCode"})
+"""Names that AWS adds to more often than users update botocore: unknown ones are AWS's to decide."""
+
+_PATTERN_MEANINGS = {
+    "OutputS3BucketName": (
+        "an S3 bucket's bare name: 3 to 63 lower-case letters, digits, dots and hyphens, "
+        "with a letter or digit at both ends (no s3://, no path)"
+    ),
+    "OutputS3KeyPrefix": (
+        "at most 800 of the characters 0-9 a-z A-Z / ! - _ . * ' ( ) : ; $ @ = + , ? & "
+        "(no spaces, no accents)"
+    ),
+    "SnsTopicArn": "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:my-topic",
+    "LexiconNames": "up to 5 names of 1 to 20 letters and digits each",
+}
+
+
+def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: Any) -> dict[str, Any]:
+    """Return the request for ``parameters``, checked, with what is None left out.
+
+    :param rules: what the operation takes
+    :param parameters: the operation's members in AWS's own names (``Text``, ``VoiceId``, …)
+    :raises PollyInvalidRequestError: for what Polly would refuse: nothing has been sent then
+    """
+    request = {name: value for name, value in parameters.items() if value is not None}
+    if "SampleRate" in request:
+        request["SampleRate"] = str(request["SampleRate"])
+    for name in _LISTS & request.keys():
+        request[name] = _as_list(name, request[name])
+    # Text's emptiness has words of its own.
+    required = [name for name in rules.shape.required_members if name != "Text"]
+    if missing := [_parameter(name) for name in required if request.get(name) in (None, "")]:
+        raise PollyInvalidRequestError(f"Polly needs {' and '.join(missing)}; it was given nothing, or None.")
+    _check_text(request, rules)
+    _warn_of_ssml_as_text(request)
+    for name, value in request.items():
+        check_member(name, value, rules)
+    _check_sample_rate(request, rules.sample_rates)
+    _check_speech_marks(request)
+    return request
+
+
+def build_speech_request(**parameters: Any) -> dict[str, Any]:
+    """Return the request for ``parameters``, checked, with what is None left out.
+
+    :param parameters: SynthesizeSpeech's members in AWS's own names (``Text``, ``VoiceId``, …)
+    :raises PollyInvalidRequestError: for what Polly would refuse: nothing has been sent then
+    """
+    return build_request(SPEECH_RULES, **parameters)
+
+
+def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
+    text = request.get("Text")
+    if not isinstance(text, str):
+        raise PollyInvalidRequestError(f"text must be a string, not {type(text).__name__}.")
+    if not text.strip():
+        raise PollyInvalidRequestError(f"text is empty ({len(text)} characters, none but white space).")
+    billed = billed_characters(text, ssml=request.get("TextType") == "ssml")
+    if len(text) > rules.max_total_characters or billed > rules.max_billed_characters:
+        raise PollyInvalidRequestError(
+            f"text is too long for {rules.speaks_in}: {len(text):,} characters, {billed:,} of them billed. "
+            f"Polly takes {rules.max_total_characters:,} in all and {rules.max_billed_characters:,} billed "
+            f"ones (SSML tags are not billed). {rules.when_too_long}"
+        )
+
+
+def _warn_of_ssml_as_text(request: Mapping[str, Any]) -> None:
+    text_type = request.get("TextType")
+    if text_type != "ssml" and request["Text"].lstrip().startswith("<speak"):
+        log.warning(
+            "text begins with <speak, but text_type is %r: Polly speaks, and bills, the tags as text. Give "
+            "text_type 'ssml' where it is SSML.",
+            text_type,
+        )
+
+
+def check_member(name: str, value: Any, rules: RequestRules = SYNTHESIS_TASK_RULES) -> None:
+    """Refuse a value that the service model has no place for.
+
+    :param name: the member's name, AWS's own
+    :param value: its value
+    :param rules: what the operation takes
+    :raises PollyInvalidRequestError: the value is of another type, no known name, or of another form
+    """
+    member = rules.shape.members[name]
+    if member.type_name == "list":
+        _check_list(name, value, member)
+    else:
+        _check_string(name, value, member)
+
+
+def _as_list(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise PollyInvalidRequestError(f"{_parameter(name)} must be a list of strings, not {values!r:.100}.")
+    # A mapped task's XComs come as a lazy sequence, which botocore takes for no list. A set has no order, and
+    # the request's digest needs one.
+    return sorted(values, key=str) if isinstance(values, Set) else list(values)
+
+
+def _check_list(name: str, values: list[Any], member: Any) -> None:
+    maximum = member.metadata.get("max")
+    if maximum is not None and len(values) > maximum:
+        raise PollyInvalidRequestError(
+            f"{_parameter(name)} has {len(values)} entries; Polly takes {maximum}."
+        )
+    for value in values:
+        _check_string(name, value, member.member)
+
+
+def _check_string(name: str, value: Any, shape: Shape) -> None:
+    if not isinstance(value, str):
+        raise PollyInvalidRequestError(f"{_parameter(name)} must be a string, not {type(value).__name__}.")
+    known = shape.metadata.get("enum")
+    if known and value not in known:
+        if name not in _OPEN_ENUMS:
+            unknown = f"{_parameter(name)} {value!r} is not one of {', '.join(known)}."
+            raise PollyInvalidRequestError(f"{unknown} {upgrade_hint(value)}".strip())
+        close = difflib.get_close_matches(value, known, n=3)
+        log.warning(
+            "The installed botocore does not know %s %r%s; AWS decides.",
+            _parameter(name),
+            value,
+            f" (closest: {', '.join(close)})" if close else "",
+        )
+    pattern = shape.metadata.get("pattern")
+    if pattern and not re.fullmatch(pattern, value):
+        meaning = _PATTERN_MEANINGS.get(name, f"a string that matches {pattern}")
+        raise PollyInvalidRequestError(
+            f"{_parameter(name)} {value!r:.100} ({len(value)} characters) is refused by Polly: "
+            f"it must be {meaning}."
+        )
+
+
+def _check_sample_rate(request: Mapping[str, Any], sample_rates: Mapping[str, tuple[str, ...]]) -> None:
+    output_format, rate = request.get("OutputFormat", ""), request.get("SampleRate")
+    # A format that is newer than this table is Polly's to judge.
+    if rate is None or output_format not in sample_rates:
+        return
+    valid = sample_rates[output_format]
+    if rate not in valid:
+        takes = f"takes {', '.join(valid)} (Hz)" if valid else "takes none: leave sample_rate out"
+        raise PollyInvalidRequestError(
+            f"sample_rate {rate!r} does not fit output_format {output_format!r}, which {takes}."
+        )
+
+
+def _check_speech_marks(request: Mapping[str, Any]) -> None:
+    marks = request.get("SpeechMarkTypes")
+    if not marks:
+        return
+    if request.get("OutputFormat") != SPEECH_MARKS_FORMAT:
+        raise PollyInvalidRequestError(
+            f"speech_mark_types needs output_format {SPEECH_MARKS_FORMAT!r}, "
+            f"not {request.get('OutputFormat')!r}: Polly gives audio or marks, "
+            "so ask for them in two requests."
+        )
+    if "ssml" in marks and request.get("TextType") != "ssml":
+        raise PollyInvalidRequestError(
+            "speech_mark_types 'ssml' needs text_type 'ssml' and SSML in text; "
+            "with plain text the valid values are sentence, viseme, word."
+        )
+
+
+def _parameter(member_name: str) -> str:
+    """Return the operator's name for an AWS member: ``OutputS3KeyPrefix`` → ``output_s3_key_prefix``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member_name).lower()

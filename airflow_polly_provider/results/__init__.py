@@ -1,0 +1,1 @@
+"""What later tasks and other systems receive."""

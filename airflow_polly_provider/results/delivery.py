@@ -1,0 +1,75 @@
+"""How a result gets to later tasks and other systems: XComs under keys of their own, and lineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.results.lineage import ReportingTask, report_output
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, to_xcom_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_polly_provider.compat import Context
+
+
+class PushingTask(Protocol):
+    """What pushing needs of an operator or sensor."""
+
+    do_xcom_push: bool
+
+
+class DeliveringTask(PushingTask, ReportingTask, Protocol):
+    """What a delivery needs of an operator or sensor."""
+
+
+def own_xcoms(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a result that are pushed under keys of their own.
+
+    :param value: the result as ``return_value`` holds it
+    :param keys: which fields; those that the result lacks are left out
+    """
+    return {key: value[key] for key in keys if key in value}
+
+
+def push_own_xcoms(
+    task: PushingTask, context: Context, value: Mapping[str, Any], keys: Sequence[str]
+) -> None:
+    """Push fields of a result under keys of their own, unless the task has ``do_xcom_push=False``.
+
+    :param task: the operator or sensor
+    :param context: the running task's context
+    :param value: the result as ``return_value`` holds it
+    :param keys: which fields; those that the result lacks are left out
+    """
+    if task.do_xcom_push:
+        for key, field in own_xcoms(value, keys).items():
+            context["ti"].xcom_push(key=key, value=field)
+
+
+class Delivered(NamedTuple):
+    """What a delivery leaves to the operator or sensor.
+
+    :param value: the result, for ``return_value``
+    :param output: the result if its object is the task's output, for OpenLineage; else None
+    """
+
+    value: dict[str, Any]
+    output: Mapping[str, Any] | None
+
+
+def deliver_synthesis_task(
+    task: DeliveringTask, context: Context, synthesis_task: Mapping[str, Any], *, is_output: bool = True
+) -> Delivered:
+    """Push the XComs of a SynthesisTask, report its object, and return its XCom form.
+
+    :param task: the operator or sensor
+    :param context: the running task's context
+    :param synthesis_task: a SynthesisTask as boto3 returns it, or in its XCom form
+    :param is_output: whether its object is an output of the task: not where it only looks at what others do
+    """
+    value = to_xcom_value(synthesis_task)
+    push_own_xcoms(task, context, value, OWN_XCOM_KEYS)
+    written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
+    return Delivered(value, report_output(task, context, value, written=written, is_output=is_output))

@@ -1,0 +1,136 @@
+"""What Airflow is told of the object that was written: hook lineage, OpenLineage and asset events."""
+
+from __future__ import annotations
+
+import logging
+import string
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.compat import Asset, AssetAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_polly_provider.compat import Context
+
+log = logging.getLogger(__name__)
+
+_LITERAL = "".join(set(string.punctuation) - set("?#%"))
+
+EVENT_EXTRA_KEYS = ("TaskId", "TaskStatus", "OutputS3Uri", "RequestCharacters", "Unchanged")
+"""What the extra of an asset event holds; ``Unchanged`` with ``skip_if_unchanged`` alone."""
+
+TAG_KEYS = (
+    "TaskId",
+    "RequestCharacters",
+    "VoiceId",
+    "Engine",
+    "LanguageCode",
+    "OutputFormat",
+    "SampleRate",
+)
+"""What OpenLineage's output dataset bears as tags, with AWS's own key names."""
+
+
+class ReportingTask(Protocol):
+    """What a report needs of the operator or sensor that makes it."""
+
+    outlets: Any
+
+    @property
+    def hook(self) -> Any:
+        """The hook that hook lineage names."""
+
+
+def report_output(
+    task: ReportingTask,
+    context: Context,
+    value: Mapping[str, Any],
+    *,
+    written: bool,
+    is_output: bool = True,
+) -> Mapping[str, Any] | None:
+    """Report the object that a task wrote or waited for, and return ``value`` if it is the task's output.
+
+    It goes to the hook lineage collector, and on the events of the S3 assets in ``outlets``; never the text,
+    which no SynthesisTask holds.
+
+    :param task: the operator or sensor
+    :param context: the running task's context
+    :param value: a SynthesisTask in its XCom form, or as much of one as is known
+    :param written: whether the object is known to have been written for this task
+    :param is_output: whether the object is an output of the task: not where it only looks at what others do
+    """
+    written = written and "OutputS3Uri" in value
+    if task.outlets:
+        _add_to_events(context, task.outlets, value, written=written)
+    if not written or not is_output:
+        return None
+    _collect(task.hook, value["OutputS3Uri"])
+    return value
+
+
+def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
+    """Return what OpenLineage is told: the object as output dataset, and the synthesis task's id.
+
+    :param value: a SynthesisTask in its XCom form whose object was written; None for no lineage
+    """
+    # OpenLineage is optional, and calls this only where it is installed.
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import external_query_run, tags_dataset
+
+    if value is None:
+        return OperatorLineage()
+    location = parse_output_uri(value["OutputS3Uri"])
+    tags = [
+        tags_dataset.TagsDatasetFacetFields(key=key, value=str(value[key]), source="INTEGRATION")
+        for key in TAG_KEYS
+        if value.get(key) is not None
+    ]
+    output = OutputDataset(
+        namespace=f"s3://{location.bucket}",
+        name=location.key,
+        facets={"tags": tags_dataset.TagsDatasetFacet(tags=tags)},
+    )
+    run_facets = {}
+    if task_id := value.get("TaskId"):
+        run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
+            externalQueryId=task_id, source="polly"
+        )
+    return OperatorLineage(outputs=[output], run_facets=run_facets)
+
+
+def _collect(hook: Any, output_s3_uri: str) -> None:
+    # Needed at the end of a task alone, and not for every parse of a DAG file.
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+    if (asset := _asset_of(output_s3_uri)) is None:
+        return
+    get_hook_lineage_collector().add_output_asset(context=hook, uri=asset.uri)
+
+
+def _add_to_events(context: Context, outlets: Any, value: Mapping[str, Any], *, written: bool) -> None:
+    extra = {key: value[key] for key in EVENT_EXTRA_KEYS if key in value}
+    for outlet in outlets:
+        if isinstance(outlet, Asset) and outlet.uri.startswith("s3://"):
+            context["outlet_events"][outlet].extra.update(extra)
+        elif isinstance(outlet, AssetAlias) and written and (asset := _asset_of(value["OutputS3Uri"])):
+            context["outlet_events"][outlet].add(asset, extra=extra)
+
+
+def _asset_of(output_s3_uri: str) -> Asset | None:
+    """Return the object as an asset; None, and a line in the log, where Airflow takes its URI for none.
+
+    Airflow refuses what is not ASCII, cuts ``#`` off and sorts what follows ``?``: keys are encoded so that
+    each remains an asset of its own. An error must not fail a task whose synthesis task is billed.
+    """
+    try:
+        return Asset(uri=quote(output_s3_uri, safe=_LITERAL))
+    except ValueError as error:
+        log.warning("%s is in no lineage and no asset event: %s", output_s3_uri, error)
+        return None

@@ -1,0 +1,1 @@
+"""Starting a synthesis task once, whatever fails."""

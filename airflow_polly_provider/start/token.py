@@ -1,0 +1,112 @@
+"""A token in the output's key, by which one run of an Airflow task finds the synthesis task it started.
+
+StartSpeechSynthesisTask has no client token, so ours travels in ``OutputS3KeyPrefix`` and comes back in
+each ``OutputUri`` that Polly lists.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.settings import token_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PREFIX_CHARACTERS = 800
+"""Characters that ``OutputS3KeyPrefix`` may have.
+
+Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
+"""
+
+_NOT_SPEECH = frozenset({"OutputS3BucketName", "OutputS3KeyPrefix", "SnsTopicArn"})
+
+TOKEN_CHARACTERS = 16
+"""80 bits in base32: two of a million tokens are alike with a chance of one in 10^12."""
+
+
+class TaskRun(NamedTuple):
+    """What makes one run of an Airflow task itself and no other, over all its tries.
+
+    :param max_tries: the task instance's ``max_tries``, which Airflow writes when it creates or clears the
+        task instance and leaves alone at a retry
+    :param namespace: tells deployments apart that share an AWS account
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    max_tries: int
+    namespace: str = ""
+
+
+def task_run(ti: Any) -> TaskRun:
+    """Return the run that a task instance belongs to.
+
+    :param ti: the running task instance
+    """
+    return TaskRun(
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+        max_tries=ti.max_tries,
+        namespace=token_namespace(),
+    )
+
+
+def request_digest(request: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a StartSpeechSynthesisTask request, as 64 hexadecimal digits.
+
+    :param request: the request as the user gave it, without a token in its prefix
+    """
+    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def speech_digest(request: Mapping[str, Any], lexicons: Mapping[str, str]) -> str:
+    """Return the SHA-256 of all that shapes what is spoken, as 64 hexadecimal digits.
+
+    Requests that differ in bucket, key prefix or SNS topic alone have the same.
+
+    :param request: the request
+    :param lexicons: the contents of the lexicons that it names, by name
+    """
+    speech = {name: value for name, value in request.items() if name not in _NOT_SPEECH}
+    return request_digest({"request": speech, "lexicons": dict(lexicons)})
+
+
+def request_token(run: TaskRun, digest: str) -> str:
+    """Return the token of one request in one run: 16 characters of a-z and 2-7.
+
+    :param run: the run of the Airflow task
+    :param digest: the request's :func:`request_digest`
+    """
+    identity = json.dumps([*run, digest], ensure_ascii=True)
+    return base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode()[:TOKEN_CHARACTERS].lower()
+
+
+def prefix_with_token(prefix: str | None, token: str) -> str:
+    """Return the ``OutputS3KeyPrefix`` that carries ``token``.
+
+    None gives ``<token>``, ``audio/`` gives ``audio/<token>``, ``audio/intro`` gives
+    ``audio/intro-<token>``.
+
+    :param prefix: the prefix as the user gave it
+    :param token: what :func:`request_token` returned
+    :raises PollyInvalidRequestError: when the prefix leaves no room for the token
+    """
+    joint = "" if not prefix or prefix.endswith("/") else "-"
+    room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - len(joint)
+    if prefix and len(prefix) > room:
+        raise PollyInvalidRequestError(
+            f"output_s3_key_prefix has {len(prefix)} characters and leaves no room for the token that finds "
+            f"the synthesis task again after a crash: give at most {room} characters (Polly takes "
+            f"{MAX_PREFIX_CHARACTERS}), or durable=False to do without the token."
+        )
+    return f"{prefix or ''}{joint}{token}"

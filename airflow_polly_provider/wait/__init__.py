@@ -1,0 +1,1 @@
+"""Waiting for a synthesis task: when to ask, which errors do not end it, in a worker and in the poller."""

@@ -1,0 +1,1 @@
+"""One status poller for all waits of one connection on one event loop."""

@@ -1,0 +1,120 @@
+"""The client of one connection's waits: its settings, and its requests at one rate in one thread."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from airflow_polly_provider.aws.errors import is_throttling
+from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.settings import status_requests_per_second
+from airflow_polly_provider.wait.errors import CredentialsOutage
+from airflow_polly_provider.wait.poller import metrics
+from airflow_polly_provider.wait.poller.blocking import BlockingCalls
+from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
+
+_THROTTLED_AT_MOST = 8
+
+STATUS_TIMEOUT_SECONDS = 10
+"""Time-out of a status request, unless the settings or the connection set another.
+
+It is the longest time that a request without an answer keeps the other waits of its connection from being
+checked; botocore's own is 60 seconds.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookSettings:
+    """All that makes a hook's client: who has the same settings shares a poller.
+
+    :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param region_name: the same
+    :param verify: the same
+    :param botocore_config: botocore configuration as a mapping
+    """
+
+    aws_conn_id: str | None = "aws_default"
+    region_name: str | None = None
+    verify: bool | str | None = None
+    botocore_config: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """The settings as a string, equal for equal settings."""
+        return json.dumps(vars(self), sort_keys=True, default=repr)
+
+    def make_hook(self) -> PollyHook:
+        """Return a new hook, which looks its connection up anew."""
+        return PollyHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+            botocore_retries=False,
+            default_timeout=STATUS_TIMEOUT_SECONDS,
+        )
+
+
+class StatusClient:
+    """Sends the hook's requests one after the other, each when its turn comes.
+
+    :param settings: the connection to ask with
+    """
+
+    def __init__(self, settings: HookSettings) -> None:
+        self._settings = settings
+        self._rate = AdaptiveRate(status_requests_per_second())
+        self._blocking = BlockingCalls("polly-status")
+        self.outage = CredentialsOutage()
+        """How long credentials have been refused."""
+
+    async def send(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the hook, and again as long as Polly throttles for a while.
+
+        After bad credentials the next call looks connection and credentials up anew.
+
+        :param method: the name of a method of :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+        """
+        throttled = 0
+        while True:
+            await self._rate.acquire()
+            outcome = "failed"
+            try:
+                answer = await self._blocking.run(self._call_hook, method, *args, **kwargs)
+                outcome = "ok"
+            except PollyError as error:
+                self.outage.note(error)
+                if isinstance(error, PollyCredentialsError):
+                    self._hook.renew()
+                raise
+            except ClientError as error:
+                self.outage.note(error)
+                if not is_throttling(error):
+                    raise
+                outcome = "throttled"
+                self._rate.throttled()
+                throttled += 1
+                if throttled > _THROTTLED_AT_MOST:
+                    raise
+            else:
+                self.outage.note(None)
+                return answer
+            finally:
+                metrics.request(method.partition("_")[0], outcome, self._rate.current)
+
+    def close(self) -> None:
+        """End the thread, as when nobody waits any more."""
+        self._blocking.close()
+
+    @cached_property
+    def _hook(self) -> PollyHook:
+        return self._settings.make_hook()
+
+    def _call_hook(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call the hook; boto3, the look-up of the connection and the renewal of credentials block."""
+        return getattr(self._hook, method)(*args, **kwargs)

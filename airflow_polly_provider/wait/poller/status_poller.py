@@ -1,0 +1,313 @@
+"""One status poller for all waits of one connection on one event loop.
+
+Get and List share 10 requests a second for a whole account and region, so waits do not ask each for itself:
+they register here, and one driver asks for all of them at one rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import math
+import weakref
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.aws.task_list import only_older_follow
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyError,
+    PollyFinalError,
+)
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, wait_goes_on
+from airflow_polly_provider.wait.poller import metrics
+from airflow_polly_provider.wait.poller.client import StatusClient
+from airflow_polly_provider.wait.poller.pending import TransientError, Wait
+from airflow_polly_provider.wait.poller.strategy import (
+    FINISHED,
+    UNFINISHED,
+    ListCosts,
+    PollStrategy,
+    cheapest_strategy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+    from airflow_polly_provider.aws.task_status import TaskStatus
+    from airflow_polly_provider.wait.poller.client import HookSettings
+    from airflow_polly_provider.wait.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+_TOGETHER_SECONDS = 0.5
+"""Waits that fall due within this time are asked for together."""
+
+_SEEN_FOR_SECONDS = 10 * 60.0
+"""How long a synthesis task that was seen once is taken to be known, so that not being listed as finished
+means that it is unfinished."""
+
+_GETS_PER_ROUND = 25
+_TOLD_AT_ONCE = 50
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class StatusPoller:
+    """Asks Polly for the status of every registered wait, by Get or by List, whichever costs less now.
+
+    :param settings: the connection of all its waits
+    :param on_idle: called when the last wait has left
+    """
+
+    def __init__(self, settings: HookSettings, on_idle: Callable[[], object] = lambda: None) -> None:
+        self._requests = StatusClient(settings)
+        self._connection = settings.aws_conn_id
+        self._on_idle = on_idle
+        self._costs = ListCosts()
+        self._finishing = 0.0
+        self._may_list = True
+        self._waits: dict[str, list[Wait]] = {}
+        self._woken = asyncio.Event()
+        self._driver: asyncio.Task[None] | None = None
+
+    async def observe(
+        self, synthesis_task_id: str, schedule: Schedule
+    ) -> AsyncGenerator[Mapping[str, Any] | TransientError, None]:
+        """Yield a SynthesisTask whenever its status changed, at last the one that ended, and troubles.
+
+        :param synthesis_task_id: Polly's ``TaskId``
+        :param schedule: when to ask
+        :raises PollyError: when the wait cannot go on
+        """
+        now = _now()
+        wait = Wait(synthesis_task_id, schedule, began=now, due=now, last_running_at=now)
+        self._enter(wait)
+        try:
+            while True:
+                update = await wait.updates.get()
+                if isinstance(update, Exception):
+                    raise update
+                yield update
+                if not isinstance(update, TransientError) and update.get("TaskStatus") in TERMINAL_STATUSES:
+                    return
+        finally:
+            self._leave(wait)
+
+    def _enter(self, wait: Wait) -> None:
+        self._waits.setdefault(wait.synthesis_task_id, []).append(wait)
+        self._count_waits()
+        self._woken.set()
+        if self._driver is None:
+            # In a context of its own, else all its log lines would land in the first wait's task log.
+            self._driver = asyncio.create_task(self._drive(), context=contextvars.Context())
+            self._driver.add_done_callback(self._driver_ended)
+
+    def _leave(self, wait: Wait) -> None:
+        wait.over = True
+        twins = self._waits[wait.synthesis_task_id]
+        twins.remove(wait)
+        if not twins:
+            del self._waits[wait.synthesis_task_id]
+        self._count_waits()
+        if not self._waits:
+            if self._driver is not None:
+                self._driver.cancel()
+                self._driver = None
+            self._requests.close()
+            self._on_idle()
+
+    def _count_waits(self) -> None:
+        metrics.waits(len(self._waits), self._connection)
+
+    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
+        if driver.cancelled() or (error := driver.exception()) is None:
+            return
+        if self._driver is driver:
+            self._driver = None
+        for wait in self._all():
+            wait.updates.put_nowait(_as_polly_error(error))
+
+    def _all(self) -> list[Wait]:
+        return [wait for twins in self._waits.values() for wait in twins if not wait.over]
+
+    async def _drive(self) -> None:
+        while True:
+            await self._check(await self._next_due())
+
+    async def _next_due(self) -> list[Wait]:
+        """Wait until waits are due, and return them, the longest due first."""
+        while True:
+            self._woken.clear()
+            waits = self._all()
+            now = _now()
+            first_due = min((wait.due for wait in waits), default=math.inf)
+            if first_due <= now:
+                due = [wait for wait in waits if wait.due <= now + _TOGETHER_SECONDS]
+                return sorted(due, key=lambda wait: wait.due)
+            delay = first_due - now if waits else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._woken.wait()
+
+    async def _check(self, due: list[Wait]) -> None:
+        strategy, budget = PollStrategy.GET, 0
+        if self._may_list:
+            strategy, budget = self._cheapest_strategy(due)
+        # Few at a time: by then more may be due, and listing cheaper.
+        to_get = due[:_GETS_PER_ROUND]
+        if strategy is not PollStrategy.GET:
+            try:
+                to_get = await self._list(strategy, due, budget)
+            except PollyFinalError as error:
+                self._may_list = not isinstance(error, PollyConfigurationError)
+                log.warning("Asking for each synthesis task alone, which takes more requests: %s", error)
+            except CHECK_ERRORS as error:
+                await self._report_error_to_all(due, error)
+                return
+        for wait in to_get:
+            if not wait.over:
+                await self._get(wait)
+
+    def _cheapest_strategy(self, due: list[Wait]) -> tuple[PollStrategy, int]:
+        """Choose how to ask; a list spares Gets that are not due yet as well, the more the sooner they are.
+
+        Else waits that fall due one after the other would each be asked for alone, for ever.
+        """
+        now = _now()
+        fresh_since = now - _SEEN_FOR_SECONDS
+        unknown = sum(wait.seen_at < fresh_since for wait in due)
+        spared = sum(wait.share_of_interval_gone(now) for wait in self._all() if wait.seen_at >= fresh_since)
+        return cheapest_strategy(known=spared, unknown=unknown, finishing=self._finishing, costs=self._costs)
+
+    async def _list(self, strategy: PollStrategy, due: list[Wait], budget: int) -> list[Wait]:
+        """Read lists, and return the waits to ask for one by one: none where reading took too much."""
+        began, waiting = _now(), self._all()
+        fresh_since = began - _SEEN_FOR_SECONDS
+        if strategy is PollStrategy.FINISHED:
+            if not await self._read(FINISHED, budget=budget):
+                return []
+            self._finishing = float(sum(wait.over for wait in waiting))
+            unfinished = [wait for wait in waiting if wait.seen_at >= fresh_since and not wait.over]
+            # Reading a long list takes a while, and what ended behind the reader is seen by the next reading.
+            self._put_off(unfinished, began)
+            for wait in unfinished:
+                wait.last_running_at = began
+            return [wait for wait in due if wait.seen_at < fresh_since][:_GETS_PER_ROUND]
+        if not await self._read(UNFINISHED, budget=budget):
+            return []
+        missing = [wait for wait in waiting if not wait.over and wait.seen_at < began]
+        self._finishing = float(len(missing))
+        if len(missing) > self._costs.of(FINISHED):
+            await self._read(FINISHED, budget=len(missing))
+        return [wait for wait in missing if not wait.over and wait.seen_at < began]
+
+    async def _read(self, statuses: tuple[TaskStatus, ...], *, budget: int) -> bool:
+        """Read the lists of these statuses; give up, and return False, after too many pages without ours."""
+        oldest = self._oldest()
+        in_vain = 0
+        for status in statuses:
+            pages, token = 0, None
+            while token or not pages:
+                if in_vain >= budget:
+                    self._costs.give_up(status, in_vain)
+                    return False
+                page = await self._send("list_speech_synthesis_tasks_page", status=status, next_token=token)
+                pages += 1
+                in_vain += not self._report_page(page["SynthesisTasks"])
+                token = page.get("NextToken")
+                if status in FINISHED and only_older_follow(page["SynthesisTasks"], oldest):
+                    break
+            self._costs.learn(status, pages)
+        return True
+
+    def _report_page(self, synthesis_tasks: Sequence[Mapping[str, Any]]) -> bool:
+        """Report what a page of a list holds; return False if that is none of ours."""
+        any_of_ours = False
+        for synthesis_task in synthesis_tasks:
+            for wait in self._waits.get(synthesis_task["TaskId"], ()):
+                self._report(wait, synthesis_task)
+                any_of_ours = True
+        return any_of_ours
+
+    def _oldest(self) -> datetime:
+        """Return when the oldest of the waited for synthesis tasks was created that were seen before."""
+        return min((wait.created for wait in self._all() if wait.created), default=_EARLIEST)
+
+    async def _get(self, wait: Wait) -> None:
+        try:
+            synthesis_task = await self._send("get_speech_synthesis_task", wait.synthesis_task_id)
+        except CHECK_ERRORS as error:
+            self._report_error(wait, error)
+        else:
+            for twin in self._waits.get(wait.synthesis_task_id, ()):
+                self._report(twin, synthesis_task)
+
+    async def _send(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        self._costs.forget()
+        return await self._requests.send(method, *args, **kwargs)
+
+    def _report(self, wait: Wait, synthesis_task: Mapping[str, Any]) -> None:
+        if wait.over:
+            return
+        wait.failing = False
+        wait.seen_at = _now()
+        wait.created = synthesis_task.get("CreationTime")
+        self._put_off([wait], wait.seen_at)
+        status = synthesis_task.get("TaskStatus")
+        if status != wait.last_status:
+            wait.last_status = status
+            wait.over = status in TERMINAL_STATUSES
+            wait.updates.put_nowait(synthesis_task)
+        if wait.over:
+            metrics.detected(wait.seen_at - wait.last_running_at)
+        wait.last_running_at = wait.seen_at
+
+    def _put_off(self, waits: list[Wait], now: float) -> None:
+        for wait in waits:
+            wait.due = now + wait.schedule.next_check_in(now - wait.began)
+
+    async def _report_error_to_all(self, waits: list[Wait], error: Exception) -> None:
+        for number, wait in enumerate(waits):
+            self._report_error(wait, error)
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _report_error(self, wait: Wait, error: Exception) -> None:
+        now = _now()
+        outage = self._requests.outage
+        wait.due = now + outage.next_check_in(wait.schedule.next_check_in(now - wait.began))
+        if not wait_goes_on(error, now - wait.began, outage.seconds):
+            wait.over = True
+            wait.updates.put_nowait(error if isinstance(error, PollyError) else _as_polly_error(error))
+        elif not wait.failing:
+            wait.failing = True
+            wait.updates.put_nowait(TransientError(error))
+
+
+def _now() -> float:
+    """Return the event loop's time in seconds: monotonic, and in tests one that skips idle time."""
+    return asyncio.get_running_loop().time()
+
+
+def _as_polly_error(error: BaseException) -> PollyError:
+    return PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
+
+
+_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def poller_for(settings: HookSettings) -> StatusPoller:
+    """Return the running event loop's poller for these settings; it is forgotten when its last wait ends.
+
+    :param settings: the connection to ask with
+    """
+    of_this_loop = _pollers.setdefault(asyncio.get_running_loop(), {})
+    key = settings.key
+    if key not in of_this_loop:
+        of_this_loop[key] = StatusPoller(settings, on_idle=lambda: of_this_loop.pop(key, None))
+    return of_this_loop[key]

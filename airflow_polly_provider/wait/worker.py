@@ -1,0 +1,99 @@
+"""Waiting, and asking, in a worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
+from airflow_polly_provider.exceptions import (
+    PollyCredentialsError,
+    PollySynthesisTaskNotFoundError,
+)
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, CredentialsOutage, timed_out, wait_goes_on
+from airflow_polly_provider.wait.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_polly_provider.hooks.polly import PollyHook
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
+"""How long a single look-up goes on after throttling, 5xx answers and a broken network."""
+
+
+def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -> Mapping[str, Any]:
+    """Return what Polly knows of a synthesis task, patient with one that it does not show yet.
+
+    :param hook: what to ask with
+    :param synthesis_task_id: Polly's ``TaskId``
+    :param patience: how long to ask again after throttling, 5xx answers and a broken network, in seconds
+    :raises PollySynthesisTaskNotFoundError: the id was unknown for 30 seconds
+    """
+    began = time.monotonic()
+    schedule = Schedule()
+    while True:
+        try:
+            return hook.get_speech_synthesis_task(synthesis_task_id)
+        except CHECK_ERRORS as error:
+            waited = time.monotonic() - began
+            unknown = isinstance(error, PollySynthesisTaskNotFoundError)
+            if not wait_goes_on(error, waited) or (not unknown and waited >= patience):
+                raise
+            log.info("Cannot see synthesis task %s yet: %s", synthesis_task_id, error)
+        time.sleep(schedule.next_check_in(waited))
+
+
+def log_that_it_runs_on(synthesis_task_id: str, reason: str) -> None:
+    """Log that a synthesis task runs on although nobody waits for it any more: Polly has no cancel.
+
+    :param synthesis_task_id: Polly's ``TaskId``
+    :param reason: what ended the wait
+    """
+    log.warning(
+        "Synthesis task %s runs on and is billed though %s: Polly cannot cancel it.",
+        synthesis_task_id,
+        reason,
+    )
+
+
+def wait_in_worker(
+    hook: PollyHook, synthesis_task_id: str, *, schedule: Schedule, deadline: float
+) -> Mapping[str, Any]:
+    """Block until a synthesis task completed or failed, and return it.
+
+    :param hook: what to ask with
+    :param synthesis_task_id: Polly's ``TaskId``
+    :param schedule: when to ask
+    :param deadline: seconds since the epoch
+    :raises PollyWaitTimeoutError: the deadline passed
+    """
+    began = time.monotonic()
+    outage = CredentialsOutage()
+    last_status: str | None = None
+    while True:
+        try:
+            synthesis_task = hook.get_speech_synthesis_task(synthesis_task_id)
+        except CHECK_ERRORS as error:
+            outage.note(error)
+            if isinstance(error, PollyCredentialsError):
+                hook.renew()
+            if not wait_goes_on(error, time.monotonic() - began, outage.seconds):
+                raise
+            log.warning("Cannot see synthesis task %s now; the wait goes on: %s", synthesis_task_id, error)
+        else:
+            outage.note(None)
+            status = synthesis_task.get("TaskStatus")
+            if status != last_status:
+                log.info("Synthesis task %s is %s", synthesis_task_id, status)
+                last_status = status
+            if status in TERMINAL_STATUSES:
+                return synthesis_task
+        remaining = deadline - time.time()
+        if remaining <= 0:
+            raise timed_out(synthesis_task_id, last_status)
+        pause = outage.next_check_in(schedule.next_check_in(time.monotonic() - began))
+        time.sleep(min(pause, remaining))

@@ -1,0 +1,63 @@
+"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL, and two of what may fail."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scripts.stack.airflow import AirflowStack
+from scripts.stack.servers import POSTGRESQL, REDIS, throwaway_database, throwaway_keys
+
+MACHINES = {
+    "api-server": "api-server",
+    "dag-processor": "dag-processor",
+    "scheduler-1": "scheduler",
+    "scheduler-2": "scheduler",
+    "triggerer-1": "triggerer",
+    "triggerer-2": "triggerer",
+    "worker-1": "worker",
+    "worker-2": "worker",
+}
+
+
+@contextlib.contextmanager
+def celery_stack(
+    *,
+    home: Path,
+    dags_folder: Path,
+    env: Mapping[str, str],
+    parallelism: int = 32,
+    worker_concurrency: int = 4,
+    postgresql: str = POSTGRESQL,
+    redis: str = REDIS,
+) -> Iterator[AirflowStack]:
+    """Run two schedulers, two triggerers and two Celery workers, an API server and a DAG processor.
+
+    Each is on a machine of its own, as far as files go. The database and the keys in Redis are gone
+    afterwards.
+
+    :param home: folder for all logs and the machines' files.
+    :param dags_folder: where DAG files lie; each machine has a copy.
+    :param env: further environment variables for Airflow.
+    :param parallelism: how many tasks each scheduler runs at once.
+    :param worker_concurrency: how many tasks each worker runs at once.
+    :param postgresql: SQLAlchemy's URL of a server where a database may be made.
+    :param redis: URL of a database of a Redis server.
+    """
+    with throwaway_database(postgresql) as database_url, throwaway_keys(redis) as prefix:
+        result_backend = "db+" + database_url
+        settings = {
+            "AIRFLOW__CELERY__BROKER_URL": redis,
+            "AIRFLOW__CELERY__RESULT_BACKEND": result_backend,
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(worker_concurrency),
+            "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": prefix,
+        }
+        with AirflowStack(
+            home=home,
+            dags_folder=dags_folder,
+            env={**settings, **env},
+            executor="CeleryExecutor",
+            database_url=database_url,
+            parallelism=parallelism,
+            machines=MACHINES,
+        ) as stack:
+            yield stack

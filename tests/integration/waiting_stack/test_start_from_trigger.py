@@ -1,0 +1,61 @@
+"""Waits without a worker, on a real triggerer (Airflow 3.3+)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import airflow
+import pytest
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from tests.integration.waiting_stack.world import World
+
+DAG_ID = "start_from_trigger"
+STARTED_AND_ENDED = ("by_key", "by_dict")
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(Version(airflow.__version__) < Version("3.3"), reason="needs Airflow 3.3"),
+]
+
+
+def states_of(world: World, task_id: str, map_index: int = -1) -> set[str | None]:
+    return {state for *where, state in world.seen if where == [task_id, map_index]}
+
+
+def test_wait_that_starts_or_ends_in_the_triggerer_needs_no_worker(world: World) -> None:
+    # A worker would have been queued for, and would have left a log.
+    for task_id, map_index in (*((task_id, -1) for task_id in STARTED_AND_ENDED), ("mapped", 0)):
+        assert world.task_log(DAG_ID, task_id, map_index) == "", task_id
+        assert not states_of(world, task_id, map_index) & {"queued", "running"}, task_id
+    started = world.xcoms(DAG_ID, "one")["TaskId"]
+    assert f"Synthesis task {started} is completed" in world.trigger_log(DAG_ID, "by_key")
+
+
+@pytest.mark.parametrize("task_id", [*STARTED_AND_ENDED, "by_template"])
+def test_wait_that_starts_in_the_triggerer_pushes_what_a_worker_would(world: World, task_id: str) -> None:
+    started, pushed = world.xcoms(DAG_ID, "one"), world.xcoms(DAG_ID, task_id)
+
+    assert pushed["TaskId"] == started["TaskId"]
+    assert pushed["RequestCharacters"] == len("Hello there.")
+    assert pushed["return_value"]["TaskStatus"] == pushed["TaskStatus"] == "completed"
+    assert pushed["OutputS3Uri"] == started["OutputS3Uri"]
+
+
+def test_later_task_gets_the_xcoms_of_waits_that_ended_in_the_triggerer(world: World) -> None:
+    assert world.airflow.metadata.run_state(DAG_ID, world.run_ids[DAG_ID]) == "success"
+    started, ends_here = world.xcoms(DAG_ID, "one"), world.xcoms(DAG_ID, "ends_here")["return_value"]
+
+    assert ends_here["TaskStatus"] == "completed"
+    assert len(ends_here["RequestDigest"]) == 64
+    output_uri, characters, status, ended, mapped = world.xcoms(DAG_ID, "use")["return_value"]
+    assert (output_uri, characters, status) == (started["OutputUri"], len("Hello there."), "completed")
+    assert ended["TaskId"] == ends_here["TaskId"]
+    assert [task["RequestCharacters"] for task in mapped] == [len("One."), len("Two."), len("Three.")]
+
+
+def test_error_of_a_wait_that_starts_in_the_triggerer_goes_through_the_worker(world: World) -> None:
+    """soft_fail holds in the worker alone."""
+    assert "skipped" in states_of(world, "unknown")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.base.quotas import AWS_QUOTAS, QuotaKeeper, parse_quotas
+from tests.unit.emulator.stopped_clock import StoppedClock
+
+
+def accepted(
+    keeper: QuotaKeeper, operation: str, attempts: int, region: str = "us-east-1", **parameters: str
+) -> int:
+    """Return how many of several requests that are sent at once are not throttled."""
+    passed = 0
+    for _ in range(attempts):
+        with contextlib.suppress(ApiError):
+            keeper.spend(operation, region, parameters)
+            passed += 1
+    return passed
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def keeper(clock: StoppedClock) -> QuotaKeeper:
+    return QuotaKeeper(AWS_QUOTAS, clock)
+
+
+def test_a_burst_is_accepted_and_then_the_quotas_rate(clock: StoppedClock, keeper: QuotaKeeper) -> None:
+    assert accepted(keeper, "StartSpeechSynthesisTask", 50) == 12
+    clock.advance(1)
+    assert accepted(keeper, "StartSpeechSynthesisTask", 50) == 10
+
+
+def test_a_request_above_the_quota_is_throttled(keeper: QuotaKeeper) -> None:
+    assert accepted(keeper, "GetSpeechSynthesisTask", 10) == 10
+    with pytest.raises(ApiError, match="ThrottlingException"):
+        keeper.spend("GetSpeechSynthesisTask", "us-east-1", {})
+
+
+def test_get_and_list_share_one_quota(keeper: QuotaKeeper) -> None:
+    assert accepted(keeper, "GetSpeechSynthesisTask", 6) == 6
+    assert accepted(keeper, "ListSpeechSynthesisTasks", 50) == 4
+
+
+def test_each_engine_and_each_region_has_its_own_quota(keeper: QuotaKeeper) -> None:
+    assert accepted(keeper, "StartSpeechSynthesisTask", 50, Engine="generative") == 1
+    assert accepted(keeper, "StartSpeechSynthesisTask", 50, Engine="neural") == 12
+    assert accepted(keeper, "StartSpeechSynthesisTask", 50, "eu-west-1", Engine="generative") == 1
+
+
+def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: StoppedClock) -> None:
+    assert parse_quotas("aws") == AWS_QUOTAS
+    keeper = QuotaKeeper(parse_quotas('{"read-tasks": [2, 3]}'), clock)
+    assert accepted(keeper, "GetSpeechSynthesisTask", 9) == 3
+    assert accepted(keeper, "StartSpeechSynthesisTask", 99) == 99
+
+
+@pytest.mark.parametrize("text", ['{"reads": [1, 1]}', '{"voices": [0, 1]}', '{"voices": 3}', "[]", "fast"])
+def test_malformed_quotas_on_the_command_line_are_refused(text: str) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        parse_quotas(text)

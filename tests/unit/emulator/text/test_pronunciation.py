@@ -1,0 +1,12 @@
+# ruff: noqa: RUF001 - letters of the IPA look like other letters
+
+from __future__ import annotations
+
+from airflow_polly_provider.emulator.text.pronunciation import Lexeme, Pronouncer
+from airflow_polly_provider.emulator.text.spoken import SpokenText
+
+
+def test_a_lexicon_pronunciation_is_translated_to_the_synthesizers_alphabet() -> None:
+    spoken = SpokenText()
+    Pronouncer([Lexeme("pecan", phonemes="pɪˈkɑːn")]).write(spoken, "a pecan [[x]]", 0)
+    assert str(spoken) == "a [[pI'kA:n]] [ x]]"

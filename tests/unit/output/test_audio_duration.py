@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_polly_provider.emulator.speech.encoding import SoundFileEncoder
+from airflow_polly_provider.output.audio_duration import audio_duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 3.5
+
+
+def encoded(folder: Path, output_format: str, rate: int) -> bytes:
+    path = folder / f"{output_format}-{rate}"
+    encoder = SoundFileEncoder(path, output_format, rate)
+    moments = np.arange(int(SECONDS * rate)) / rate
+    encoder.write((8000 * np.sin(2 * np.pi * 220 * moments)).astype(np.int16))
+    encoder.close()
+    return path.read_bytes()
+
+
+def seconds_of(data: bytes, output_format: str, rate: int | None, size: int) -> float:
+    length = audio_duration(output_format, None if rate is None else str(rate))
+    for start in range(0, len(data), size):
+        length.feed(data[start : start + size])
+    return length.seconds
+
+
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+@pytest.mark.parametrize(
+    ("output_format", "rate"),
+    [
+        *(("mp3", rate) for rate in (8000, 16000, 22050, 24000, 44100, 48000)),
+        *(("ogg_vorbis", rate) for rate in (8000, 22050, 48000)),
+        ("ogg_opus", 48000),
+        ("pcm", 8000),
+        ("pcm", 16000),
+        ("mulaw", 8000),
+        ("alaw", 8000),
+    ],
+)
+def test_length_is_that_of_the_encoded_audio_for_any_chunk_size(
+    tmp_path: Path, output_format: str, rate: int, size: int
+) -> None:
+    # An encoder adds some frames of silence at the ends.
+    data = encoded(tmp_path, output_format, rate)
+    assert seconds_of(data, output_format, rate, size) == pytest.approx(SECONDS, abs=0.3)
+
+
+@pytest.mark.parametrize(("output_format", "rate"), [("pcm", 16000), ("mulaw", 8000), ("alaw", 8000)])
+def test_length_without_a_sample_rate_uses_pollys_default(
+    tmp_path: Path, output_format: str, rate: int
+) -> None:
+    data = encoded(tmp_path, output_format, rate)
+    assert seconds_of(data, output_format, None, 4096) == pytest.approx(SECONDS, abs=0.01)
+
+
+@given(st.binary(max_size=500), st.sampled_from(["mp3", "ogg_vorbis", "ogg_opus", "json", "new"]))
+def test_length_of_random_bytes_is_a_number_and_no_error(data: bytes, output_format: str) -> None:
+    assert seconds_of(data, output_format, None, 7) >= 0
+
+
+@given(st.binary(max_size=300))
+def test_length_of_mp3_is_right_with_junk_before_the_first_frame(junk: bytes) -> None:
+    frame = b"\xff\xf3\x40\xc4" + bytes(100)  # MPEG-2, Layer III, 32 kbit/s, 22,050 Hz
+    frames = frame * 400
+    found = seconds_of(junk + frames, "mp3", None, 50)
+    assert found == pytest.approx(400 * 576 / 22050, rel=0.2)
+
+
+def test_length_of_speech_marks_is_0() -> None:
+    assert seconds_of(b'{"time":6,"type":"word"}\n', "json", None, 10) == 0

@@ -1,0 +1,113 @@
+"""The event that a trigger sends, which Airflow's database holds until a worker resumes the task.
+
+A triggerer of one version may send it, and a worker of another read it. Never change a value here or in
+``golden``; see ``support.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_polly_provider import exceptions
+from airflow_polly_provider.compat import XCom
+from tests.unit.persisted_formats.support import (
+    NOW,
+    ORIGINAL_URI,
+    TASK_ID,
+    TRIGGER,
+    assert_unchanged,
+    full_synthesis_task,
+    golden,
+    imported,
+    payload_of,
+)
+from tests.unit.support import RecordingTaskInstance, Refusal, synthesis_task
+
+if TYPE_CHECKING:
+    from tests.unit.persisted_formats.support import Account
+
+REASON = "The bucket does not exist."
+FOR_RESUME = golden("triggers")["all"]["for_resume"]
+WAITED_ON = {"PollyIncompleteAnswerError"}
+"""A wait goes on after these, so that no trigger sends them."""
+
+
+def trigger(**arguments: Any) -> Any:
+    return imported(TRIGGER)(synthesis_task_id=TASK_ID, deadline=NOW + 3600, **arguments)
+
+
+class TestEndedSynthesisTask:
+    @pytest.mark.parametrize(
+        ("case", "ended", "arguments"),
+        [
+            ("completed", synthesis_task(TASK_ID), {}),
+            ("completed_with_all_fields", full_synthesis_task(synthesis_task_id=TASK_ID), {}),
+            ("failed", synthesis_task(TASK_ID, "failed", TaskStatusReason=REASON), {}),
+            (
+                "completed_for_resume",
+                synthesis_task(TASK_ID, OutputUri=ORIGINAL_URI),
+                {"extra_xcom": {"RequestDigest": "d" * 64}, "for_resume": FOR_RESUME},
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_is_sent_in_its_xcom_form(
+        self, account: Account, case: str, ended: dict[str, Any], arguments: dict[str, Any]
+    ) -> None:
+        account.script(synthesis_task(TASK_ID, "inProgress"), ended)
+        assert_unchanged(payload_of(trigger(**arguments)), golden("events")[case])
+
+    def test_with_end_from_trigger_sends_the_same_payload_and_pushes_every_xcom(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pushed: dict[str, Any] = {}
+        monkeypatch.setattr(XCom, "set", lambda *, key, value, **_: pushed.update({key: value}))
+        ending: Any = trigger(end_from_trigger=True, extra_xcom={"RequestDigest": "d" * 64})
+        ending.trigger_id, ending.task_instance = 1, RecordingTaskInstance()
+        payload = payload_of(ending)
+        assert_unchanged(payload, golden("events")["completed"] | {"extra_xcom": {"RequestDigest": "d" * 64}})
+        assert_unchanged(pushed, golden("xcoms")["ended_in_triggerer"])
+
+
+class TestError:
+    def test_events_are_known_for_every_class(self) -> None:
+        """An error class that is new needs its event in ``golden``."""
+        classes = {
+            name
+            for name, thing in vars(exceptions).items()
+            if isinstance(thing, type) and issubclass(thing, exceptions.PollyError)
+        }
+        assert classes == set(golden("error_events"))
+
+    @pytest.mark.parametrize("name", sorted(set(golden("error_events")) - WAITED_ON))
+    def test_is_sent_with_its_class_name_and_attributes(self, account: Account, name: str) -> None:
+        error = getattr(exceptions, name)(
+            f"What happened: {name}.", task_status="inProgress", task_status_reason="Because."
+        )
+        account.answer = lambda _: error
+        assert_unchanged(payload_of(trigger()), golden("error_events")[name]["event"])
+
+    @pytest.mark.parametrize(
+        ("case", "answer"),
+        [
+            ("PollyError", RuntimeError("broken")),
+            ("PollyInvalidRequestError", Refusal("ValidationException")),
+            ("PollyConfigurationError", Refusal("AccessDeniedException", 403)),
+            ("PollySynthesisTaskNotFoundError", Refusal("SynthesisTaskNotFoundException")),
+            ("PollyCredentialsError", Refusal("ExpiredTokenException", 403)),
+            ("PollyWaitTimeoutError", synthesis_task(TASK_ID, "inProgress")),
+        ],
+    )
+    def test_of_an_answer_of_polly_has_the_same_class(self, account: Account, case: str, answer: Any) -> None:
+        account.answer = lambda _: answer
+        error = payload_of(trigger())["error"]
+        assert error.pop("message")
+        expected = {
+            "class": case,
+            "synthesis_task_id": TASK_ID,
+            "task_status": "inProgress" if case == "PollyWaitTimeoutError" else None,
+            "task_status_reason": None,
+        }
+        assert_unchanged(error, expected)

@@ -1,0 +1,67 @@
+"""The metadata of an S3 object at ``output_s3_key``.
+
+Such objects outlive every upgrade: a later run recognizes them by it, and otherwise speaks (and pays) again.
+Never change a value here; see ``support.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.persisted_formats.support import (
+    ADVICE,
+    FINAL,
+    METADATA,
+    ORIGINAL,
+    ORIGINAL_URI,
+    TASK_ID,
+    assert_unchanged,
+)
+from tests.unit.support import context, execute, start_operator, synthesis_task
+
+if TYPE_CHECKING:
+    from tests.unit.persisted_formats.support import Account
+
+
+def start(account: Account, run_id: str = "run", **arguments: Any) -> dict[str, Any]:
+    """Run a start operator with ``output_s3_key``, whose synthesis task has completed at once."""
+    account.script_start(synthesis_task(TASK_ID, "completed", OutputUri=ORIGINAL_URI))
+    account.objects[ORIGINAL] = {}
+    operator = start_operator(
+        output_s3_key_prefix="audio/intro", output_s3_key="final/hello.mp3", **arguments
+    )
+    value: dict[str, Any] = execute(operator, context(run_id=run_id))
+    return value
+
+
+def test_metadata_tells_the_origin_of_the_object(account: Account) -> None:
+    start(account)
+    assert_unchanged(account.objects[FINAL], METADATA)
+
+
+def test_object_of_an_earlier_try_of_the_version_before_is_adopted(account: Account) -> None:
+    account.objects[FINAL] = dict(METADATA)
+    value = start(account)
+    assert account.requests == [], ADVICE
+    assert ("DELETE", ORIGINAL) in account.s3_requests, "the original that the try left behind is removed"
+    assert (value["TaskId"], value["RequestCharacters"]) == (TASK_ID, 5)
+    assert value["CreationTime"] == "2025-01-02T03:04:05+00:00"
+    assert value["OutputUri"] == "https://s3.eu-west-1.amazonaws.com/my-bucket/final/hello.mp3"
+
+
+def test_object_of_an_earlier_run_of_the_version_before_is_unchanged(account: Account) -> None:
+    account.objects[FINAL] = dict(METADATA)
+    value = start(account, run_id="next", skip_if_unchanged=True)
+    assert account.requests == [], ADVICE
+    assert (value["TaskId"], value["RequestCharacters"], value["Unchanged"]) == (TASK_ID, 0, True)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {**METADATA, "polly-speech-digest": "0" * 64}], ids=["foreign", "another speech"]
+)
+def test_object_of_another_origin_is_replaced(account: Account, metadata: dict[str, str]) -> None:
+    account.objects[FINAL] = metadata
+    start(account, run_id="next", skip_if_unchanged=True)
+    assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from airflow_polly_provider import settings
+from airflow_polly_provider.triggers.deferral import trigger_settings
+from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait.schedule import Schedule
+from tests.unit.support import (
+    connection,
+    deferral_of,
+    get_operator,
+    sensor,
+    start_operator,
+    synthesis_task,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.support import Wire
+
+
+# What a trigger is given beside the settings of the task that defers.
+OF_ONE_WAIT = {"synthesis_task_id", "deadline", "silent_fail", "extra_xcom", "for_resume"}
+# A value for each setting that is none of its defaults.
+SETTINGS: dict[str, Any] = {
+    "poke_interval": 12.5,
+    "end_from_trigger": True,
+    "aws_conn_id": "other",
+    "region_name": "us-west-2",
+    "verify": False,
+    "botocore_config": {"read_timeout": 7},
+}
+
+
+class TestDeferral:
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    def test_carries_every_setting_of_the_task(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, waiter: str
+    ) -> None:
+        monkeypatch.setattr(settings, "airflow_version", "3.3.0")
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        _, carried = deferral_of(waiter, do_xcom_push=False, **SETTINGS).trigger.serialize()
+        expected = {**SETTINGS, "push_xcom": False}
+        assert {name: carried[name] for name in expected} == expected
+
+    def test_carries_every_argument_of_the_trigger_that_is_a_setting(self) -> None:
+        arguments = set(inspect.signature(PollySpeechSynthesisTaskTrigger).parameters)
+        assert set(trigger_settings(sensor(), Schedule())) == arguments - OF_ONE_WAIT
+
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    def test_comes_with_the_poke_interval_and_a_deadline_before_airflows_own(
+        self, wire: Wire, waiter: str
+    ) -> None:
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        deferred = deferral_of(waiter, poke_interval=12.5, timeout=600)
+        trigger = deferred.trigger
+        assert trigger.poke_interval == 12.5
+        assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
+        assert deferred.timeout.total_seconds() > 600, "our own deadline comes first"
+
+
+class TestBotocoreConfig:
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    def test_given_as_an_object_reaches_the_trigger_in_a_form_that_airflow_saves(
+        self, wire: Wire, waiter: str
+    ) -> None:
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        config = Config(read_timeout=7, retries={"mode": "standard"})
+        _, carried = deferral_of(waiter, botocore_config=config).trigger.serialize()
+        assert json.loads(json.dumps(carried["botocore_config"])) == {
+            "read_timeout": 7,
+            "retries": {"mode": "standard"},
+        }
+
+    @pytest.mark.parametrize("make", [start_operator, get_operator, sensor])
+    @pytest.mark.parametrize("config", [Config(signature_version=UNSIGNED), {"signature_version": UNSIGNED}])
+    def test_that_airflow_cannot_save_is_refused_when_the_dag_is_parsed(self, make: Any, config: Any) -> None:
+        waits = {} if make is sensor else {"wait_for_completion": True}
+        with pytest.raises(ValueError, match="botocore_config cannot be given to the triggerer"):
+            make(deferrable=True, botocore_config=config, **waits)
+        assert (
+            make(deferrable=False, botocore_config=config, **waits).hook.config.signature_version == UNSIGNED
+        )
+
+
+class TestEndFromTrigger:
+    @pytest.fixture(autouse=True)
+    def _newest_airflow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(settings, "airflow_version", "3.3.0")
+
+    def test_without_a_deferral_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="deferrable=True"):
+            start_operator(end_from_trigger=True, deferrable=False)
+        with pytest.raises(ValueError, match="deferrable=True"):
+            start_operator(end_from_trigger=True, deferrable=True, wait_for_completion=False)
+
+    def test_warns_that_success_callbacks_do_not_run(self) -> None:
+        with pytest.warns(UserWarning, match="no success callback"):
+            start_operator(end_from_trigger=True, deferrable=True, on_success_callback=print)

@@ -1,0 +1,7 @@
+"""The service of these tests has no quota, and lets nobody list."""
+
+from __future__ import annotations
+
+from tests.unit.unmetered_service import _first_client, _service_without_quota
+
+__all__ = ["_first_client", "_service_without_quota"]

@@ -1,0 +1,438 @@
+"""The shared poller, seen from the triggers that wait on it, on a real event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    UnauthorizedSSOTokenError,
+)
+
+from airflow_polly_provider.exceptions import (
+    PollyConfigurationError,
+    PollyCredentialsError,
+    PollyInvalidRequestError,
+    PollySynthesisTaskNotFoundError,
+    PollyWaitTimeoutError,
+)
+from airflow_polly_provider.triggers.events import synthesis_task_of
+from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait import errors, schedule
+from airflow_polly_provider.wait.poller.status_poller import StatusPoller
+from tests.unit.support import Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
+from tests.unit.triggers.support import (
+    error_of,
+    event_of,
+    eventually,
+    other_tasks,
+    status_of,
+    threads_named,
+    trigger,
+    waiting_for,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.support import Answer, Request, Wire
+
+SCHEDULED = synthesis_task(status="scheduled")
+IN_PROGRESS = synthesis_task(status="inProgress")
+COMPLETED = synthesis_task(status="completed")
+
+
+class TestSharing:
+    async def test_waits_with_equal_settings_share_one_hook(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wire.script(SCHEDULED, IN_PROGRESS, COMPLETED)
+        config = {"read_timeout": 7, "retries": {"mode": "standard"}}
+        with recorded_hooks(monkeypatch) as hooks:
+            waits = [trigger(region_name="eu-west-1", botocore_config=dict(config)) for _ in range(20)]
+            assert await asyncio.gather(*map(status_of, waits)) == ["completed"] * 20
+        assert len(hooks) == 1
+        assert all(wire.count(wait.synthesis_task_id) == 3 for wait in waits)
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"region_name": "us-west-2"},
+            {"aws_conn_id": "other"},
+            {"verify": False},
+            {"botocore_config": {"read_timeout": 7}},
+        ],
+    )
+    async def test_waits_with_different_settings_have_a_hook_each(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="ap-south-1"))
+        wire.script(SCHEDULED, COMPLETED)
+        with recorded_hooks(monkeypatch) as hooks:
+            statuses = await asyncio.gather(status_of(trigger()), status_of(trigger(**other)))
+            assert list(statuses) == ["completed"] * 2
+        assert len(hooks) == 2
+
+    async def test_each_wait_asks_the_region_of_its_own_settings(self, wire: Wire) -> None:
+        here, there = trigger(), trigger(region_name="us-west-2")
+        await asyncio.gather(status_of(here), status_of(there))
+        assert {request.synthesis_task_id: request.region for request in wire.requests} == {
+            here.synthesis_task_id: "eu-west-1",
+            there.synthesis_task_id: "us-west-2",
+        }
+
+    async def test_a_wait_that_joins_later_is_asked_for_at_once(self, wire: Wire) -> None:
+        wire.answer = lambda request: synthesis_task(
+            request.synthesis_task_id, "completed" if request.synthesis_task_id == "late" else "scheduled"
+        )
+        slow = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id="slow", deadline=time.time() + 60, poke_interval=30
+        )
+        first = asyncio.create_task(event_of(slow))
+        await eventually(lambda: wire.count("slow"))
+        async with asyncio.timeout(1):
+            assert await status_of(trigger("late")) == "completed"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    @pytest.mark.parametrize("poke_interval", [0, timedelta(seconds=0.02)])
+    async def test_a_wait_with_an_unusual_poke_interval_leaves_the_others_alone(
+        self, wire: Wire, poke_interval: Any
+    ) -> None:
+        wire.may_list = True
+
+        def answer(request: Request) -> Answer:
+            if request.operation == "ListSpeechSynthesisTasks":
+                return {"SynthesisTasks": []}
+            asked = wire.count(request.synthesis_task_id)
+            return synthesis_task(request.synthesis_task_id, "completed" if asked > 3 else "scheduled")
+
+        wire.answer = answer
+        odd = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id=new_id(), deadline=time.time() + 20, poke_interval=poke_interval
+        )
+        assert await asyncio.gather(*map(status_of, [trigger(), trigger(), odd])) == ["completed"] * 3
+
+    async def test_two_waits_for_the_same_synthesis_task_both_end(self, wire: Wire) -> None:
+        wire.script(SCHEDULED, SCHEDULED, COMPLETED)
+        twins = [trigger("same"), trigger("same")]
+        assert await asyncio.gather(*map(status_of, twins)) == ["completed"] * 2
+
+    def test_another_event_loop_has_a_poller_of_its_own(self, wire: Wire) -> None:
+        """A poller of a loop that was closed must not be handed to the next one."""
+
+        async def broken_off() -> None:
+            waiting = asyncio.create_task(event_of(trigger()))
+            await eventually(lambda: wire.requests)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+        wire.script(SCHEDULED)
+        asyncio.run(broken_off())
+        wire.script(COMPLETED)
+        assert asyncio.run(status_of(trigger())) == "completed"
+
+
+def pollers() -> list[StatusPoller]:
+    return [thing for thing in gc.get_objects() if type(thing) is StatusPoller]
+
+
+class TestPollerEnds:
+    async def test_when_its_last_wait_ends(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        wire.script(SCHEDULED, COMPLETED)
+        with recorded_hooks(monkeypatch) as hooks:
+            await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
+            await eventually(lambda: not other_tasks())
+            await status_of(trigger())
+        assert len(hooks) == 2, "a later wait looks its connection up anew"
+
+    async def test_with_its_last_wait_and_so_does_its_thread(self, wire: Wire) -> None:
+        await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
+        assert {request.thread.partition("_")[0] for request in wire.requests} == {"polly-status"}
+        await eventually(lambda: not threads_named("polly-status"))
+
+    async def test_when_its_only_wait_is_cancelled_and_sends_nothing_more(self, wire: Wire) -> None:
+        wire.script(SCHEDULED)
+        waiting = asyncio.create_task(event_of(trigger()))
+        await eventually(lambda: len(wire.requests) >= 2)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await eventually(lambda: not other_tasks())
+        # One request may have been under way in its thread.
+        await asyncio.sleep(0.05)
+        asked = len(wire.requests)
+        await asyncio.sleep(0.3)
+        assert len(wire.requests) == asked
+
+    async def test_not_while_another_wait_goes_on_after_one_was_cancelled(self, wire: Wire) -> None:
+        done = asyncio.Event()
+        wire.answer = lambda request: synthesis_task(
+            request.synthesis_task_id, "completed" if done.is_set() else "inProgress"
+        )
+        leaving, staying = trigger(), trigger()
+        cancelled = asyncio.create_task(event_of(leaving))
+        kept = asyncio.create_task(status_of(staying))
+        await eventually(
+            lambda: wire.count(leaving.synthesis_task_id) and wire.count(staying.synthesis_task_id)
+        )
+        cancelled.cancel()
+        await asyncio.sleep(0.1)
+        asked = wire.count(leaving.synthesis_task_id)
+        done.set()
+        assert await kept == "completed"
+        assert wire.count(leaving.synthesis_task_id) == asked
+
+    async def test_and_can_be_garbage_collected(self, wire: Wire) -> None:
+        of_other_tests = pollers()
+        await status_of(trigger())
+        await eventually(lambda: not other_tasks())
+        gc.collect()
+        assert not [poller for poller in pollers() if poller not in of_other_tests]
+
+
+class Noting(logging.Handler):
+    """Notes each line with the wait in whose context it was logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, str]] = []
+        self.logger = logging.Logger("waits", logging.INFO)  # noqa: LOG001  # known to nobody else
+        self.logger.addHandler(self)
+
+    def trigger(self) -> PollySpeechSynthesisTaskTrigger:
+        """A trigger that logs here; Airflow 3 gives triggers a structlog logger, Airflow 2 a standard one."""
+        logger = self.logger
+
+        class NotedTrigger(PollySpeechSynthesisTaskTrigger):
+            log = property(lambda self: logger)
+
+        return trigger(trigger_class=NotedTrigger)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((waiting_for.get(), record.getMessage()))
+
+
+class TestLogs:
+    async def test_each_wait_logs_in_its_own_context_and_requests_in_none(self, wire: Wire) -> None:
+        asked_in: set[str] = set()
+
+        def answer(request: Request) -> Answer:
+            asked_in.add(waiting_for.get())
+            if wire.count(request.synthesis_task_id) < 2:
+                return Refusal("ServiceFailureException", 500)
+            return COMPLETED
+
+        wire.answer = answer
+        noting = Noting()
+        waits = [noting.trigger(), noting.trigger()]
+        await asyncio.gather(*(asyncio.create_task(event_of(wait)) for wait in waits))
+        assert asked_in == {"nobody"}
+        for wait in waits:
+            lines = [line for context, line in noting.lines if context == wait.synthesis_task_id]
+            assert len(lines) == 2
+            assert "goes on" in lines[0]
+            assert "ServiceFailureException" in lines[0]
+            assert lines[1] == f"Synthesis task {wait.synthesis_task_id} is completed"
+
+    async def test_an_error_that_repeats_is_logged_once(self, wire: Wire) -> None:
+        wire.script(*[Refusal("ServiceFailureException", 500)] * 10, COMPLETED)
+        noting = Noting()
+        await status_of(noting.trigger())
+        assert len(noting.lines) == 2
+
+
+class TestEventLoop:
+    async def test_is_not_blocked_by_a_slow_service(self, wire: Wire) -> None:
+        wire.delay_seconds = 0.3
+        stalls: list[float] = []
+
+        async def feel() -> None:
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(0.01)
+                stalls.append(time.monotonic() - began)
+
+        feeling = asyncio.create_task(feel())
+        await status_of(trigger())
+        feeling.cancel()
+        assert max(stalls) < 0.25
+        assert len(stalls) > 10
+
+
+GOES_ON: dict[str, Answer] = {
+    "throttled": Refusal("ThrottlingException"),
+    "too many requests": Refusal("TooManyRequestsException", 429),
+    "failure of the service": Refusal("ServiceFailureException", 500),
+    "unavailable": Refusal("ServiceUnavailable", 503),
+    "read time-out": ReadTimeoutError(endpoint_url="polly"),
+    "connect time-out": ConnectTimeoutError(endpoint_url="polly"),
+    "no network": EndpointConnectionError(endpoint_url="polly"),
+    "an answer cut short": Truncated(),
+    "not shown yet": Refusal("SynthesisTaskNotFoundException"),
+    "credentials worn out": Refusal("ExpiredTokenException", 403),
+    "an SSO session that ended": UnauthorizedSSOTokenError(),
+    "a status of a later Polly": synthesis_task(status="scheduled", TaskStatus="queued"),
+}
+
+
+class TestWaitGoesOn:
+    @pytest.mark.parametrize("trouble", GOES_ON.values(), ids=GOES_ON)
+    async def test_after_a_transient_error(self, wire: Wire, trouble: Answer) -> None:
+        wire.script(trouble, SCHEDULED, trouble, COMPLETED)
+        assert await status_of(trigger()) == "completed"
+
+    async def test_more_slowly_when_throttled(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "20")
+        wire.script(Refusal("ThrottlingException"), *[SCHEDULED] * 10)
+        await error_of(trigger(timeout=1.5))
+        assert 5 <= len(wire.requests) <= 20
+
+    async def test_with_a_connection_that_was_changed_after_its_credentials_expired(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def answer(request: Request) -> Answer:
+            if request.region == "eu-west-1":
+                monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-2"))
+                return Refusal("ExpiredTokenException", 403)
+            return COMPLETED
+
+        wire.answer = answer
+        assert await status_of(trigger()) == "completed"
+
+    async def test_with_credentials_that_a_process_renews_late(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """``credential_process`` in AWS's configuration, which may still give what it gave before."""
+        given = tmp_path / "credentials.json"
+
+        def give(until: datetime) -> None:
+            keys = {"AccessKeyId": "AKIAEXAMPLE", "SecretAccessKey": "secret", "SessionToken": "token"}
+            given.write_text(json.dumps({"Version": 1, "Expiration": until.isoformat(), **keys}))
+
+        (tmp_path / "config").write_text(f"[default]\nregion=eu-west-1\ncredential_process=cat {given}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        give(datetime.now(UTC) - timedelta(minutes=1))
+        waiting_task = asyncio.create_task(status_of(trigger(aws_conn_id=None)))
+        await asyncio.sleep(0.5)
+        give(datetime.now(UTC) + timedelta(hours=1))
+        assert await waiting_task == "completed"
+
+    async def test_with_credentials_that_expire_between_two_checks_that_lie_far_apart(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.5)
+        monkeypatch.setattr(schedule, "FIRST_CHECKS_EVERY_SECONDS", 0.05)
+        wire.script(SCHEDULED, *[Refusal("ExpiredTokenException", 403)] * 2, COMPLETED)
+        seldom = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id=new_id(), deadline=time.time() + 20, poke_interval=1, exponential_backoff=True
+        )
+        assert await status_of(seldom) == "completed"
+
+    async def test_until_the_synthesis_task_failed(self, wire: Wire) -> None:
+        wire.script(SCHEDULED, synthesis_task(status="failed", TaskStatusReason="no bucket"))
+        event = await event_of(trigger())
+        assert synthesis_task_of(event)["TaskStatus"] == "failed"
+        assert synthesis_task_of(event)["TaskStatusReason"] == "no bucket"
+
+    async def test_to_completion_with_an_output_uri_that_names_no_object(self, wire: Wire) -> None:
+        wire.script(synthesis_task(OutputUri="https://elsewhere"))
+        assert await status_of(trigger()) == "completed"
+
+
+class TestWaitFails:
+    async def test_when_the_id_stays_unknown_for_the_grace_period(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(errors, "NOT_FOUND_GRACE_SECONDS", 0.3)
+        wire.script(Refusal("SynthesisTaskNotFoundException"))
+        began = time.monotonic()
+        error = await error_of(trigger())
+        assert time.monotonic() - began >= 0.3
+        assert isinstance(error, PollySynthesisTaskNotFoundError)
+        assert "72 hours" in str(error)
+
+    async def test_when_credentials_stay_refused_for_the_grace_period(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.3)
+        wire.script(SCHEDULED, Refusal("ExpiredTokenException", 403))
+        assert isinstance(await error_of(trigger()), PollyCredentialsError)
+
+    async def test_alone_when_access_to_its_synthesis_task_is_denied(self, wire: Wire) -> None:
+        denied, allowed = trigger(), trigger()
+
+        def answer(request: Request) -> Answer:
+            if request.synthesis_task_id == denied.synthesis_task_id:
+                return Refusal("AccessDeniedException", 403)
+            asked = wire.count(request.synthesis_task_id)
+            return synthesis_task(request.synthesis_task_id, "completed" if asked > 3 else "scheduled")
+
+        wire.answer = answer
+        error, status = await asyncio.gather(error_of(denied), status_of(allowed))
+        assert isinstance(error, PollyConfigurationError)
+        assert error.synthesis_task_id == denied.synthesis_task_id
+        assert "Allow polly:GetSpeechSynthesisTask" in str(error)
+        assert status == "completed"
+
+    async def test_when_the_id_is_malformed(self, wire: Wire) -> None:
+        wire.script(Refusal("InvalidTaskIdException", 400, "Invalid task id"))
+        assert isinstance(await error_of(trigger()), PollyInvalidRequestError)
+
+    async def test_when_no_region_is_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_NOWHERE", connection())
+        error = await error_of(trigger(aws_conn_id="nowhere"))
+        assert isinstance(error, PollyConfigurationError)
+        assert "'nowhere' was found" in str(error)
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"aws_conn_id": "broken"},
+            {"botocore_config": {"no_such_setting": 1}},
+            {"region_name": "not a region"},
+            {"verify": "/no/such/bundle.pem"},
+        ],
+        ids=["connection", "config", "region", "bundle"],
+    )
+    async def test_with_a_clear_error_when_no_client_can_be_made(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_BROKEN", '{"conn_type": "aws", "extra": "{not json"}')
+        if "verify" in settings:
+            wire.answer = lambda _: OSError("Could not find a suitable TLS CA certificate bundle")
+        errors = await asyncio.gather(*(error_of(trigger(**settings)) for _ in range(3)))
+        assert all(str(error) for error in errors)
+        assert all(error.synthesis_task_id for error in errors)
+        await eventually(lambda: not other_tasks())
+
+    async def test_on_an_unexpected_error_and_a_later_wait_succeeds(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wire.answer = lambda _: OSError("out of file descriptors")
+        errors = await asyncio.gather(*(error_of(trigger()) for _ in range(3)))
+        assert all("out of file descriptors" in str(error) for error in errors)
+        wire.script(COMPLETED)
+        assert await status_of(trigger()) == "completed"
+
+    @pytest.mark.parametrize("last", ["inProgress", None])
+    async def test_at_its_deadline(self, wire: Wire, last: str | None) -> None:
+        wire.script(synthesis_task(status=last) if last else Refusal("ServiceFailureException", 500))
+        began = time.monotonic()
+        error = await error_of(trigger(timeout=1))
+        assert 0.9 < time.monotonic() - began < 3
+        assert isinstance(error, PollyWaitTimeoutError)
+        assert error.task_status == last
+        assert error.synthesis_task_id
+        for word in (error.synthesis_task_id, last or "not seen at all", "runs on", "billed"):
+            assert word in str(error)
+        await eventually(lambda: not other_tasks())
