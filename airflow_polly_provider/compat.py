@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import MappedOperator as MappedOperator
     from airflow.sdk.exceptions import AirflowException as AirflowException
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
+    from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
     from airflow.sdk.exceptions import AirflowSensorTimeout as AirflowSensorTimeout
     from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
     from airflow.sdk.exceptions import AirflowTaskTimeout as AirflowTaskTimeout
@@ -45,6 +46,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
         (
             "AirflowException",
             "AirflowFailException",
+            "AirflowNotFoundException",
             "AirflowSensorTimeout",
             "AirflowSkipException",
             "AirflowTaskTimeout",

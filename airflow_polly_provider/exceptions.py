@@ -5,6 +5,7 @@
     AirflowException
     └── PollyError
         ├── PollyCredentialsError                      no usable credentials (a retry may mend it)
+        │   └── PollyConnectionNotFoundError           … since the connection was not found
         ├── PollyIncompleteAnswerError                 an answer was cut short on its way
         ├── PollySynthesisTaskFailedError              Polly reports TaskStatus ``failed``
         │   └── PollySynthesisTaskFailedFinalError     … and starting again is not this task's work
@@ -48,6 +49,8 @@ class PollyError(AirflowException):
         self.synthesis_task_id = synthesis_task_id
         self.task_status = task_status
         self.task_status_reason = task_status_reason
+        self.connection_missing_for: float | None = None
+        """Seconds for which Airflow has not found the connection: the answer may be another account's."""
 
 
 class PollyFinalError(PollyError, AirflowFailException):
@@ -80,6 +83,10 @@ class PollySynthesisTaskNotFoundError(PollyFinalError):
 
 class PollyCredentialsError(PollyError):
     """There are no usable credentials now."""
+
+
+class PollyConnectionNotFoundError(PollyCredentialsError):
+    """A connection that was asked for by name is not found now; nothing was sent with other credentials."""
 
 
 class PollyIncompleteAnswerError(PollyError):

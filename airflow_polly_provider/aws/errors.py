@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyCredentialsError,
+    PollyError,
     PollyInvalidRequestError,
     PollyLexiconNotFoundError,
     PollySynthesisTaskNotFoundError,
@@ -110,6 +111,10 @@ class AwsCaller(Protocol):
     def asked_region(self) -> str:
         """The region that the requests go to."""
 
+    @property
+    def connection_missing_for(self) -> float | None:
+        """Seconds since the connection was first not found; None if it was found, or none was asked for."""
+
     def describe_connection(self) -> str:
         """Return which connection is used, and whether Airflow has it, as a sentence for an error."""
 
@@ -138,7 +143,11 @@ def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = N
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
     except ClientError as error:
-        _raise_translated(error, caller, action, subject)
+        try:
+            _raise_translated(error, caller, action, subject)
+        except PollyError as translated:
+            translated.connection_missing_for = caller.connection_missing_for
+            raise
         raise
 
 

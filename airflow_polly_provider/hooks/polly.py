@@ -6,9 +6,9 @@ import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from airflow_polly_provider.aws.connection import NamedConnectionHook
 from airflow_polly_provider.aws.errors import translate_aws_errors
 from airflow_polly_provider.aws.service_model import upgrade_hint
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyIncompleteAnswerError
@@ -39,7 +39,7 @@ Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks
 _LENGTH_OF_NOTHING = str(len("{}"))
 
 
-class PollyHook(AwsBaseHook):
+class PollyHook(NamedConnectionHook):
     """Talk to Amazon Polly with an Airflow AWS connection.
 
     Each method is one Polly operation and returns what that operation is about. Besides the errors named
@@ -47,12 +47,14 @@ class PollyHook(AwsBaseHook):
     region or a permission, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` for want of
     credentials, and lets botocore's own errors pass for throttling, 5xx answers and a broken network.
 
-    :param aws_conn_id: the AWS connection; None or empty, or one that does not exist, falls back to boto3's
-        own credential chain
+    :param aws_conn_id: the AWS connection; None or empty, or ``aws_default`` where it does not exist, falls
+        back to boto3's own credential chain; any other that does not exist is an error
     :param region_name: AWS region; from the connection or the environment unless given
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
     :param config: botocore configuration, as a mapping or a ``botocore.config.Config``
     :param botocore_retries: whether botocore repeats requests by itself; off for callers that count them
+    :param look_up_seconds: how long to look again for a connection that is not found, blocking; 30 unless
+        given
     :param default_timeout: seconds to wait for a connection and for an answer, where neither ``config`` nor
         the connection says so and botocore's retries are off; botocore's own default is 60
     """
@@ -101,16 +103,6 @@ class PollyHook(AwsBaseHook):
         """Forget connection, credentials and client, so that the next call looks them up anew."""
         for cached in ("conn_config", "conn", "_client", "client_without_retries"):
             self.__dict__.pop(cached, None)
-
-    def describe_connection(self) -> str:
-        """Tell which connection is used and whether Airflow has it, for error messages."""
-        if not self.aws_conn_id:
-            return (
-                "no connection was asked for (aws_conn_id is empty), so boto3's own credential chain was used"
-            )
-        if isinstance(self.conn_config.conn_id, str):
-            return f"the connection {self.aws_conn_id!r} was found"
-        return f"the connection {self.aws_conn_id!r} was not found, so boto3's own credential chain was used"
 
     def get_speech_synthesis_task(self, synthesis_task_id: str) -> SynthesisTaskTypeDef:
         """Return what Polly knows of a synthesis task: every field that the service gives.

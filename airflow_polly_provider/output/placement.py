@@ -182,10 +182,10 @@ class OutputPlacement:
     @cached_property
     def _s3(self) -> Any:
         # Slow to import for every parse of a DAG file.
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
         parts = {"multipart_threshold": COPY_PART_BYTES, "multipart_chunksize": COPY_PART_BYTES}
-        return S3Hook(**self._s3_parameters, transfer_config_args=parts)
+        return NamedConnectionS3Hook(**self._s3_parameters, transfer_config_args=parts)
 
     @property
     def _client(self) -> Any:
@@ -286,10 +286,10 @@ def output_exists(
     :param placement: of this run, where it has an ``output_s3_key``
     """
     # Needed by few runs, and slow to import for every parse of a DAG file.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
     try:
-        exists: bool = S3Hook(**s3_parameters).check_for_key(original.key, original.bucket)
+        exists: bool = NamedConnectionS3Hook(**s3_parameters).check_for_key(original.key, original.bucket)
     except ClientError as error:
         log.info("May not look whether %s is there (%s); taking it as there", original.uri, error)
         return True

@@ -91,17 +91,19 @@ class S3Destination:
     def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
         """Store what Polly speaks."""
         # Slow to import for every parse of a DAG file.
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
         with self._translate_connection_errors():
-            client: Any = S3Hook(**self._hook_parameters).conn
+            # One part in memory at a time.
+            hook: Any = NamedConnectionS3Hook(
+                **self._hook_parameters, transfer_config_args={"use_threads": False}
+            )
+            client: Any = hook.conn
             # Sends nothing, but has to look the credentials up.
             client.generate_presigned_url(
                 "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
             )
         with speak() as speech:
-            # One part in memory at a time.
-            hook: Any = S3Hook(**self._hook_parameters, transfer_config_args={"use_threads": False})
             # Final, since each retry would be billed.
             not_written = f"The speech could not be written to {self.location.uri}"
             with translate_s3_errors(

@@ -49,7 +49,7 @@ def text_from_storage(
 
 def _from_s3(path: S3Path, max_bytes: int) -> bytes:
     # Needed by few runs, and slow to import for every parse of a DAG file.
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
     uri = path.location.uri
     with translate_s3_errors(
@@ -57,7 +57,7 @@ def _from_s3(path: S3Path, max_bytes: int) -> bytes:
         denied=f"AWS denied reading {uri}. Allow s3:GetObject on it, and s3:ListBucket on the bucket, "
         "without which S3 calls a missing object denied",
     ):
-        client: Any = S3Hook(**path.hook_parameters).conn
+        client: Any = NamedConnectionS3Hook(**path.hook_parameters).conn
         body = client.get_object(Bucket=path.location.bucket, Key=path.location.key)["Body"]
     with body:
         data: bytes = body.read(max_bytes)

@@ -34,7 +34,12 @@ from airflow_polly_provider.triggers.deferral import (
     validate_end_from_trigger,
 )
 from airflow_polly_provider.triggers.events import synthesis_task_of
-from airflow_polly_provider.wait.errors import CHECK_ERRORS, CredentialsOutage, wait_goes_on
+from airflow_polly_provider.wait.errors import (
+    CHECK_ERRORS,
+    CredentialsOutage,
+    is_worth_a_new_look_up,
+    wait_goes_on,
+)
 from airflow_polly_provider.wait.schedule import (
     DEFAULT_POKE_INTERVAL_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
@@ -168,6 +173,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         except CHECK_ERRORS as error:
             if not wait_goes_on(error, math.inf):
                 raise
+            if is_worth_a_new_look_up(error):
+                self.hook.renew()
             self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
             return PokeReturnValue(is_done=False)
         self.log.info(

@@ -166,7 +166,10 @@ class DurableStart:
             found = self._search.find()
             if adoptable := self._first_adoptable(found):
                 return adoptable
-            if time.time() >= until or len(found) >= enough:
+            if self._hook.may_lack_its_connection:
+                # Another account's list may have been looked through.
+                self._hook.renew()
+            elif time.time() >= until or len(found) >= enough:
                 return None
             time.sleep(LOOK_EVERY_SECONDS)
 

@@ -21,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 from airflow_polly_provider.aws.errors import is_throttling
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
+    PollyConnectionNotFoundError,
     PollyCredentialsError,
     PollyIncompleteAnswerError,
 )
@@ -93,8 +94,9 @@ def retry_until_accepted(
         before_each()
         try:
             return call()
-        except PollyCredentialsError:
-            if renewed:
+        except PollyCredentialsError as error:
+            # The hook has looked for the connection for long enough.
+            if renewed or isinstance(error, PollyConnectionNotFoundError):
                 raise
             hook.renew()
             renewed = True

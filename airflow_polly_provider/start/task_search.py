@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_list import only_older_follow
 from airflow_polly_provider.aws.task_status import TaskStatus
-from airflow_polly_provider.exceptions import PollyCredentialsError
 from airflow_polly_provider.start.backoff import full_jitter
-from airflow_polly_provider.wait.errors import CHECK_ERRORS, wait_goes_on
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up, wait_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,9 +101,11 @@ class TokenSearch:
                 return self._hook.list_speech_synthesis_tasks_page(status=status.value, next_token=token)
             except CHECK_ERRORS as error:
                 waited = time.monotonic() - began
-                if isinstance(error, PollyCredentialsError) and not failures:
+                renews = is_worth_a_new_look_up(error)
+                if renews:
                     self._hook.renew()
-                elif not wait_goes_on(error, waited) or waited >= _PAGE_PATIENCE_SECONDS:
+                goes_on = wait_goes_on(error, waited) or (renews and not failures)
+                if not goes_on or waited >= _PAGE_PATIENCE_SECONDS:
                     raise
                 failures += 1
                 log.info("Cannot list synthesis tasks now: %s", error)

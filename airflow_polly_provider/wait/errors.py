@@ -10,6 +10,7 @@ import time
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from airflow_polly_provider.aws.connection import LOOK_UP_GRACE_SECONDS
 from airflow_polly_provider.aws.errors import is_service_failure, is_throttling
 from airflow_polly_provider.exceptions import (
     PollyCredentialsError,
@@ -62,16 +63,33 @@ class CredentialsOutage:
         return usual if self._began is None else min(usual, Schedule().next_check_in(self.seconds))
 
 
+def is_worth_a_new_look_up(error: Exception) -> bool:
+    """Return whether connection and credentials should be looked up anew after a check that failed.
+
+    :param error: what the hook raised
+    """
+    return isinstance(error, PollyCredentialsError) or _may_be_of_another_account(error)
+
+
+def _may_be_of_another_account(error: Exception) -> bool:
+    """Return whether the connection may have been missing for a moment, so that another's identity asked."""
+    missing_for = error.connection_missing_for if isinstance(error, PollyError) else None
+    return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
+
+
 def wait_goes_on(error: Exception, waited: float, without_credentials: float = math.inf) -> bool:
     """Return whether a wait continues after a check that failed with ``error``.
 
     Throttling, 5xx answers, time-outs and a broken network say nothing about the synthesis task. An unknown
-    id may be one that was started a moment ago; credentials may be renewed.
+    id may be one that was started a moment ago; credentials may be renewed. An answer that was got without
+    the connection, which may be back at the next look-up, is not trusted yet.
 
     :param error: what the hook raised
     :param waited: seconds since the wait began
     :param without_credentials: seconds since credentials were first refused
     """
+    if _may_be_of_another_account(error):
+        return True
     if isinstance(error, ClientError):
         return is_throttling(error) or is_service_failure(error)
     if isinstance(error, PollySynthesisTaskNotFoundError):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
 from airflow_polly_provider.exceptions import (
-    PollyCredentialsError,
-    PollySynthesisTaskNotFoundError,
+    PollyFinalError,
 )
-from airflow_polly_provider.wait.errors import CHECK_ERRORS, CredentialsOutage, timed_out, wait_goes_on
+from airflow_polly_provider.wait.errors import (
+    CHECK_ERRORS,
+    CredentialsOutage,
+    is_worth_a_new_look_up,
+    timed_out,
+    wait_goes_on,
+)
 from airflow_polly_provider.wait.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -40,8 +46,10 @@ def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -
             return hook.get_speech_synthesis_task(synthesis_task_id)
         except CHECK_ERRORS as error:
             waited = time.monotonic() - began
-            unknown = isinstance(error, PollySynthesisTaskNotFoundError)
-            if not wait_goes_on(error, waited) or (not unknown and waited >= patience):
+            if is_worth_a_new_look_up(error):
+                hook.renew()
+            limit = math.inf if isinstance(error, PollyFinalError) else patience
+            if not wait_goes_on(error, waited) or waited >= limit:
                 raise
             log.info("Cannot see synthesis task %s yet: %s", synthesis_task_id, error)
         time.sleep(schedule.next_check_in(waited))
@@ -79,7 +87,7 @@ def wait_in_worker(
             synthesis_task = hook.get_speech_synthesis_task(synthesis_task_id)
         except CHECK_ERRORS as error:
             outage.note(error)
-            if isinstance(error, PollyCredentialsError):
+            if is_worth_a_new_look_up(error):
                 hook.renew()
             if not wait_goes_on(error, time.monotonic() - began, outage.seconds):
                 raise

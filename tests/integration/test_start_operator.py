@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_polly_provider.aws import connection
 from airflow_polly_provider.compat import task
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
@@ -202,12 +203,13 @@ class TestInvalidRequest:
         assert "the connection 'nowhere' was found" in run.output
         assert "AWS_DEFAULT_REGION" in run.output
 
-    def test_missing_credentials_error_says_that_the_connection_was_not_found(
-        self, emulator: RunningEmulator, run_dag: RunDag
+    def test_a_connection_that_is_not_found_is_named_and_nothing_is_sent(
+        self, emulator: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(connection, "LOOK_UP_GRACE_SECONDS", 0.1)
         run = run_dag(start_dag(emulator, aws_conn_id="misspelt", region_name="us-east-1"))
         assert run.task("start") == ("failed", 1), run.output
-        assert "the connection 'misspelt' was not found" in run.output
+        assert "The connection 'misspelt' was not found, and nothing was sent" in run.output
 
 
 class TestSpokenText:

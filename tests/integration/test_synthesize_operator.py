@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from botocore.exceptions import ClientError
 
+from airflow_polly_provider.aws import connection
 from airflow_polly_provider.compat import ObjectStoragePath, task
 from airflow_polly_provider.emulator.speech.worker import speech_available
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
@@ -127,12 +128,18 @@ class TestS3Destination:
         reported = get_hook_lineage_collector().collected_assets.outputs
         assert [output.asset.uri for output in reported] == [f"s3://{clean_bucket}/{asset}"]
 
-    def test_object_is_written_with_the_connection_in_the_path(
-        self, speaking_emulator: RunningEmulator, run_dag: RunDag, clean_bucket: str
+    def test_object_is_written_with_the_connection_in_the_path_or_nothing_is_spoken(
+        self,
+        speaking_emulator: RunningEmulator,
+        run_dag: RunDag,
+        clean_bucket: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(connection, "LOOK_UP_GRACE_SECONDS", 0.1)
         run = run_dag(speak_dag(output_path=f"s3://misspelt@{clean_bucket}/{KEY}"))
         assert run.task("speak") == ("failed", 1)
-        assert "misspelt" in run.output
+        assert "The connection 'misspelt' was not found" in run.output
+        assert speaking_emulator.counters.calls(SPEAK) == 0
 
     def test_pushes_no_xcoms_with_do_xcom_push_false(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag

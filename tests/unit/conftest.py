@@ -43,6 +43,20 @@ def aws_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_default_connection(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> None:
+    """No connection ``aws_default``, also where another fixture asks for one."""
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+
+
+@pytest.fixture
+def credentials_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials and the region eu-central-1 in the environment: the machine's own."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+
+@pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> Wire:
     """Answer every Polly client that is created in the test."""
     wire = Wire()

@@ -10,10 +10,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from airflow_polly_provider.aws.errors import is_throttling
-from airflow_polly_provider.exceptions import PollyCredentialsError, PollyError
+from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.settings import status_requests_per_second
-from airflow_polly_provider.wait.errors import CredentialsOutage
+from airflow_polly_provider.wait.errors import CredentialsOutage, is_worth_a_new_look_up
 from airflow_polly_provider.wait.poller import metrics
 from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
@@ -57,6 +57,8 @@ class HookSettings:
             config=self.botocore_config,
             botocore_retries=False,
             default_timeout=STATUS_TIMEOUT_SECONDS,
+            # The waits themselves look again; and the thread must end soon when they do.
+            look_up_seconds=0.0,
         )
 
 
@@ -89,7 +91,7 @@ class StatusClient:
                 outcome = "ok"
             except PollyError as error:
                 self.outage.note(error)
-                if isinstance(error, PollyCredentialsError):
+                if is_worth_a_new_look_up(error):
                     self._hook.renew()
                 raise
             except ClientError as error:

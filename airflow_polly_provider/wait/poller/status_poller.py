@@ -22,7 +22,7 @@ from airflow_polly_provider.exceptions import (
     PollyError,
     PollyFinalError,
 )
-from airflow_polly_provider.wait.errors import CHECK_ERRORS, wait_goes_on
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up, wait_goes_on
 from airflow_polly_provider.wait.poller import metrics
 from airflow_polly_provider.wait.poller.client import StatusClient
 from airflow_polly_provider.wait.poller.pending import TransientError, Wait
@@ -162,7 +162,8 @@ class StatusPoller:
             try:
                 to_get = await self._list(strategy, due, budget)
             except PollyFinalError as error:
-                self._may_list = not isinstance(error, PollyConfigurationError)
+                denied = isinstance(error, PollyConfigurationError) and not is_worth_a_new_look_up(error)
+                self._may_list = not denied
                 log.warning("Asking for each synthesis task alone, which takes more requests: %s", error)
             except CHECK_ERRORS as error:
                 await self._report_error_to_all(due, error)

@@ -24,7 +24,7 @@ def conf(name: str) -> str:
 with DAG("alive", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):
     Sensor(task_id="troubled", synthesis_task_id=conf("troubled"), aws_conn_id="troubled", **HERE)
     Sensor(task_id="denied", synthesis_task_id=conf("denied"), aws_conn_id="denied", **HERE)
-    Sensor(task_id="lost", synthesis_task_id=conf("lost"), aws_conn_id="lost", timeout=30, **HERE)
+    Sensor(task_id="lost", synthesis_task_id=conf("lost"), aws_conn_id="lost", timeout=90, **HERE)
     for number in range(6):
         name = f"unlisted_{number}"
         Sensor(task_id=name, synthesis_task_id=conf(name), aws_conn_id="unlisted", **HERE)

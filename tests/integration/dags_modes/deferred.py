@@ -34,7 +34,7 @@ with DAG("each_end", schedule=None, start_date=datetime(2025, 1, 1), catchup=Fal
     Get(**conf("get_failed"), **GET, **FIRST)
     Sensor(**conf("sensor_failed"), **FIRST)
     Sensor(**conf("sensor_unknown"), **FIRST)
-    Sensor(**conf("sensor_late"), timeout=15, **FIRST)
+    Sensor(**conf("sensor_late"), timeout=40, **FIRST)
     Sensor(**conf("sensor_throttled"), **SECOND)
 
 with DAG("outlive", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):

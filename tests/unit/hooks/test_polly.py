@@ -32,14 +32,6 @@ SUPPORTS_TAGS = "TagResource" in MODEL.operation_names
 each_operation = pytest.mark.parametrize(("action", "call"), OPERATIONS.items(), ids=OPERATIONS)
 
 
-@pytest.fixture
-def unknown_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials and the region eu-central-1 in the environment, and no connection."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-
-
 class TestOperations:
     def test_get_returns_every_field_of_the_response(self, aws_default: None) -> None:
         hook = PollyHook()
@@ -245,13 +237,13 @@ class TestErrors:
         for word in (action, "'nowhere' was found", "region_name", "AWS_DEFAULT_REGION"):
             assert word in str(error.value)
 
-    def test_missing_credentials_with_an_unknown_connection_say_it_was_not_found(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    def test_missing_credentials_without_the_default_connection_say_it_was_not_found(
+        self, wire: Wire, no_default_connection: None
     ) -> None:
-        hook = PollyHook(aws_conn_id="misspelt", region_name="eu-west-1")
+        hook = PollyHook(region_name="eu-west-1")
         with pytest.raises(PollyCredentialsError) as error:
             hook.get_speech_synthesis_task("t1")
-        for word in ("No AWS credentials", "'misspelt' was not found", "own credential chain"):
+        for word in ("No AWS credentials", "'aws_default' was not found", "own credential chain"):
             assert word in str(error.value)
         assert wire.requests == []
 
@@ -271,10 +263,10 @@ class TestErrors:
         with pytest.raises(PollyCredentialsError, match="no connection was asked for"):
             PollyHook(aws_conn_id=aws_conn_id, region_name="eu-west-1").get_speech_synthesis_task("t1")
 
-    def test_an_unknown_connection_falls_back_to_the_environment(
-        self, wire: Wire, unknown_connection: None
+    def test_without_the_default_connection_it_falls_back_to_the_environment(
+        self, wire: Wire, no_default_connection: None, credentials_in_environment: None
     ) -> None:
-        assert PollyHook(aws_conn_id="misspelt").get_speech_synthesis_task("t1")["TaskId"] == "t1"
+        assert PollyHook().get_speech_synthesis_task("t1")["TaskId"] == "t1"
         assert wire.requests[0].region == "eu-central-1"
 
     @each_operation
@@ -289,12 +281,12 @@ class TestErrors:
         for word in (f"Allow {action}", "eu-west-1", "'aws_default' was found", aws_message):
             assert word in str(error.value)
 
-    def test_access_denied_with_an_unknown_connection_says_it_was_not_found(
-        self, wire: Wire, unknown_connection: None
+    def test_access_denied_without_the_default_connection_says_it_was_not_found(
+        self, wire: Wire, no_default_connection: None, credentials_in_environment: None
     ) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
-        with pytest.raises(PollyConfigurationError, match="'misspelt' was not found"):
-            PollyHook(aws_conn_id="misspelt").get_speech_synthesis_task("t1")
+        with pytest.raises(PollyConfigurationError, match="'aws_default' was not found"):
+            PollyHook().get_speech_synthesis_task("t1")
 
     @each_operation
     def test_a_truncated_response_is_an_error(

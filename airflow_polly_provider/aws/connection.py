@@ -1,0 +1,134 @@
+"""The look-up of an AWS connection that was asked for by name.
+
+Airflow reports a connection that it cannot look up, since its database or secrets back-end does not answer,
+as one that does not exist; the amazon provider's hooks then use the machine's own credentials. These may
+belong to another account, which is billed, and which knows none of the synthesis tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+from airflow_polly_provider.compat import AirflowNotFoundException
+from airflow_polly_provider.exceptions import PollyConnectionNotFoundError
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_GRACE_SECONDS = 30.0
+"""How long a connection that is not found may be one that could not be looked up just now."""
+
+_LOOK_UP_AGAIN_SECONDS = 2.0
+
+
+class _LookUpError(Exception):
+    """Airflow could not look a connection up, and says so."""
+
+
+class NamedConnectionHook(AwsBaseHook):
+    """A hook that never takes the machine's own credentials for those of a connection asked for by name.
+
+    Empty, or named as the default, a connection that is not there falls back to boto3's own credential chain,
+    as with each hook of the amazon provider.
+
+    :param look_up_seconds: how long to look again for a connection that is not found, blocking; 30 unless
+        given
+    """
+
+    def __init__(self, *args: Any, look_up_seconds: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.look_up_seconds = LOOK_UP_GRACE_SECONDS if look_up_seconds is None else look_up_seconds
+        self._missing_since: float | None = None
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """Return Airflow's connection.
+
+        :param conn_id: its name
+        """
+        try:
+            return super().get_connection(conn_id)
+        except (AirflowNotFoundException, ImportError):
+            # The amazon provider's hook knows what to make of them.
+            raise
+        except Exception as error:
+            raise _LookUpError(error) from error
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The connection's settings.
+
+        :raises PollyConnectionNotFoundError: a connection that was asked for by name is not found, or Airflow
+            cannot look it up
+        """
+        until = time.monotonic() + self.look_up_seconds
+        told = False
+        while True:
+            error: Exception | None = None
+            try:
+                found = super().conn_config
+            except _LookUpError as failed:
+                error = failed
+            else:
+                self._note(is_missing=bool(self.aws_conn_id) and not isinstance(found.conn_id, str))
+                if self._missing_since is None or not self._is_named:
+                    return found
+                # Else the next use would find what the base class keeps, which is no connection.
+                self.__dict__.pop("conn_config", None)
+            if time.monotonic() >= until:
+                raise PollyConnectionNotFoundError(self._not_found(error)) from error
+            if not told:
+                log.warning(
+                    "Airflow does not find the connection %r; looking for %d s more",
+                    self.aws_conn_id,
+                    self.look_up_seconds,
+                )
+                told = True
+            time.sleep(_LOOK_UP_AGAIN_SECONDS)
+
+    def _note(self, *, is_missing: bool) -> None:
+        if not is_missing:
+            self._missing_since = None
+        elif self._missing_since is None:
+            self._missing_since = time.monotonic()
+
+    def _not_found(self, error: Exception | None) -> str:
+        reason = "was not found" if error is None else f"could not be looked up ({error})"
+        return (
+            f"The connection {self.aws_conn_id!r} {reason}, and nothing was sent with other credentials. "
+            "Correct aws_conn_id, or create the connection; give aws_conn_id=None to use the credentials of "
+            "the machine itself. If the connection exists, Airflow's database or secrets back-end did not "
+            "answer."
+        )
+
+    @property
+    def _is_named(self) -> bool:
+        return bool(self.aws_conn_id) and self.aws_conn_id != self.default_conn_name
+
+    @property
+    def connection_missing_for(self) -> float | None:
+        """Seconds since the connection was first not found; None if it was found, or none was asked for."""
+        return None if self._missing_since is None else time.monotonic() - self._missing_since
+
+    @property
+    def may_lack_its_connection(self) -> bool:
+        """Whether the connection was not found, so shortly ago that the next look-up may find it."""
+        missing_for = self.connection_missing_for
+        return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
+
+    def describe_connection(self) -> str:
+        """Tell which connection is used and whether Airflow has it, for error messages."""
+        if not self.aws_conn_id:
+            return (
+                "no connection was asked for (aws_conn_id is empty), so boto3's own credential chain was used"
+            )
+        if isinstance(self.conn_config.conn_id, str):
+            return f"the connection {self.aws_conn_id!r} was found"
+        return f"the connection {self.aws_conn_id!r} was not found, so boto3's own credential chain was used"

@@ -1,0 +1,184 @@
+"""The machine's own credentials are not taken for those of a connection that Airflow cannot find just now."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+from airflow_polly_provider.aws import connection as aws_connection
+from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
+from airflow_polly_provider.exceptions import PollyConfigurationError, PollyConnectionNotFoundError
+from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.wait import schedule
+from tests.unit.support import Refusal, connection, execute, get_operator, start_operator, synthesis_task
+from tests.unit.triggers.support import status_of, trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.support import Answer, Request, Wire
+
+pytestmark = pytest.mark.usefixtures("credentials_in_environment")
+OTHER_ACCOUNT = "eu-central-1"
+OWN_ACCOUNT = "eu-west-1"
+SCHEDULED = synthesis_task(status="scheduled")
+
+
+def create(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let Airflow find a connection from now on."""
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection(region_name=OWN_ACCOUNT))
+
+
+class Clock:
+    """Time that passes by sleeping alone; at a given second something happens."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.at: tuple[float, Callable[[], None]] | None = None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.at is not None and self.now >= self.at[0]:
+            self.at[1]()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(aws_connection, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
+    return clock
+
+
+def not_in_another_account(request: Request) -> Answer:
+    """Answer as two accounts do, of which one knows the synthesis task."""
+    if request.region == OTHER_ACCOUNT:
+        return Refusal("SynthesisTaskNotFoundException")
+    return synthesis_task(request.synthesis_task_id)
+
+
+def denied_in_another_account(request: Request) -> Answer:
+    """Answer as two accounts do, of which one denies everything."""
+    if request.region == OTHER_ACCOUNT:
+        return Refusal("AccessDeniedException", 403)
+    return synthesis_task(request.synthesis_task_id)
+
+
+other_account = pytest.mark.parametrize("answer", [not_in_another_account, denied_in_another_account])
+
+
+class TestConnectionAskedForByName:
+    @pytest.mark.parametrize("durable", [True, False])
+    def test_that_is_not_found_starts_nothing_and_is_named(
+        self, wire: Wire, clock: Clock, durable: bool
+    ) -> None:
+        with pytest.raises(PollyConnectionNotFoundError) as error:
+            execute(start_operator(aws_conn_id="misspelt", durable=durable))
+        for word in ("'misspelt' was not found", "Correct aws_conn_id", "aws_conn_id=None"):
+            assert word in str(error.value)
+        assert wire.requests == []
+        assert aws_connection.LOOK_UP_GRACE_SECONDS <= clock.now < aws_connection.LOOK_UP_GRACE_SECONDS + 3
+
+    def test_that_is_found_a_little_later_is_used(
+        self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock.at = (5, lambda: create(monkeypatch, "late"))
+        wire.script_start(SCHEDULED, synthesis_task())
+        execute(start_operator(aws_conn_id="late"))
+        assert {request.region for request in wire.requests} == {OWN_ACCOUNT}
+
+    def test_that_cannot_be_looked_up_starts_nothing_and_says_why(
+        self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(conn_id: str) -> Any:
+            raise OSError("the secrets back-end is away")
+
+        monkeypatch.setattr(AwsBaseHook, "get_connection", fail)
+        for name in ("named", "aws_default"):
+            with pytest.raises(
+                PollyConnectionNotFoundError, match=f"'{name}' could not.*back-end is away"
+            ):
+                execute(start_operator(aws_conn_id=name))
+        assert wire.requests == []
+
+    def test_is_not_used_by_the_next_call_either(self, wire: Wire, clock: Clock) -> None:
+        hook = PollyHook(aws_conn_id="misspelt")
+        for _ in range(2):
+            with pytest.raises(PollyConnectionNotFoundError):
+                hook.get_speech_synthesis_task("t1")
+        assert wire.requests == []
+
+    def test_is_not_replaced_for_s3_either(self, clock: Clock) -> None:
+        with pytest.raises(PollyConnectionNotFoundError, match="'misspelt'"):
+            NamedConnectionS3Hook(aws_conn_id="misspelt").conn  # noqa: B018
+
+    async def test_that_is_found_later_does_not_end_a_deferred_wait(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schedule, "FIRST_CHECKS_EVERY_SECONDS", 0.05)
+        looked: list[str] = []
+
+        def get_connection(conn_id: str) -> Any:
+            looked.append(conn_id)
+            if len(looked) == 3:
+                create(monkeypatch, "late")
+            return original(conn_id)
+
+        original = AwsBaseHook.get_connection
+        monkeypatch.setattr(AwsBaseHook, "get_connection", get_connection)
+        wire.answer = not_in_another_account
+        assert await status_of(trigger(aws_conn_id="late")) == "completed"
+        assert {request.region for request in wire.requests} == {OWN_ACCOUNT}
+
+
+@pytest.mark.usefixtures("no_default_connection")
+class TestDefaultConnection:
+    """Where it does not exist, the machine's own credentials are used; it may be missing for a moment."""
+
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(schedule, "FIRST_CHECKS_EVERY_SECONDS", 0.05)
+
+    @other_account
+    @pytest.mark.parametrize("waits", [True, False])
+    def test_that_is_found_later_does_not_end_a_wait_in_the_worker(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Answer], waits: bool
+    ) -> None:
+        wire.answer = answer
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            create(monkeypatch, "aws_default")
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        operator = get_operator(wait_for_completion=waits, deferrable=False)
+        assert execute(operator)["TaskStatus"] == "completed"
+        assert slept
+
+    @other_account
+    async def test_that_is_found_later_does_not_end_a_deferred_wait(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Answer]
+    ) -> None:
+        def answer_and_create(request: Request) -> Answer:
+            if len(wire.requests) == 3:
+                create(monkeypatch, "aws_default")
+            return answer(request)
+
+        wire.answer = answer_and_create
+        assert await status_of(trigger()) == "completed"
+
+    def test_that_stays_away_makes_a_refusal_final(
+        self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wire.answer = denied_in_another_account
+        monkeypatch.setattr(time, "sleep", clock.sleep)
+        with pytest.raises(PollyConfigurationError, match="'aws_default' was not found"):
+            execute(get_operator())
+        assert clock.now >= aws_connection.LOOK_UP_GRACE_SECONDS
