@@ -16,11 +16,13 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyCredentialsError,
     PollyError,
+    PollyIncompleteAnswerError,
     PollyInvalidRequestError,
     PollyLexiconNotFoundError,
     PollySynthesisTaskNotFoundError,
@@ -140,6 +142,10 @@ def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = N
         ) from error
     except InvalidRegionError as error:
         raise PollyConfigurationError(f"{error} It comes from region_name or the connection.") from error
+    except (ResponseParserError, UnicodeDecodeError) as error:
+        raise PollyIncompleteAnswerError(
+            f"The answer to {action} is none of Polly's: {error}. A proxy may have given it."
+        ) from error
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
     except ClientError as error:

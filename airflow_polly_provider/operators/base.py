@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.base import AwsBaseOperator
@@ -10,7 +11,11 @@ from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, raise_if_f
 from airflow_polly_provider.compat import AirflowTaskTimeout
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import CONSOLE_LINKS
-from airflow_polly_provider.results.delivery import deliver_synthesis_task
+from airflow_polly_provider.results.delivery import (
+    deliver_synthesis_task,
+    push_status,
+    status_pushed_on_failure,
+)
 from airflow_polly_provider.results.lineage import openlineage_of
 from airflow_polly_provider.settings import default_deferrable
 from airflow_polly_provider.triggers.deferral import (
@@ -83,6 +88,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
 
     def _wait(
         self,
+        context: Context,
         synthesis_task: Mapping[str, Any],
         *,
         extra_xcom: Mapping[str, Any] | None = None,
@@ -90,6 +96,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     ) -> Mapping[str, Any]:
         """Return a synthesis task when it completed, waiting for that if need be; or defer.
 
+        :param context: the running task's context
         :param synthesis_task: the SynthesisTask as Polly shows it now
         :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own; a deferral keeps
             them
@@ -99,6 +106,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         self.output_uri = synthesis_task.get("OutputUri")
         if synthesis_task.get("TaskStatus") in TERMINAL_STATUSES:
             return self._completed(synthesis_task)
+        push_status(self, context, synthesis_task)
         synthesis_task_id: str = synthesis_task["TaskId"]
         schedule = Schedule(self.poke_interval)
         if self.deferrable:
@@ -113,7 +121,13 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         self._waits_for = synthesis_task_id
         deadline = time.time() + self.timeout
         try:
-            ended = wait_in_worker(self.hook, synthesis_task_id, schedule=schedule, deadline=deadline)
+            ended = wait_in_worker(
+                self.hook,
+                synthesis_task_id,
+                schedule=schedule,
+                deadline=deadline,
+                on_change=partial(push_status, self, context),
+            )
         except AirflowTaskTimeout:
             log_that_it_runs_on(synthesis_task_id, "execution_timeout passed")
             raise
@@ -126,7 +140,9 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         :param context: the running task's context
         :param event: what the trigger sent
         """
-        return self._deliver(context, self._completed(synthesis_task_of(event))) | extra_xcom_of(event)
+        with status_pushed_on_failure(self, context):
+            synthesis_task = self._completed(synthesis_task_of(event))
+        return self._deliver(context, synthesis_task) | extra_xcom_of(event)
 
     def _completed(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a synthesis task that ended, if it did not fail."""

@@ -21,8 +21,10 @@ from airflow_polly_provider.request.rendered import templates_of, validate_rende
 from airflow_polly_provider.request.template_file import spoken_text
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
+from airflow_polly_provider.results.delivery import status_pushed_on_failure
 from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
-from airflow_polly_provider.start.durable import Started, start_once
+from airflow_polly_provider.start.attempt_store import AttemptStore
+from airflow_polly_provider.start.durable import Started, earliest_start, start_once
 from airflow_polly_provider.start.retry import start_until_accepted
 from airflow_polly_provider.start.token import prefix_with_token, request_digest, request_token, task_run
 from airflow_polly_provider.triggers.events import extra_xcom_of, for_resume_of, synthesis_task_of
@@ -41,6 +43,9 @@ __all__ = [
     "PollyStartSpeechSynthesisTaskOperator",
     "PollySynthesizeSpeechOperator",
 ]
+
+
+_DIGEST = "RequestDigest"
 
 
 class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
@@ -190,28 +195,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the synthesis task, wait if asked to, and return its XCom form."""
-        validate_rendered(self, self._templates)
-        request = self._build_request(*self._text_and_type(context))
-        validate_billed_characters(self.max_request_characters, request)
-        if self.check_voice:
-            validate_voice(self.hook.voices(), request, self.hook.asked_region)
-        digest = request_digest(request)
-        self.log.info("Request digest %s", digest)
-        token = request_token(task_run(context["ti"]), digest)
-        if self.durable:
-            request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), token)
-        plan = self._output_plan(request, token)
-        placement = None if plan is None else self._placement(plan)
-        extra_xcom = {"RequestDigest": digest}
-        if placement is not None and (made := self._reuse(placement, request)) is not None:
-            return self._deliver(context, made) | extra_xcom
-        synthesis_task = self._start(context, request, token, placement)
-        if self.wait_for_completion:
-            for_resume = None if plan is None else asdict(plan)
-            synthesis_task = self._wait(synthesis_task, extra_xcom=extra_xcom, for_resume=for_resume)
-        if placement is not None:
-            synthesis_task = placement.put(synthesis_task)
-        return self._deliver(context, synthesis_task) | extra_xcom
+        with status_pushed_on_failure(self, context):
+            return self._speak(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take up the task again when its trigger fired, and put the object at ``output_s3_key``.
@@ -219,11 +204,53 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         :param context: the running task's context
         :param event: what the trigger sent
         """
-        synthesis_task = self._completed(synthesis_task_of(event))
-        extra_xcom, for_resume = extra_xcom_of(event), for_resume_of(event)
-        if for_resume is not None:
-            synthesis_task = self._placement(OutputPlan(**for_resume)).put(synthesis_task)
-        return self._deliver(context, synthesis_task) | extra_xcom
+        for_resume = for_resume_of(event)
+        with status_pushed_on_failure(self, context):
+            synthesis_task = self._completed(synthesis_task_of(event))
+            if for_resume is not None:
+                synthesis_task = self._placement(OutputPlan(**for_resume)).put(synthesis_task)
+        return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
+
+    def _speak(self, context: Context) -> dict[str, Any]:
+        validate_rendered(self, self._templates)
+        request = self._build_request(*self._text_and_type(context))
+        validate_billed_characters(self.max_request_characters, request)
+        if self.check_voice:
+            validate_voice(self.hook.voices(), request, self.hook.asked_region)
+        digest = request_digest(request)
+        self.log.info("Request digest %s", digest)
+        attempts = self._attempts(context, digest)
+        if self.durable:
+            request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), attempts.token)
+        plan = self._output_plan(request, attempts.token)
+        placement = None if plan is None else self._placement(plan)
+        extra_xcom = {_DIGEST: digest}
+        if placement is not None and (made := self._reuse(context, placement, request)) is not None:
+            return self._deliver_speech(context, made, extra_xcom)
+        synthesis_task = self._start(context, request, attempts, placement)
+        if self.wait_for_completion:
+            for_resume = None if plan is None else asdict(plan)
+            synthesis_task = self._wait(context, synthesis_task, extra_xcom=extra_xcom, for_resume=for_resume)
+        if placement is not None:
+            synthesis_task = placement.put(synthesis_task)
+        return self._deliver_speech(context, synthesis_task, extra_xcom)
+
+    def _attempts(self, context: Context, digest: str) -> AttemptStore:
+        token = request_token(task_run(context["ti"]), digest)
+        return AttemptStore(context, token, digest, ends_in_triggerer=self.end_from_trigger)
+
+    def _deliver_speech(
+        self, context: Context, synthesis_task: Mapping[str, Any], extra_xcom: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Push the XComs of a synthesis task that this run started, and return its XCom form.
+
+        :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own
+        """
+        value = self._deliver(context, synthesis_task) | extra_xcom
+        # A task that an earlier version of this package deferred may lack the digest.
+        if self.durable and (digest := extra_xcom.get(_DIGEST)) is not None:
+            self._attempts(context, digest).save_delivered()
+        return value
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
         """Return what is spoken, and its TextType."""
@@ -246,12 +273,16 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         )
 
     def _start(
-        self, context: Context, request: Mapping[str, Any], token: str, placement: OutputPlacement | None
+        self,
+        context: Context,
+        request: Mapping[str, Any],
+        attempts: AttemptStore,
+        placement: OutputPlacement | None,
     ) -> Mapping[str, Any]:
         """Start the synthesis task, or adopt the one that an earlier try started, and return it."""
         if self.durable:
             exists = partial(output_exists, s3_parameters=self._hook_parameters, placement=placement)
-            started = start_once(self.hook, request, context, token, object_exists=exists)
+            started = start_once(self.hook, request, context, attempts, object_exists=exists)
         else:
             started = Started(start_until_accepted(self.hook, request), adopted=False)
         synthesis_task = started.synthesis_task
@@ -285,9 +316,14 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             adoptable=self.durable,
         )
 
-    def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _reuse(
+        self, context: Context, placement: OutputPlacement, request: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
         """Return the SynthesisTask of an object that is there already, its leftovers removed."""
-        found = placement.find_reusable(request)
+        # The first try of a run has put nothing there, whatever an object tells: a run that was deleted and
+        # created again has the tokens of the first one.
+        own_since = earliest_start(context) if context["ti"].try_number > 1 else None
+        found = placement.find_reusable(request, own_since=own_since)
         if found is None:
             return None
         if found.by_this_run:
@@ -343,9 +379,9 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask Polly, wait if asked to, and return the SynthesisTask in its XCom form."""
-        synthesis_task = look_up(
-            self.hook, synthesis_task_id_of(self.synthesis_task_id), patience=LOOK_UP_PATIENCE_SECONDS
-        )
-        if self.wait_for_completion:
-            return self._deliver(context, self._wait(synthesis_task))
+        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
+        with status_pushed_on_failure(self, context):
+            synthesis_task = look_up(self.hook, synthesis_task_id, patience=LOOK_UP_PATIENCE_SECONDS)
+            if self.wait_for_completion:
+                synthesis_task = self._wait(context, synthesis_task)
         return self._deliver(context, synthesis_task)

@@ -25,6 +25,7 @@ from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.hooks.polly import PollyHook
@@ -94,13 +95,15 @@ class OutputPlacement:
         self._made_now = {"Unchanged": False} if skip_if_unchanged else {}
         self._adoptable = adoptable
 
-    def find_reusable(self, request: Mapping[str, Any]) -> Reusable | None:
+    def find_reusable(self, request: Mapping[str, Any], *, own_since: datetime | None) -> Reusable | None:
         """Return what is there already and need not be made again, None where it is to be made.
 
         That is what an earlier try of this run made, or, with ``skip_if_unchanged``, what any run made of the
         same text, voice, lexicons and so on.
 
         :param request: this run's request
+        :param own_since: when the earliest synthesis task of this run can have been started; None where none
+            was started before
         :raises PollyConfigurationError: S3 does not let us look
         """
         made = self._looked_at_first()
@@ -114,7 +117,7 @@ class OutputPlacement:
             "CreationTime": made.creation_time,
             "RequestCharacters": int(made.request_characters),
         }
-        if made.run_token == self.plan.run_token:
+        if own_since and made.run_token == self.plan.run_token and made.was_created_since(own_since):
             log.info("%s is there already, put by an earlier try of this run", self.plan.location.uri)
             return Reusable(synthesis_task | self._made_now, made, by_this_run=True)
         if self._skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
@@ -264,7 +267,7 @@ class OutputPlacement:
                 actions = _ACTIONS.get(error.operation_name, _COPY_ACTIONS)
                 hint = f" Allow {actions} to the identity that was used: {self._hook.describe_connection()}."
             then = (
-                "The next try of this task takes it up and pays nothing; a cleared task starts afresh."
+                "The next try of this task takes it up and pays nothing; a cleared task may start another."
                 if adoptable
                 else "durable=False: the next try starts, and pays, afresh."
             )

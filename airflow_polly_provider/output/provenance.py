@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -100,6 +101,16 @@ class Provenance(NamedTuple):
     request_characters: str
     run_token: str
     speech_digest: str
+
+    def was_created_since(self, moment: datetime) -> bool:
+        """Return whether the synthesis task was created at a moment or later, or at a time that is not known.
+
+        :param moment: with its time zone
+        """
+        try:
+            return datetime.fromisoformat(self.creation_time) >= moment
+        except (ValueError, TypeError):
+            return True
 
     def metadata(self) -> dict[str, str]:
         """Return it as an object's metadata."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.results.lineage import ReportingTask, report_output
-from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, to_xcom_value
+from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, STATUS_XCOM_KEYS, to_xcom_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow_polly_provider.compat import Context
+
+log = logging.getLogger(__name__)
 
 
 class PushingTask(Protocol):
@@ -48,6 +53,39 @@ def push_own_xcoms(
             context["ti"].xcom_push(key=key, value=field)
 
 
+def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str, Any]) -> None:
+    """Push what is known of a synthesis task before its end, so that it is known also if the task fails.
+
+    :param task: the operator or sensor
+    :param context: the running task's context
+    :param synthesis_task: a SynthesisTask, or as much of one as is known
+    """
+    try:
+        push_own_xcoms(task, context, synthesis_task, STATUS_XCOM_KEYS)
+    except Exception as error:  # noqa: BLE001  # Airflow's, or a deployment's own XCom back-end's
+        # A task that failed here would leave a synthesis task, which is paid for, to its next try.
+        log.warning("Cannot push %s now: %s", ", ".join(STATUS_XCOM_KEYS), error)
+
+
+@contextmanager
+def status_pushed_on_failure(task: PushingTask, context: Context) -> Iterator[None]:
+    """Push what an error tells of the synthesis task before it ends the Airflow task.
+
+    :param task: the operator or sensor
+    :param context: the running task's context
+    """
+    try:
+        yield
+    except PollyError as error:
+        known = {
+            "TaskId": error.synthesis_task_id,
+            "TaskStatus": error.task_status,
+            "TaskStatusReason": error.task_status_reason,
+        }
+        push_status(task, context, {key: field for key, field in known.items() if field is not None})
+        raise
+
+
 class Delivered(NamedTuple):
     """What a delivery leaves to the operator or sensor.
 
@@ -70,6 +108,6 @@ def deliver_synthesis_task(
     :param is_output: whether its object is an output of the task: not where it only looks at what others do
     """
     value = to_xcom_value(synthesis_task)
-    push_own_xcoms(task, context, value, OWN_XCOM_KEYS)
+    push_own_xcoms(task, context, value, tuple(dict.fromkeys(OWN_XCOM_KEYS + STATUS_XCOM_KEYS)))
     written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
     return Delivered(value, report_output(task, context, value, written=written, is_output=is_output))

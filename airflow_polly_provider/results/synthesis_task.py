@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 OWN_XCOM_KEYS = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters")
 """The fields that are pushed to XCom under a key of their own, besides ``return_value``."""
 
+STATUS_XCOM_KEYS = ("TaskId", "TaskStatus", "TaskStatusReason")
+"""The fields that are pushed as soon as they are known, also by a task that then fails."""
+
 
 class SynthesisTaskXCom(TypedDict):
     """What a task that starts, fetches or awaits a synthesis task pushes as ``return_value``.

@@ -22,7 +22,11 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import CONSOLE_LINKS
-from airflow_polly_provider.results.delivery import deliver_synthesis_task
+from airflow_polly_provider.results.delivery import (
+    deliver_synthesis_task,
+    push_status,
+    status_pushed_on_failure,
+)
 from airflow_polly_provider.results.lineage import openlineage_of
 from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
 from airflow_polly_provider.sensors import start_from_trigger as from_trigger
@@ -101,6 +105,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     operator_extra_links = CONSOLE_LINKS
     output_uri: str | None = None
     """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    _pushed_status: str | None = None
+    """The TaskStatus that this process has pushed."""
     _output: Mapping[str, Any] | None = None
     """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
 
@@ -163,8 +169,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     def execute(self, context: Context) -> Any:
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
-        with self._skipping_as_asked():
-            return self._defer() if self.deferrable else super().execute(context)
+        with self._skipping_as_asked(), status_pushed_on_failure(self, context):
+            return self._defer(context) if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the status."""
@@ -180,7 +186,11 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         self.log.info(
             "Synthesis task %s is %s", synthesis_task.get("TaskId"), synthesis_task.get("TaskStatus")
         )
-        if synthesis_task.get("TaskStatus") not in TERMINAL_STATUSES:
+        status = synthesis_task.get("TaskStatus")
+        if status not in TERMINAL_STATUSES:
+            if status != self._pushed_status:
+                push_status(self, context, synthesis_task)
+                self._pushed_status = status
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._deliver(context, synthesis_task))
 
@@ -192,10 +202,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         """
         with self._skipping_as_asked():
             try:
-                synthesis_task = synthesis_task_of(event)
+                with status_pushed_on_failure(self, context):
+                    return self._deliver(context, synthesis_task_of(event))
             except PollyWaitTimeoutError as error:
                 raise AirflowSensorTimeout(str(error)) from error
-            return self._deliver(context, synthesis_task)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
@@ -223,10 +233,12 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 timed_out = "timeout" in why.lower()
                 raise AirflowSensorTimeout(why) if timed_out else PollyError(why) from error
 
-    def _defer(self) -> NoReturn:
+    def _defer(self, context: Context) -> NoReturn:
+        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
+        push_status(self, context, {"TaskId": synthesis_task_id})
         defer_until_ended(
             self,
-            synthesis_task_id_of(self.synthesis_task_id),
+            synthesis_task_id,
             self._schedule,
             timeout=self.timeout,
             silent_fail=self.silent_fail,

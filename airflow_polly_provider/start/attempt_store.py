@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_polly_provider.exceptions import PollyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from airflow_polly_provider.compat import Context
 
 log = logging.getLogger(__name__)
 
 _KEY = "polly_start"
+_RUN_KEY = "polly_start_run"
 
 
 @dataclass(frozen=True)
@@ -50,26 +52,60 @@ class LastAttempt(NamedTuple):
 
     :param attempt: None if there is none, or if none is known
     :param is_known: whether the absence of an attempt means that no try of this run asked Polly
+    :param only_unfinished: whether its synthesis task counts only as long as that is unfinished
+    :param of_another_run: Polly's ``TaskId`` of a synthesis task that has this run's token and is another's
     """
 
     attempt: Attempt | None
     is_known: bool
+    only_unfinished: bool = False
+    of_another_run: str | None = None
+
+
+@dataclass(frozen=True)
+class AttemptedRun:
+    """Which run of an Airflow task an attempt was made in, and what became of that.
+
+    Clearing a task that has not ended makes another token, and no new run: Airflow 3.3 does not tell it from
+    clearing one that has.
+
+    :param token: the attempt's
+    :param digest: the request's
+    :param began: when the DAG run began, in ISO 8601; another one after its deletion, or when it is cleared
+        after its end; empty where Airflow does not say
+    :param ends_in_triggerer: whether the task ends without a worker, where nobody saves that it succeeded
+    :param delivered: whether the task has handed its result over
+    """
+
+    token: str
+    digest: str
+    began: str
+    ends_in_triggerer: bool = False
+    delivered: bool = False
 
 
 class AttemptStore:
-    """Saves attempts for later tries. They also outlive a clear, so each is checked against the token.
+    """Saves attempts for later tries. They also outlive a clear, so each is checked against the run.
 
     A store that cannot be read or written costs a warning: the token in the output's key is the fallback, by
     which a list of the account's synthesis tasks finds them.
 
     :param context: the running task's context
     :param token: the token of the request in this run
+    :param digest: the request's
+    :param ends_in_triggerer: whether the task ends without a worker
     """
 
-    def __init__(self, context: Context, token: str) -> None:
+    def __init__(self, context: Context, token: str, digest: str, *, ends_in_triggerer: bool = False) -> None:
         self._store: Any = context.get("task_state_store")
-        self._token = token
+        self._run = AttemptedRun(token, digest, _beginning_of(context), ends_in_triggerer)
         self._failed = False
+        self._run_saved = False
+
+    @property
+    def token(self) -> str:
+        """The token of the request in this run."""
+        return self._run.token
 
     def load(self) -> LastAttempt:
         """Return what is known of the last attempt of this run."""
@@ -77,12 +113,30 @@ class AttemptStore:
             return LastAttempt(None, is_known=False)
         try:
             stored = self._store.get(_KEY)
-            if not isinstance(stored, dict) or stored.get("token") != self._token:
+            if not isinstance(stored, dict):
                 return LastAttempt(None, is_known=True)
-            return LastAttempt(Attempt.from_record(stored), is_known=True)
+            run = self._store.get(_RUN_KEY)
+            if not isinstance(run, dict) or run.get("token") != stored.get("token"):
+                # An earlier version of this package saved no run.
+                run = {**asdict(self._run), "token": stored.get("token"), "delivered": True}
+            if not self._is_of_this_run(run):
+                return LastAttempt(None, is_known=True, of_another_run=stored.get("synthesis_task_id"))
+            return LastAttempt(
+                Attempt.from_record(stored),
+                is_known=True,
+                only_unfinished=run["token"] != self.token and bool(run.get("ends_in_triggerer")),
+            )
         except Exception as error:  # noqa: BLE001  # a deployment's own back-end has errors of its own
             log.warning("Cannot read Airflow's task state store: %s", error)
             return LastAttempt(None, is_known=False)
+
+    def _is_of_this_run(self, run: Mapping[str, Any]) -> bool:
+        """Return whether an attempt was made by an earlier try of this run, or before that was cleared."""
+        if run.get("began") != self._run.began:
+            return False
+        return run["token"] == self.token or (
+            run.get("digest") == self._run.digest and not run.get("delivered")
+        )
 
     def save_request(self) -> bool:
         """Save that Polly is about to be asked, and return whether a later try can rely on it.
@@ -91,7 +145,7 @@ class AttemptStore:
 
         :raises PollyError: Airflow has taken this try for dead, and another may be under way
         """
-        if (error := self._write(Attempt(self._token, time.time()))) is not None and _try_is_over(error):
+        if (error := self._write(Attempt(self.token, time.time()))) is not None and _try_is_over(error):
             raise PollyError(
                 "Airflow has ended this try of the task and may have begun another; no synthesis task is "
                 "started here, or both might start one."
@@ -103,19 +157,36 @@ class AttemptStore:
 
         :param synthesis_task_id: Polly's ``TaskId``
         """
-        self._write(Attempt(self._token, time.time(), synthesis_task_id))
+        self._write(Attempt(self.token, time.time(), synthesis_task_id))
+
+    def save_delivered(self) -> None:
+        """Save that the task has handed its result over: cleared from now on, it starts another one."""
+        self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:
+        # The attempt first: alone, it is taken for one of this run by the next try, and not for another's.
+        error = self._set(_KEY, asdict(attempt))
+        if error is None and not self._run_saved:
+            error = self._set(_RUN_KEY, asdict(self._run))
+            self._run_saved = error is None
+        return error
+
+    def _set(self, key: str, value: dict[str, Any]) -> Exception | None:
         if self._store is None:
             return None
         try:
-            self._store.set(_KEY, asdict(attempt))
+            self._store.set(key, value)
         except Exception as error:  # noqa: BLE001  # a deployment's own back-end has errors of its own
             log.warning("Cannot write Airflow's task state store: %s", error)
             self._store = None
             self._failed = True
             return error
         return None
+
+
+def _beginning_of(context: Context) -> str:
+    began: datetime | None = context["dag_run"].start_date
+    return "" if began is None else began.isoformat()
 
 
 def _try_is_over(error: Any) -> bool:

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri
+from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import SYNTHESIS_TASK_LIFETIME_SECONDS, TaskStatus
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
@@ -20,7 +20,6 @@ from airflow_polly_provider.exceptions import (
     PollySynthesisTaskNotFoundError,
 )
 from airflow_polly_provider.settings import start_look_seconds
-from airflow_polly_provider.start.attempt_store import AttemptStore
 from airflow_polly_provider.start.retry import (
     MAY_HAVE_STARTED,
     start_until_accepted,
@@ -32,8 +31,10 @@ from airflow_polly_provider.wait.worker import LOOK_UP_PATIENCE_SECONDS, look_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.compat import Context
     from airflow_polly_provider.hooks.polly import PollyHook
+    from airflow_polly_provider.start.attempt_store import AttemptStore
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,22 @@ class Started(NamedTuple):
     adopted: bool
 
 
+def earliest_start(context: Context) -> datetime:
+    """Return the time before which no try of this run can have started a synthesis task.
+
+    It is ten minutes before the DAG run began, since the clocks of Airflow and AWS may differ.
+
+    :param context: the running task's context
+    """
+    began: datetime = context["dag_run"].start_date or datetime.now(tz=UTC) - _LIFETIME
+    return began - _CLOCK_MARGIN
+
+
 def start_once(
     hook: PollyHook,
     request: Mapping[str, Any],
     context: Context,
-    token: str,
+    attempts: AttemptStore,
     *,
     object_exists: Callable[[S3Location], bool],
 ) -> Started:
@@ -68,19 +80,17 @@ def start_once(
     :param hook: what to ask with
     :param request: StartSpeechSynthesisTask's parameters, the token in ``OutputS3KeyPrefix``
     :param context: the running task's context
-    :param token: the token of the request in this run
+    :param attempts: what earlier tries saved
     :param object_exists: whether an S3 object is there; consulted before a completed task is adopted
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises PollyConfigurationError: an answer was lost and the account's tasks may not be listed
     """
-    run_began = context["dag_run"].start_date or datetime.now(tz=UTC) - _LIFETIME
-    output = S3Location(request["OutputS3BucketName"], request["OutputS3KeyPrefix"])
     return DurableStart(
         hook,
         request,
-        attempts=AttemptStore(context, token),
+        attempts=attempts,
         try_number=context["ti"].try_number,
-        search=TokenSearch(hook, output, not_before=run_began - _CLOCK_MARGIN),
+        search=TokenSearch(hook, request["OutputS3BucketName"], not_before=earliest_start(context)),
         look_seconds=start_look_seconds(),
         object_exists=object_exists,
     ).run()
@@ -117,6 +127,7 @@ class DurableStart:
         self._look_seconds = look_seconds
         self._object_exists = object_exists
         self._may_list = False
+        self._of_another_run: str | None = None
 
     def run(self) -> Started:
         """Return the run's synthesis task: an earlier try's, or a new one.
@@ -130,18 +141,20 @@ class DurableStart:
         return Started(self._start(), adopted=False)
 
     def _find_from_earlier_try(self) -> Mapping[str, Any] | None:
-        attempt, is_known = self._attempts.load()
+        attempt, is_known, only_unfinished, self._of_another_run = self._attempts.load()
         if attempt is not None and attempt.synthesis_task_id is not None:
             try:
                 known = look_up(self._hook, attempt.synthesis_task_id, patience=LOOK_UP_PATIENCE_SECONDS)
             except PollySynthesisTaskNotFoundError:
                 log.warning(
-                    "Polly has forgotten synthesis task %s; starting afresh", attempt.synthesis_task_id
+                    "Polly has forgotten synthesis task %s; starting another", attempt.synthesis_task_id
                 )
+                return None
+            if only_unfinished and known.get("TaskStatus") == TaskStatus.COMPLETED:
                 return None
             return self._first_adoptable([known])
         if attempt is not None:
-            return self._look(until=attempt.asked_at + self._look_seconds)
+            return self._look(until=attempt.asked_at + self._look_seconds, token=attempt.token)
         if self._try_number == 1:
             return None
         if is_known:
@@ -156,14 +169,20 @@ class DurableStart:
             log.warning("Airflow's task state store knows of no start, so there is one now (%s)", error)
             return None
 
-    def _look(self, *, until: float, enough: float = math.inf) -> Mapping[str, Any] | None:
+    def _look(
+        self, *, until: float, enough: float = math.inf, token: str | None = None
+    ) -> Mapping[str, Any] | None:
         """Look for the run's synthesis task, at least once.
 
         :param until: seconds since the epoch; the service may show a task late
+        :param token: the token that it was started with, if not the one of this try
         :param enough: how many found, though none can be adopted, end the look before that
         """
+        key_prefix = self._request["OutputS3KeyPrefix"]
+        if token is not None:
+            key_prefix = key_prefix.removesuffix(self._attempts.token) + token
         while True:
-            found = self._search.find()
+            found = self._search.find(key_prefix)
             if adoptable := self._first_adoptable(found):
                 return adoptable
             if self._hook.may_lack_its_connection:
@@ -177,6 +196,8 @@ class DurableStart:
         """Return the first synthesis task whose output there is or will be."""
         for synthesis_task in found:
             task_id, status = synthesis_task.get("TaskId"), synthesis_task.get("TaskStatus")
+            if task_id == self._of_another_run:
+                continue
             if status == TaskStatus.FAILED:
                 log.info("Not adopting synthesis task %s: it failed", task_id)
                 continue
@@ -225,7 +246,7 @@ class DurableStart:
         if self._attempts.save_request() or self._may_list:
             return
         try:
-            self._search.find()
+            self._search.find(self._request["OutputS3KeyPrefix"])
         except PollyConfigurationError as denied:
             raise PollyError(
                 "Nothing was started: Airflow's task state store cannot be written just now, and without it "

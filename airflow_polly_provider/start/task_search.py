@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.hooks.polly import PollyHook
 
 log = logging.getLogger(__name__)
@@ -41,45 +40,47 @@ Hundreds of looks at once then send little more than the 10 requests a second th
 
 
 class TokenSearch:
-    """Finds the synthesis tasks whose output's key begins with a prefix that holds a token.
+    """Finds the synthesis tasks of a run whose output's key begins with a prefix that holds a token.
 
     Requests for one search: four at least, and one more for each further 100 tasks of a status. Finished
     tasks older than ``not_before`` end their list where the service gives the newest first; where it does
     not, all of the last 72 hours are gone through (1,000 requests for 100,000 tasks).
 
     :param hook: what to ask with
-    :param output: bucket and key prefix, with the token, of the request
-    :param not_before: no task that was started earlier can be meant
+    :param bucket: the output bucket
+    :param not_before: no task that was started earlier is meant: a run that was deleted and created again has
+        the tokens of the first one
     """
 
-    def __init__(self, hook: PollyHook, output: S3Location, *, not_before: datetime) -> None:
+    def __init__(self, hook: PollyHook, bucket: str, *, not_before: datetime) -> None:
         self._hook = hook
-        self._output = output
+        self._bucket = bucket
         self._not_before = not_before
         self._next_page_at = 0.0
 
-    def find(self) -> list[Any]:
+    def find(self, key_prefix: str) -> list[Any]:
         """Return the first matching SynthesisTasks that did not fail, or else all that failed.
 
+        :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
         :raises PollyConfigurationError: the tasks may not be listed
         """
         found: dict[str, Any] = {}
         for status in _STATUSES:
             for page in self._pages(status):
-                found.update((task["TaskId"], task) for task in page if self._matches(task))
+                found.update((task["TaskId"], task) for task in page if self._matches(task, key_prefix))
                 if found and status is not TaskStatus.FAILED:
                     return list(found.values())
         return list(found.values())
 
-    def _matches(self, synthesis_task: Any) -> bool:
-        output_uri = synthesis_task.get("OutputUri")
-        if not output_uri:
+    def _matches(self, synthesis_task: Any, key_prefix: str) -> bool:
+        output_uri, created = synthesis_task.get("OutputUri"), synthesis_task.get("CreationTime")
+        if not output_uri or (created is not None and created < self._not_before):
             return False
         try:
             output = parse_output_uri(output_uri)
         except ValueError:
             return False
-        return output.bucket == self._output.bucket and output.key.startswith(f"{self._output.key}.")
+        return output.bucket == self._bucket and output.key.startswith(f"{key_prefix}.")
 
     def _pages(self, status: TaskStatus) -> Iterator[Sequence[Any]]:
         token: str | None = None

@@ -21,7 +21,7 @@ from airflow_polly_provider.wait.errors import (
 from airflow_polly_provider.wait.schedule import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_polly_provider.hooks.polly import PollyHook
 
@@ -69,7 +69,12 @@ def log_that_it_runs_on(synthesis_task_id: str, reason: str) -> None:
 
 
 def wait_in_worker(
-    hook: PollyHook, synthesis_task_id: str, *, schedule: Schedule, deadline: float
+    hook: PollyHook,
+    synthesis_task_id: str,
+    *,
+    schedule: Schedule,
+    deadline: float,
+    on_change: Callable[[Mapping[str, Any]], object] = lambda _: None,
 ) -> Mapping[str, Any]:
     """Block until a synthesis task completed or failed, and return it.
 
@@ -77,6 +82,7 @@ def wait_in_worker(
     :param synthesis_task_id: Polly's ``TaskId``
     :param schedule: when to ask
     :param deadline: seconds since the epoch
+    :param on_change: called with the SynthesisTask whenever its TaskStatus has changed
     :raises PollyWaitTimeoutError: the deadline passed
     """
     began = time.monotonic()
@@ -98,6 +104,7 @@ def wait_in_worker(
             if status != last_status:
                 log.info("Synthesis task %s is %s", synthesis_task_id, status)
                 last_status = status
+                on_change(synthesis_task)
             if status in TERMINAL_STATUSES:
                 return synthesis_task
         remaining = deadline - time.time()

@@ -8,13 +8,14 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri
+from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.compat import AirflowFailException
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.exceptions import (
@@ -24,7 +25,7 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.start.attempt_store import AttemptStore
-from airflow_polly_provider.start.durable import DurableStart
+from airflow_polly_provider.start.durable import DurableStart, earliest_start
 from airflow_polly_provider.start.task_search import TokenSearch
 from airflow_polly_provider.start.token import TaskRun, prefix_with_token, request_digest, request_token
 from airflow_polly_provider.wait.schedule import Schedule
@@ -35,9 +36,12 @@ from tests.integration.dag_builder import START
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 RUN = TaskRun("dag", "run", "task", -1, 2)
+CLEARED = RUN._replace(max_tries=5)
+RUN_BEGAN = datetime.now(tz=UTC)
 LIST = "ListSpeechSynthesisTasks"
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -108,10 +112,14 @@ def start_durably(
     look_seconds: float = 0.5,
     text: str = "Hello.",
     objects_written: bool = True,
+    run_began: datetime = RUN_BEGAN,
+    ends_in_triggerer: bool = False,
+    delivers: bool = False,
     **config: Any,
 ) -> Mapping[str, Any]:
     request = {"Text": text, "VoiceId": "Amy", "OutputFormat": "mp3", "OutputS3BucketName": emulator.bucket}
-    token = request_token(run, request_digest(request))
+    digest = request_digest(request)
+    token = request_token(run, digest)
     prefix = prefix_with_token("audio/", token)
     polly = hook(**config)
 
@@ -123,25 +131,22 @@ def start_durably(
         return bool(listed.get("Contents"))
 
     # Store stands for Airflow's accessor, which only a task runner can make.
-    context: Any = {} if store is None else {"task_state_store": store}
-
-    return (
-        DurableStart(
-            polly,
-            {**request, "OutputS3KeyPrefix": prefix},
-            attempts=AttemptStore(context, token),
-            try_number=try_number,
-            search=TokenSearch(
-                polly,
-                S3Location(emulator.bucket, prefix),
-                not_before=datetime.now(tz=UTC) - timedelta(minutes=10),
-            ),
-            look_seconds=look_seconds,
-            object_exists=object_exists,
-        )
-        .run()
-        .synthesis_task
+    context: Any = {"dag_run": SimpleNamespace(start_date=run_began)}
+    context |= {} if store is None else {"task_state_store": store}
+    attempts = AttemptStore(context, token, digest, ends_in_triggerer=ends_in_triggerer)
+    start = DurableStart(
+        polly,
+        {**request, "OutputS3KeyPrefix": prefix},
+        attempts=attempts,
+        try_number=try_number,
+        search=TokenSearch(polly, emulator.bucket, not_before=earliest_start(context)),
+        look_seconds=look_seconds,
+        object_exists=object_exists,
     )
+    synthesis_task = start.run().synthesis_task
+    if delivers:
+        attempts.save_delivered()
+    return synthesis_task
 
 
 def started(emulator: RunningEmulator) -> int:
@@ -313,17 +318,95 @@ def test_a_completed_synthesis_task_without_its_object_is_not_adopted(polly: Run
         pytest.param(RUN._replace(run_id="another"), id="another run"),
         pytest.param(RUN._replace(map_index=1), id="another map index"),
         pytest.param(RUN._replace(dag_id="another"), id="another dag"),
-        pytest.param(RUN._replace(max_tries=5), id="the same after a clear"),
+        pytest.param(CLEARED, id="the same after a clear"),
         pytest.param(RUN._replace(namespace="staging"), id="another deployment"),
     ],
 )
 def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, other: TaskRun) -> None:
-    store = Store()
-    first = start_durably(polly, store=store)
-    assert start_durably(polly, store=store, run=other, try_number=2)["TaskId"] != first["TaskId"]
+    first = start_durably(polly)
+    assert start_durably(polly, run=other, try_number=2)["TaskId"] != first["TaskId"]
     assert (
         start_durably(polly, run=other._replace(task_id="second"), try_number=2)["TaskId"] != first["TaskId"]
     )
+
+
+class TestClearedTask:
+    """Airflow 3.3 gives a task that is cleared while it runs another ``max_tries``, so another token."""
+
+    def test_that_had_not_ended_adopts_its_synthesis_task(self, polly: RunningEmulator) -> None:
+        store = Store()
+        first = start_durably(polly, store=store)
+        for run in (CLEARED, CLEARED._replace(max_tries=8)):
+            assert start_durably(polly, store=store, run=run, try_number=2)["TaskId"] == first["TaskId"]
+        assert started(polly) == 1
+
+    def test_that_had_not_saved_the_id_finds_it_by_the_token_that_it_was_started_with(
+        self, polly: RunningEmulator
+    ) -> None:
+        store = Store()
+        first = start_durably(polly, store=store)
+        store["polly_start"]["synthesis_task_id"] = None
+        assert start_durably(polly, store=store, run=CLEARED, try_number=2)["TaskId"] == first["TaskId"]
+
+    def test_whose_adoption_was_cut_short_adopts_it_again(self, polly: RunningEmulator) -> None:
+        class DyingStore(Store):
+            def set(self, key: str, value: Any) -> None:
+                if key == "polly_start_run":
+                    raise SystemExit
+                super().set(key, value)
+
+        store = Store()
+        first = start_durably(polly, store=store)
+        dying = DyingStore(store)
+        with pytest.raises(SystemExit):
+            start_durably(polly, store=dying, run=CLEARED, try_number=2)
+        again = start_durably(polly, store=Store(dying), run=CLEARED, try_number=3)
+        assert again["TaskId"] == first["TaskId"]
+
+    def test_that_succeeded_speaks_again(self, polly: RunningEmulator) -> None:
+        store = Store()
+        first = start_durably(polly, store=store, delivers=True)
+        assert start_durably(polly, store=store, run=CLEARED, try_number=2)["TaskId"] != first["TaskId"]
+
+    def test_whose_text_was_changed_speaks_again(self, polly: RunningEmulator) -> None:
+        store = Store()
+        start_durably(polly, store=store, text="One.")
+        start_durably(polly, store=store, text="Two.", run=CLEARED, try_number=2)
+        assert started(polly) == 2
+
+    @pytest.mark.parametrize("run", [RUN, CLEARED], ids=["with fewer retries", "with as many retries"])
+    def test_whose_run_had_ended_speaks_again(self, polly: RunningEmulator, run: TaskRun) -> None:
+        """With fewer retries than before, ``max_tries`` and so the token can be the same."""
+        store = Store()
+        first = start_durably(polly, store=store)
+        later = RUN_BEGAN + timedelta(seconds=3)
+        again = start_durably(polly, store=store, run=run, run_began=later, try_number=2)
+        assert again["TaskId"] != first["TaskId"]
+        third = start_durably(polly, store=store, run=run, run_began=later, try_number=3)
+        assert third["TaskId"] == again["TaskId"]
+
+    @pytest.mark.parametrize("completed", [True, False])
+    def test_that_may_have_succeeded_in_the_triggerer_adopts_what_is_unfinished(
+        self, polly: RunningEmulator, completed: bool
+    ) -> None:
+        """Nobody saves there that the task succeeded."""
+        store = Store()
+        first = start_durably(polly, store=store, ends_in_triggerer=True)
+        if completed:
+            polly.advance_clock(60)
+            wait_in_worker(hook(), first["TaskId"], schedule=Schedule(0.1), deadline=time.time() + 60)
+        again = start_durably(polly, store=store, run=CLEARED, try_number=2, ends_in_triggerer=True)
+        assert (again["TaskId"] == first["TaskId"]) is not completed
+
+
+def test_a_run_that_was_deleted_and_created_again_does_not_adopt_by_the_token(
+    polly: RunningEmulator,
+) -> None:
+    """Without a store; the second run's first try may have died before the start."""
+    first = start_durably(polly)
+    an_hour_later = RUN_BEGAN + timedelta(hours=1)
+    again = start_durably(polly, run_began=an_hour_later, try_number=2)
+    assert again["TaskId"] != first["TaskId"]
 
 
 def test_another_text_is_not_answered_with_earlier_audio(polly: RunningEmulator) -> None:

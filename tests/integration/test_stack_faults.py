@@ -36,6 +36,10 @@ SINGLE = [
     ("SIGKILL of the worker between copy and removal", NAMED),
     ("SIGKILL of the worker between removal and XComs", NAMED_IN_WORKER),
     ("answer lost, and List denied", IN_WORKER),
+    ("running task cleared while it waits", IN_WORKER),
+    ("SIGKILL of the worker after the call, task state store unavailable", NOT_WAITING),
+    ("connection not found at the first look-up", DEFERRABLE),
+    ("a page of a proxy in place of the answer", MAPPED),
 ]
 # One alone: Airflow 2.11 on SQLite runs one task at a time, and all must be held when the scheduler dies.
 SHARED = ("SIGKILL of the scheduler and all workers between call and remembering", DEFERRABLE)

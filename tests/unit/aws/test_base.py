@@ -10,6 +10,7 @@ import pytest
 from airflow_polly_provider.aws.base import AwsBaseOperator, AwsBaseSensor, aws_template_fields
 from airflow_polly_provider.compat import BaseOperator, BaseSensorOperator
 from airflow_polly_provider.hooks.polly import PollyHook
+from tests.unit.support import connection
 
 AWS_PARAMETERS = {"aws_conn_id", "region_name", "verify", "botocore_config"}
 
@@ -33,7 +34,8 @@ class TestBases:
         assert issubclass(base, BaseOperator)
         assert issubclass(base, BaseSensorOperator) is (base is ContractSensor)
 
-    def test_pass_the_aws_parameters_to_the_hook(self, base: Any) -> None:
+    def test_pass_the_aws_parameters_to_the_hook(self, base: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_SOME", connection())
         settings = {"region_name": "us-west-2", "verify": False, "botocore_config": {"read_timeout": 7}}
         made = base(task_id="contract", aws_conn_id="some", **settings)
         assert {name: getattr(made, name) for name in settings} == settings

@@ -101,9 +101,7 @@ class TestConnectionAskedForByName:
 
         monkeypatch.setattr(AwsBaseHook, "get_connection", fail)
         for name in ("named", "aws_default"):
-            with pytest.raises(
-                PollyConnectionNotFoundError, match=f"'{name}' could not.*back-end is away"
-            ):
+            with pytest.raises(PollyConnectionNotFoundError, match=f"'{name}' could not.*back-end is away"):
                 execute(start_operator(aws_conn_id=name))
         assert wire.requests == []
 

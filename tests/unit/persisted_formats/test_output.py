@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from tests.unit.persisted_formats.support import Account
 
 
-def start(account: Account, run_id: str = "run", **arguments: Any) -> dict[str, Any]:
+def start(account: Account, run_id: str = "run", try_number: int = 1, **arguments: Any) -> dict[str, Any]:
     """Run a start operator with ``output_s3_key``, whose synthesis task has completed at once."""
     account.script_start(synthesis_task(TASK_ID, "completed", OutputUri=ORIGINAL_URI))
     account.objects[ORIGINAL] = {}
     operator = start_operator(
         output_s3_key_prefix="audio/intro", output_s3_key="final/hello.mp3", **arguments
     )
-    value: dict[str, Any] = execute(operator, context(run_id=run_id))
+    value: dict[str, Any] = execute(operator, context(run_id=run_id, try_number=try_number))
     return value
 
 
@@ -43,12 +43,27 @@ def test_metadata_tells_the_origin_of_the_object(account: Account) -> None:
 
 def test_object_of_an_earlier_try_of_the_version_before_is_adopted(account: Account) -> None:
     account.objects[FINAL] = dict(METADATA)
-    value = start(account)
+    value = start(account, try_number=2)
     assert account.requests == [], ADVICE
     assert ("DELETE", ORIGINAL) in account.s3_requests, "the original that the try left behind is removed"
     assert (value["TaskId"], value["RequestCharacters"]) == (TASK_ID, 5)
     assert value["CreationTime"] == "2025-01-02T03:04:05+00:00"
     assert value["OutputUri"] == "https://s3.eu-west-1.amazonaws.com/my-bucket/final/hello.mp3"
+
+
+def test_object_that_the_first_try_of_a_run_finds_is_not_its_own(account: Account) -> None:
+    """It is of a run of the same name that was deleted; a lexicon may have changed since."""
+    account.objects[FINAL] = dict(METADATA)
+    for durable in (True, False):
+        account.requests.clear()
+        start(account, durable=durable)
+        assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]
+
+
+def test_object_that_is_older_than_the_run_is_not_its_own(account: Account) -> None:
+    account.objects[FINAL] = {**METADATA, "polly-creation-time": "2025-01-02T02:00:00+00:00"}
+    start(account, try_number=2, durable=False)
+    assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]
 
 
 def test_object_of_an_earlier_run_of_the_version_before_is_unchanged(account: Account) -> None:

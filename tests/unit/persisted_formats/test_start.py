@@ -33,6 +33,12 @@ STARTED = {
     "asked_at": 1735787045.25,
     "synthesis_task_id": "7e8d1036-b26e-498f-a8aa-a22527ddf6fa",
 }
+RUN_RECORD = {
+    "token": "ylgbwnsqy7cfpc3w",
+    "digest": "cf703df2504d835cc17fe846f3baf53c2ef2cdaa67571136bee3ffb76fb1fe1f",
+    "began": "2025-01-02T03:04:05.250000+00:00",
+    "ends_in_triggerer": False,
+}
 EVERY_PARAMETER: dict[str, Any] = {
     "text": "Grüße, Zoë 🎧",
     "output_format": "json",
@@ -180,7 +186,23 @@ class TestTaskStateRecord:
     def test_is_written_before_and_after_the_start(self, account: Account) -> None:
         store = Store()
         start(account, {}, store)
-        assert_unchanged(store.written, [["polly_start", ASKED], ["polly_start", STARTED]])
+        assert_unchanged(
+            [written for written in store.written if written[0] == "polly_start"],
+            [["polly_start", ASKED], ["polly_start", STARTED]],
+        )
+
+    def test_of_the_run_is_written_before_the_start_and_when_the_result_is_handed_over(
+        self, account: Account
+    ) -> None:
+        store = Store()
+        start(account, {}, store)
+        assert_unchanged(
+            [written for written in store.written if written[0] == "polly_start_run"],
+            [
+                ["polly_start_run", {**RUN_RECORD, "delivered": False}],
+                ["polly_start_run", {**RUN_RECORD, "delivered": True}],
+            ],
+        )
 
     def test_of_the_version_before_with_an_id_lets_a_retry_adopt_that_synthesis_task(
         self, account: Account

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +53,8 @@ def listed_once_started(wire: Wire, answer: Truncated | None = None) -> None:
         if request.operation == "ListSpeechSynthesisTasks":
             return {"SynthesisTasks": started}
         key = request.body["OutputS3KeyPrefix"]
-        started.append(scheduled(OutputUri=f"https://s3.eu-west-1.amazonaws.com/my-bucket/{key}.t1.mp3"))
+        uri = f"https://s3.eu-west-1.amazonaws.com/my-bucket/{key}.t1.mp3"
+        started.append(scheduled(OutputUri=uri, CreationTime=datetime.now(tz=UTC)))
         return answer or started[0]
 
     wire.answer = next_answer

@@ -195,7 +195,7 @@ class TestAssetEvents:
     def test_of_an_object_that_skip_if_unchanged_kept_say_unchanged_and_have_no_alias_or_lineage(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def find(_: OutputPlacement, request: Mapping[str, Any]) -> Reusable:
+        def find(_: OutputPlacement, request: Mapping[str, Any], **__: Any) -> Reusable:
             """Find an object at output_s3_key that an earlier run made from the same request."""
             made = Provenance("t1", COMPLETED["OutputUri"], "unknown", "5", "another-run", "digest")
             synthesis_task = {**COMPLETED, "RequestCharacters": 0, "Unchanged": True}

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.start.attempt_store import AttemptStore
-from tests.unit.support import as_context, warnings_in
+from tests.unit.support import as_context, context, warnings_in
 
 exceptions = pytest.importorskip("airflow.sdk.exceptions", reason="Airflow 2 has no task state store")
 if not hasattr(exceptions, "AirflowRuntimeError"):
@@ -30,7 +30,7 @@ class RefusingStore:
 
 
 def memory(store: RefusingStore) -> AttemptStore:
-    return AttemptStore(as_context({"task_state_store": store}), "token")
+    return AttemptStore(as_context({**context(), "task_state_store": store}), "token", "digest")
 
 
 def test_a_try_that_airflow_has_replaced_does_not_start_a_synthesis_task() -> None:
