@@ -37,6 +37,10 @@ class Fault:
     :param spoil: what the gate does to the answers of starts.
     :param shut: whether the emulator's port is closed when the tasks start.
     :param hold: the place at which each task's process is stopped, and then killed unless ``event`` is given.
+    :param clears: whether each held task is cleared, not killed.
+    :param store_away: whether Airflow's task state store is unavailable in the first try.
+    :param look_ups_fail: how many look-ups of the connection fail for each task: its first, or with
+        ``event`` the first afterwards.
     :param event: what is killed once every task is held, or else deferred.
     :param list_delay_seconds: how late the emulator's lists show a synthesis task.
     :param look_seconds: the look's length; None for the default.
@@ -51,6 +55,9 @@ class Fault:
     spoil: Spoiling | None = None
     shut: bool = False
     hold: str | None = None
+    clears: bool = False
+    store_away: bool = False
+    look_ups_fail: int = 0
     event: Event | None = None
     list_delay_seconds: float = 0
     look_seconds: float | None = SHORT_LOOK_SECONDS
@@ -75,6 +82,7 @@ SINGLE_FAULTS = (
     Fault("connection closed before the work", emulator=_start(drop="before")),
     Fault("answer cut short", emulator=_start(cut=True)),
     Fault("TCP reset in the middle of the answer", spoil="reset"),
+    Fault("a page of a proxy in place of the answer", spoil="page"),
     Fault("500 before the work", emulator=_start(error="ServiceFailureException")),
     Fault("500 after the work", spoil="500"),
     Fault("answer slower than the read time-out", emulator=_start(delay_seconds=6)),
@@ -92,6 +100,14 @@ SINGLE_FAULTS = (
     Fault("SIGKILL of the worker between call and remembering", hold="after the call"),
     Fault("SIGKILL of the worker between remembering and waiting", OURS, hold="remembered"),
     Fault("SIGKILL of the worker while it waits", WAITING_IN_WORKER, hold="waiting"),
+    Fault("running task cleared while it waits", WAITING_IN_WORKER, hold="waiting", clears=True),
+    Fault(
+        "SIGKILL of the worker after the call, task state store unavailable",
+        OURS,
+        hold="after the call",
+        store_away=True,
+    ),
+    Fault("connection not found at the first look-up", look_ups_fail=1),
     Fault("SIGKILL of the worker on resume", WAITING_IN_TRIGGERER, hold="resume"),
     Fault("SIGKILL of the worker before the copy", WITH_OUTPUT_KEY, hold="before the copy"),
     Fault("SIGKILL of the worker between copy and removal", WITH_OUTPUT_KEY, hold="copied"),
@@ -105,6 +121,13 @@ SINGLE_FAULTS = (
 
 SHARED_FAULTS = (
     Fault("SIGKILL of the triggerer while waiting", WAITING_IN_TRIGGERER, event="triggerer", slow=45),
+    Fault(
+        "SIGKILL of the triggerer, then connection not found twice",
+        WAITING_IN_TRIGGERER,
+        event="triggerer",
+        look_ups_fail=2,
+        slow=45,
+    ),
     Fault(
         "SIGKILL of the scheduler and all workers between call and remembering",
         hold="after the call",

@@ -28,6 +28,8 @@ def strike(fault: Fault, stack: AirflowStack, lanes: Sequence[Lane]) -> None:
     """
     if fault.event in ("triggerer", "scheduler"):
         stack.kill(fault.event)
+        for lane in lanes:
+            lane.hide_connection(fault.look_ups_fail)
         stack.start(fault.event)
     elif fault.event == "emulator":
         for lane in lanes:

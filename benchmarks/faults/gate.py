@@ -9,7 +9,7 @@ import struct
 import threading
 from typing import Literal, Self
 
-Spoiling = Literal["500", "reset"]
+Spoiling = Literal["500", "page", "reset"]
 
 _START = b"POST /v1/synthesisTasks"
 _ERROR_BODY = b'{"message": "The gate put this in place of the answer"}'
@@ -18,6 +18,13 @@ _ERROR = (
     b"Content-Type: application/json\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_ERROR_BODY), _ERROR_BODY)
 )
+# In the encoding that a page has which does not name another.
+_PAGE_BODY = "<html><body>Accès refusé</body></html>".encode("latin-1")
+_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(_PAGE_BODY),
+    _PAGE_BODY,
+)
+_IN_PLACE: dict[str, bytes] = {"500": _ERROR, "page": _PAGE}
 _SECONDS = 10
 
 
@@ -63,7 +70,7 @@ class Gate:
     def spoil(self, how: Spoiling, times: int) -> None:
         """Let the next starts be done, and spoil their answers.
 
-        :param how: an error 500 in place of the answer; or half the answer, then a TCP reset.
+        :param how: an error 500 or a page in place of the answer; or half the answer, then a TCP reset.
         :param times: how many.
         """
         self._spoilings = [how] * times
@@ -127,7 +134,7 @@ class Gate:
                 await asyncio.sleep(0.1)
                 _reset(to_client)
             else:
-                to_client.write(_ERROR)
+                to_client.write(_IN_PLACE[pending[0]])
                 await to_client.drain()
             raise ConnectionAbortedError
         to_client.close()

@@ -14,10 +14,13 @@ from airflow_polly_provider.emulator.control.admin import HEADER
 from benchmarks.faults.catalogue import BUCKET
 from benchmarks.faults.gate import Gate
 from scripts.stack.emulator import ACCESS_KEY, REGION, aws_connection, running_emulator
+from scripts.stack.settings import AIRFLOW_MAJOR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+SECRETS = "secrets"
+"""The folder, in that of the lanes, in which ``FlakySecrets`` finds their connections."""
 _SECONDS = 30
 
 
@@ -30,6 +33,8 @@ class Lane:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.connection_id = f"lane_{number}"
+        self._secrets = folder / SECRETS
+        self._hidden = 0
         self.gate = Gate()
         self.endpoint_url = ""
         self._folder = folder / self.connection_id
@@ -42,6 +47,8 @@ class Lane:
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True)
         self._cleanup.enter_context(self.gate)
+        self._secrets.mkdir(exist_ok=True)
+        (self._secrets / self.connection_id).write_text(self.airflow_connection)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,11 +59,23 @@ class Lane:
 
     @property
     def airflow_connection(self) -> str:
-        """Give the connection in the form that ``AIRFLOW_CONN_*`` variables take."""
+        """Give the connection as JSON, the form that Airflow takes."""
         return aws_connection(f"http://127.0.0.1:{self.gate.port}")
+
+    def hide_connection(self, look_ups: int) -> None:
+        """Let the next look-ups of the connection fail.
+
+        :param look_ups: how many.
+        """
+        # What a process of Airflow 3 does not find, it asks the API server for, which looks once more.
+        for _ in range(look_ups * (2 if AIRFLOW_MAJOR >= 3 else 1)):
+            self._hidden += 1
+            (self._secrets / f"{self.connection_id}.away.{self._hidden}").touch()
 
     def prepare(self, *arguments: str) -> None:
         """Run an emulator with these arguments, without faults and with its counters at nothing."""
+        for away in self._secrets.glob(f"{self.connection_id}.away.*"):
+            away.unlink(missing_ok=True)
         if arguments != self._arguments:
             self.kill()
             self.start(*arguments)

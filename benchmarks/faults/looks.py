@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow_polly_provider.aws.s3 import S3Location
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.start.task_search import TokenSearch
 from benchmarks.faults.lane import Lane
@@ -27,17 +26,13 @@ SPACING_SECONDS = 2.5
 LOOKS = 500
 
 
-def search(prefix: str, began: timedelta) -> TokenSearch:
-    """Give the search of a run that began some time ago.
+def search(prefix: str) -> list[Any]:
+    """Look for a token as a run does that began an hour ago.
 
     :param prefix: the key's, with the token.
-    :param began: how long ago.
     """
-    return TokenSearch(
-        PollyHook(aws_conn_id="lane_0"),
-        S3Location("seeded", prefix),
-        not_before=datetime.now(tz=UTC) - began,
-    )
+    an_hour_ago = datetime.now(tz=UTC) - timedelta(hours=1)
+    return TokenSearch(PollyHook(aws_conn_id="lane_0"), "seeded", not_before=an_hour_ago).find(prefix)
 
 
 def list_calls(lane: Lane) -> dict[str, int]:
@@ -56,10 +51,10 @@ def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
     lane.ask("POST", "tasks", {"count": SEEDED, "age_seconds": 60, "spacing_seconds": SPACING_SECONDS})
     lane.ask("POST", "tasks", {"count": 1, "prefix": "there", "status": "completed"})
     rows = []
-    for prefix, began in (("there", timedelta(hours=1)), ("nowhere", timedelta(hours=1))):
+    for prefix in ("there", "nowhere"):
         lane.ask("DELETE", "counters")
         start = time.monotonic()
-        found = search(prefix, began).find()
+        found = search(prefix)
         rows.append(
             {
                 "newest_first": newest_first,
@@ -83,7 +78,7 @@ def many_looks(lane: Lane) -> dict[str, Any]:
     start = time.monotonic()
 
     def look(number: int) -> None:
-        if not search(f"mine-{number}", timedelta(hours=1)).find():
+        if not search(f"mine-{number}"):
             missed.append(number)
         ends.append(time.monotonic() - start)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -30,7 +33,6 @@ from benchmarks.faults.events import start_what_died
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from benchmarks.faults.catalogue import Fault
     from benchmarks.faults.lane import Lane
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from scripts.stack.metadata import TaskInstance
 
 T = TypeVar("T")
+
+_CLEAR = Path(__file__).with_name("clear.py")
+_CLEAR_SECONDS = 120.0
 
 # Airflow 2.11 refuses two runs of a DAG that were triggered within the same second.
 _TRIGGERING = threading.Lock()
@@ -120,9 +125,12 @@ class FaultyRun:
             lane.gate.spoil(fault.spoil, self._tasks)
         if fault.shut:
             lane.gate.shut()
+        if not fault.event:
+            lane.hide_connection(fault.look_ups_fail * self._tasks)
         conf: dict[str, Any] = {"connection": lane.connection_id, "prefix": self._prefix, "hold": self._hold}
         if fault.look_seconds is not None:
             conf["look"] = fault.look_seconds
+        conf["store_away"] = fault.store_away
         self._began = time.monotonic()
         with _TRIGGERING:
             self._run_id = self._stack.trigger(self._mode, conf)
@@ -171,7 +179,9 @@ class FaultyRun:
     def _wait_for_end(self) -> str:
         running_since = 0.0
         while time.monotonic() < self._began + _LONGEST_RUN_SECONDS:
-            if not self._fault.event:
+            if self._fault.clears:
+                self._clear_held()
+            elif not self._fault.event:
                 self._kill_held()
             if self._fault.event == "database":
                 start_what_died(self._stack)
@@ -197,6 +207,13 @@ class FaultyRun:
     def _markers(self) -> list[Path]:
         paths = self._hold_folder.glob(f"{self._run_id}.*")
         return [path for path in paths if path.suffix not in (".unfinished", ".go")]
+
+    def _clear_held(self) -> None:
+        if self._markers() and not self._killed:
+            self._killed.update(marker.name for marker in self._markers())
+            # -P: the modules beside it have names that others have, too.
+            command = [sys.executable, "-P", str(_CLEAR), self._mode, self._run_id, "start"]
+            subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 
     def _kill_held(self) -> None:
         """Kill each held process, and of every second one the parent too, which would report its death."""

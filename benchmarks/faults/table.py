@@ -11,9 +11,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.faults.backends.flaky_secrets import FOLDER, FlakySecrets
 from benchmarks.faults.catalogue import MAPPED, MAPPED_OVER
 from benchmarks.faults.events import strike
-from benchmarks.faults.lane import Lane
+from benchmarks.faults.lane import SECRETS, Lane
 from benchmarks.faults.runs import FaultyRun
 from scripts.stack.airflow import AirflowStack
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.faults.runs import Result
 
 DAGS = Path(__file__).parent / "dags"
+BACKENDS = Path(__file__).parent / "backends"
 AIRFLOW = ".".join(importlib.metadata.version("apache-airflow").split(".")[:2])
 
 # The API server of Airflow 3.3 takes two connections at once for a task that begins, and has 15 unless told.
@@ -144,9 +146,11 @@ def running_table(
     hold_folder.mkdir()
     with contextlib.ExitStack() as cleanup:
         ours = [cleanup.enter_context(Lane(folder, number)) for number in range(lanes)]
-        connections = {f"AIRFLOW_CONN_{lane.connection_id.upper()}": lane.airflow_connection for lane in ours}
         told = {
             "POLLY_FAULTS_HOLD": str(hold_folder),
+            FOLDER: str(folder / SECRETS),
+            "AIRFLOW__SECRETS__BACKEND": f"flaky_secrets.{FlakySecrets.__name__}",
+            "PYTHONPATH": str(BACKENDS),
             "POLLY_FAULTS_MAPPED": str(mapped_over),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(scheduler_dead_after),
         }
@@ -154,7 +158,7 @@ def running_table(
             AirflowStack(
                 home=folder / "airflow",
                 dags_folder=DAGS,
-                env={**connections, **_SHORT_THRESHOLDS, **_ROOMY_POOL, **told},
+                env={**_SHORT_THRESHOLDS, **_ROOMY_POOL, **told},
                 database_url=database_url,
                 parallelism=parallelism,
             )
