@@ -26,12 +26,17 @@ def main() -> int:
     parser.add_argument(
         "--modes", default=",".join((*catalogue.ALL, *catalogue.WITH_OUTPUT_KEY)), help="comma-separated"
     )
-    parser.add_argument("--only", default="", help="part of the names of the faults to try")
+    parser.add_argument(
+        "--only", action="append", help="part of the names of the faults to try; may be given several times"
+    )
     parser.add_argument("--kind", choices=("single", "shared"), default="single", help=KINDS)
     parser.add_argument("--lanes", type=int, default=5, help="runs at once (default: %(default)s)")
     parser.add_argument("--parallelism", type=int, default=24, help="Airflow tasks at once")
     given = parser.parse_args()
     modes = given.modes.split(",")
+
+    def is_chosen(fault: catalogue.Fault) -> bool:
+        return not given.only or any(part in fault.name for part in given.only)
 
     def note(result: Result) -> None:
         with given.out.open("a") as file:
@@ -55,14 +60,14 @@ def main() -> int:
                     (fault, mode)
                     for mode in modes
                     for fault in catalogue.SINGLE_FAULTS
-                    if mode in fault.modes and given.only in fault.name
+                    if mode in fault.modes and is_chosen(fault)
                 ]
             )
         else:
             for fault in catalogue.SHARED_FAULTS:
                 some = [mode for mode in modes if mode in fault.modes]
                 possible = given.database_url or fault.event != "database"
-                if some and possible and given.only in fault.name:
+                if some and possible and is_chosen(fault):
                     table.shared(fault, some)
     return 0
 

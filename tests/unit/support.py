@@ -96,7 +96,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Truncated:
-    """A response with an empty body."""
+    """A response whose body is none of Polly's: empty, unless given."""
+
+    body: bytes = b""
+
+
+PAGE = Truncated("<html><body>Accès refusé</body></html>".encode("latin-1"))
+"""A proxy's page, in the encoding that a page has which does not name another."""
 
 
 Answer = dict[str, Any] | Refusal | Truncated | Exception
@@ -200,11 +206,11 @@ class _Raw(io.BytesIO):
 def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncated) -> AWSResponse:
     headers = HTTPHeaders()
     headers["Content-Type"] = "application/json"
+    if isinstance(answer, Truncated):
+        return AWSResponse(url, 200, headers, _Raw(answer.body))
     if isinstance(answer, Refusal):
         headers["x-amzn-ErrorType"] = answer.code
         body, status = json.dumps({"message": answer.message}), answer.status
-    elif isinstance(answer, Truncated):
-        body, status = "", 200
     else:
         output = answer if operation.startswith("List") else {"SynthesisTask": answer}
         shape = MODEL.operation_model(operation).output_shape

@@ -13,7 +13,7 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE
-from tests.unit.support import ADITI, AMY, MODEL, Refusal, Truncated, connection, synthesis_task
+from tests.unit.support import ADITI, AMY, MODEL, PAGE, Refusal, Truncated, connection, synthesis_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -289,11 +289,12 @@ class TestErrors:
             PollyHook().get_speech_synthesis_task("t1")
 
     @each_operation
-    def test_a_truncated_response_is_an_error(
-        self, wire: Wire, action: str, call: Callable[[PollyHook], Any]
+    @pytest.mark.parametrize("answer", [Truncated(), PAGE], ids=["cut short", "a proxy's page"])
+    def test_a_response_that_is_none_of_pollys_is_an_error(
+        self, wire: Wire, action: str, call: Callable[[PollyHook], Any], answer: Truncated
     ) -> None:
         """Read as an empty list, it would make a retry start, and pay for, the synthesis task again."""
-        wire.answer = lambda _: Truncated()
+        wire.answer = lambda _: answer
         with pytest.raises(PollyIncompleteAnswerError):
             call(PollyHook(botocore_retries=False))
 

@@ -29,7 +29,7 @@ from airflow_polly_provider.triggers.events import synthesis_task_of
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 from airflow_polly_provider.wait import errors, schedule
 from airflow_polly_provider.wait.poller.status_poller import StatusPoller
-from tests.unit.support import Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
+from tests.unit.support import PAGE, Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
 from tests.unit.triggers.support import (
     error_of,
     event_of,
@@ -278,6 +278,7 @@ GOES_ON: dict[str, Answer] = {
     "connect time-out": ConnectTimeoutError(endpoint_url="polly"),
     "no network": EndpointConnectionError(endpoint_url="polly"),
     "an answer cut short": Truncated(),
+    "a proxy's page": PAGE,
     "not shown yet": Refusal("SynthesisTaskNotFoundException"),
     "credentials worn out": Refusal("ExpiredTokenException", 403),
     "an SSO session that ended": UnauthorizedSSOTokenError(),
