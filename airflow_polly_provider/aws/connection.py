@@ -46,6 +46,7 @@ class NamedConnectionHook(AwsBaseHook):
         super().__init__(*args, **kwargs)
         self.look_up_seconds = LOOK_UP_GRACE_SECONDS if look_up_seconds is None else look_up_seconds
         self._missing_since: float | None = None
+        self._last_missed_at = 0.0
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:
@@ -96,8 +97,10 @@ class NamedConnectionHook(AwsBaseHook):
     def _note(self, *, is_missing: bool) -> None:
         if not is_missing:
             self._missing_since = None
-        elif self._missing_since is None:
-            self._missing_since = time.monotonic()
+            return
+        self._last_missed_at = time.monotonic()
+        if self._missing_since is None:
+            self._missing_since = self._last_missed_at
 
     def _not_found(self, error: Exception | None) -> str:
         reason = "was not found" if error is None else f"could not be looked up ({error})"
@@ -114,12 +117,15 @@ class NamedConnectionHook(AwsBaseHook):
 
     @property
     def connection_missing_for(self) -> float | None:
-        """Seconds since the connection was first not found; None if it was found, or none was asked for."""
-        return None if self._missing_since is None else time.monotonic() - self._missing_since
+        """Seconds from the first to the last look-up that did not find the connection.
+
+        None if it was found, or none was asked for.
+        """
+        return None if self._missing_since is None else self._last_missed_at - self._missing_since
 
     @property
     def may_lack_its_connection(self) -> bool:
-        """Whether the connection was not found, so shortly ago that the next look-up may find it."""
+        """Whether the connection was not found, and not for so long yet that it does not exist."""
         missing_for = self.connection_missing_for
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 

@@ -115,7 +115,7 @@ class AwsCaller(Protocol):
 
     @property
     def connection_missing_for(self) -> float | None:
-        """Seconds since the connection was first not found; None if it was found, or none was asked for."""
+        """Seconds from the first to the last look-up that found no connection; None if one was found."""
 
     def describe_connection(self) -> str:
         """Return which connection is used, and whether Airflow has it, as a sentence for an error."""
@@ -133,6 +133,16 @@ def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = N
     :param subject: the id or name asked for, where there is one
     """
     try:
+        with _translate(caller, action, subject):
+            yield
+    except PollyError as translated:
+        translated.connection_missing_for = caller.connection_missing_for
+        raise
+
+
+@contextmanager
+def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[None]:
+    try:
         with translate_credentials_errors(action, caller.describe_connection):
             yield
     except NoRegionError as error:
@@ -149,11 +159,7 @@ def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = N
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
     except ClientError as error:
-        try:
-            _raise_translated(error, caller, action, subject)
-        except PollyError as translated:
-            translated.connection_missing_for = caller.connection_missing_for
-            raise
+        _raise_translated(error, caller, action, subject)
         raise
 
 

@@ -21,10 +21,11 @@ from airflow_polly_provider.request.rendered import templates_of, validate_rende
 from airflow_polly_provider.request.template_file import spoken_text
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
-from airflow_polly_provider.results.delivery import status_pushed_on_failure
+from airflow_polly_provider.results.delivery import push_status, status_pushed_on_failure
 from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
 from airflow_polly_provider.start.attempt_store import AttemptStore
-from airflow_polly_provider.start.durable import Started, earliest_start, start_once
+from airflow_polly_provider.start.current_run import current_run
+from airflow_polly_provider.start.durable import Started, start_once
 from airflow_polly_provider.start.retry import start_until_accepted
 from airflow_polly_provider.start.token import prefix_with_token, request_digest, request_token, task_run
 from airflow_polly_provider.triggers.events import extra_xcom_of, for_resume_of, synthesis_task_of
@@ -208,7 +209,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         with status_pushed_on_failure(self, context):
             synthesis_task = self._completed(synthesis_task_of(event))
             if for_resume is not None:
-                synthesis_task = self._placement(OutputPlan(**for_resume)).put(synthesis_task)
+                push_status(self, context, synthesis_task)
+                synthesis_task = self._placement(context, OutputPlan(**for_resume)).put(synthesis_task)
         return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
 
     def _speak(self, context: Context) -> dict[str, Any]:
@@ -223,15 +225,16 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         if self.durable:
             request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), attempts.token)
         plan = self._output_plan(request, attempts.token)
-        placement = None if plan is None else self._placement(plan)
+        placement = None if plan is None else self._placement(context, plan)
         extra_xcom = {_DIGEST: digest}
-        if placement is not None and (made := self._reuse(context, placement, request)) is not None:
+        if placement is not None and (made := self._reuse(placement, request)) is not None:
             return self._deliver_speech(context, made, extra_xcom)
         synthesis_task = self._start(context, request, attempts, placement)
         if self.wait_for_completion:
             for_resume = None if plan is None else asdict(plan)
             synthesis_task = self._wait(context, synthesis_task, extra_xcom=extra_xcom, for_resume=for_resume)
         if placement is not None:
+            push_status(self, context, synthesis_task)
             synthesis_task = placement.put(synthesis_task)
         return self._deliver_speech(context, synthesis_task, extra_xcom)
 
@@ -306,9 +309,10 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         lexicons = {name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in named}
         return output_plan(key, request, token, lexicons)
 
-    def _placement(self, plan: OutputPlan) -> OutputPlacement:
+    def _placement(self, context: Context, plan: OutputPlan) -> OutputPlacement:
         return OutputPlacement(
             plan,
+            current_run(context),
             hook=self.hook,
             s3_parameters=self._hook_parameters,
             keep_original=self.keep_original,
@@ -316,14 +320,9 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             adoptable=self.durable,
         )
 
-    def _reuse(
-        self, context: Context, placement: OutputPlacement, request: Mapping[str, Any]
-    ) -> Mapping[str, Any] | None:
+    def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the SynthesisTask of an object that is there already, its leftovers removed."""
-        # The first try of a run has put nothing there, whatever an object tells: a run that was deleted and
-        # created again has the tokens of the first one.
-        own_since = earliest_start(context) if context["ti"].try_number > 1 else None
-        found = placement.find_reusable(request, own_since=own_since)
+        found = placement.find_reusable(request)
         if found is None:
             return None
         if found.by_this_run:

@@ -18,6 +18,7 @@ from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
+    PollyConnectionNotFoundError,
     PollyOutputObjectError,
 )
 from airflow_polly_provider.output.provenance import Provenance, is_pollys_key, provenance_in
@@ -25,11 +26,11 @@ from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.hooks.polly import PollyHook
     from airflow_polly_provider.output.provenance import OutputPlan
+    from airflow_polly_provider.start.current_run import CurrentRun
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class OutputPlacement:
     """The object at ``output_s3_key``: recognizes one that is there, and puts one there.
 
     :param plan: where, and what it is known by
+    :param run: the run that it is made in
     :param hook: names the connection in errors
     :param s3_parameters: what S3Hook is made with
     :param keep_original: whether the object stays where Polly wrote it, too
@@ -80,6 +82,7 @@ class OutputPlacement:
     def __init__(
         self,
         plan: OutputPlan,
+        run: CurrentRun,
         *,
         hook: PollyHook,
         s3_parameters: Mapping[str, Any],
@@ -88,6 +91,7 @@ class OutputPlacement:
         adoptable: bool,
     ) -> None:
         self.plan = plan
+        self._run = run
         self._hook = hook
         self._s3_parameters = s3_parameters
         self._keep_original = keep_original
@@ -95,15 +99,13 @@ class OutputPlacement:
         self._made_now = {"Unchanged": False} if skip_if_unchanged else {}
         self._adoptable = adoptable
 
-    def find_reusable(self, request: Mapping[str, Any], *, own_since: datetime | None) -> Reusable | None:
+    def find_reusable(self, request: Mapping[str, Any]) -> Reusable | None:
         """Return what is there already and need not be made again, None where it is to be made.
 
         That is what an earlier try of this run made, or, with ``skip_if_unchanged``, what any run made of the
         same text, voice, lexicons and so on.
 
         :param request: this run's request
-        :param own_since: when the earliest synthesis task of this run can have been started; None where none
-            was started before
         :raises PollyConfigurationError: S3 does not let us look
         """
         made = self._looked_at_first()
@@ -117,7 +119,7 @@ class OutputPlacement:
             "CreationTime": made.creation_time,
             "RequestCharacters": int(made.request_characters),
         }
-        if own_since and made.run_token == self.plan.run_token and made.was_created_since(own_since):
+        if made.is_of_an_earlier_try(self._run, self.plan.run_token):
             log.info("%s is there already, put by an earlier try of this run", self.plan.location.uri)
             return Reusable(synthesis_task | self._made_now, made, by_this_run=True)
         if self._skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
@@ -164,6 +166,7 @@ class OutputPlacement:
             request_characters=str(value.get("RequestCharacters", 0)),
             run_token=self.plan.run_token,
             speech_digest=self.plan.speech_digest,
+            run_began=self._run.began,
         )
         with self._translate_errors(made, "its object could not be copied", self._adoptable):
             original = parse_output_uri(made.output_uri)
@@ -261,7 +264,7 @@ class OutputPlacement:
     def _translate_errors(self, made: Provenance, what: str, adoptable: bool) -> Iterator[None]:
         try:
             yield
-        except (ClientError, BotoCoreError, ValueError) as error:
+        except (ClientError, BotoCoreError, PollyConnectionNotFoundError, ValueError) as error:
             hint = ""
             if isinstance(error, ClientError) and http_status(error) == 403:
                 actions = _ACTIONS.get(error.operation_name, _COPY_ACTIONS)

@@ -16,6 +16,8 @@ from airflow_polly_provider.start.token import speech_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_polly_provider.start.current_run import CurrentRun
+
 _TASK_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -93,6 +95,8 @@ class Provenance(NamedTuple):
     :param request_characters: what was billed
     :param run_token: the token of the request in the run that made it
     :param speech_digest: digest of all that shapes what is spoken
+    :param run_began: when that run began, in ISO 8601; empty where an earlier version of this package put the
+        object there
     """
 
     task_id: str
@@ -101,14 +105,23 @@ class Provenance(NamedTuple):
     request_characters: str
     run_token: str
     speech_digest: str
+    run_began: str = ""
 
-    def was_created_since(self, moment: datetime) -> bool:
-        """Return whether the synthesis task was created at a moment or later, or at a time that is not known.
+    def is_of_an_earlier_try(self, run: CurrentRun, token: str) -> bool:
+        """Return whether an earlier try of a run made it.
 
-        :param moment: with its time zone
+        A run that was deleted and created again, whose first try has put nothing anywhere yet, has the token
+        of the deleted one.
+
+        :param run: the run
+        :param token: the token of its request
         """
+        if run.try_number == 1 or self.run_token != token:
+            return False
+        if self.run_began:
+            return self.run_began == run.began
         try:
-            return datetime.fromisoformat(self.creation_time) >= moment
+            return datetime.fromisoformat(self.creation_time) >= run.earliest_start
         except (ValueError, TypeError):
             return True
 

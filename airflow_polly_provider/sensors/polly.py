@@ -170,7 +170,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     def execute(self, context: Context) -> Any:
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
         with self._skipping_as_asked(), status_pushed_on_failure(self, context):
-            return self._defer(context) if self.deferrable else super().execute(context)
+            push_status(self, context, {"TaskId": synthesis_task_id_of(self.synthesis_task_id)})
+            return self._defer() if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the status."""
@@ -233,12 +234,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 timed_out = "timeout" in why.lower()
                 raise AirflowSensorTimeout(why) if timed_out else PollyError(why) from error
 
-    def _defer(self, context: Context) -> NoReturn:
-        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
-        push_status(self, context, {"TaskId": synthesis_task_id})
+    def _defer(self) -> NoReturn:
         defer_until_ended(
             self,
-            synthesis_task_id,
+            synthesis_task_id_of(self.synthesis_task_id),
             self._schedule,
             timeout=self.timeout,
             silent_fail=self.silent_fail,

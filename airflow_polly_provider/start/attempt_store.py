@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.start.current_run import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from airflow_polly_provider.compat import Context
 
@@ -71,8 +71,7 @@ class AttemptedRun:
 
     :param token: the attempt's
     :param digest: the request's
-    :param began: when the DAG run began, in ISO 8601; another one after its deletion, or when it is cleared
-        after its end; empty where Airflow does not say
+    :param began: as in :class:`~airflow_polly_provider.start.current_run.CurrentRun`
     :param ends_in_triggerer: whether the task ends without a worker, where nobody saves that it succeeded
     :param delivered: whether the task has handed its result over
     """
@@ -98,7 +97,7 @@ class AttemptStore:
 
     def __init__(self, context: Context, token: str, digest: str, *, ends_in_triggerer: bool = False) -> None:
         self._store: Any = context.get("task_state_store")
-        self._run = AttemptedRun(token, digest, _beginning_of(context), ends_in_triggerer)
+        self._run = AttemptedRun(token, digest, current_run(context).began, ends_in_triggerer)
         self._failed = False
         self._run_saved = False
 
@@ -182,11 +181,6 @@ class AttemptStore:
             self._failed = True
             return error
         return None
-
-
-def _beginning_of(context: Context) -> str:
-    began: datetime | None = context["dag_run"].start_date
-    return "" if began is None else began.isoformat()
 
 
 def _try_is_over(error: Any) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
-from airflow_polly_provider.aws.task_status import SYNTHESIS_TASK_LIFETIME_SECONDS, TaskStatus
+from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyError,
     PollySynthesisTaskNotFoundError,
 )
 from airflow_polly_provider.settings import start_look_seconds
+from airflow_polly_provider.start.current_run import current_run
 from airflow_polly_provider.start.retry import (
     MAY_HAVE_STARTED,
     start_until_accepted,
@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 5.0
 """Pause between two looks for a synthesis task that lists may show late: a look is at least four requests."""
 _MOST_LOST_ANSWERS = 5
-_LIFETIME = timedelta(seconds=SYNTHESIS_TASK_LIFETIME_SECONDS)
-_CLOCK_MARGIN = timedelta(minutes=10)
 
 
 class Started(NamedTuple):
@@ -54,17 +52,6 @@ class Started(NamedTuple):
 
     synthesis_task: Mapping[str, Any]
     adopted: bool
-
-
-def earliest_start(context: Context) -> datetime:
-    """Return the time before which no try of this run can have started a synthesis task.
-
-    It is ten minutes before the DAG run began, since the clocks of Airflow and AWS may differ.
-
-    :param context: the running task's context
-    """
-    began: datetime = context["dag_run"].start_date or datetime.now(tz=UTC) - _LIFETIME
-    return began - _CLOCK_MARGIN
 
 
 def start_once(
@@ -85,12 +72,13 @@ def start_once(
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises PollyConfigurationError: an answer was lost and the account's tasks may not be listed
     """
+    run = current_run(context)
     return DurableStart(
         hook,
         request,
         attempts=attempts,
-        try_number=context["ti"].try_number,
-        search=TokenSearch(hook, request["OutputS3BucketName"], not_before=earliest_start(context)),
+        try_number=run.try_number,
+        search=TokenSearch(hook, request["OutputS3BucketName"], not_before=run.earliest_start),
         look_seconds=start_look_seconds(),
         object_exists=object_exists,
     ).run()

@@ -8,9 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
-from airflow_polly_provider.exceptions import (
-    PollyFinalError,
-)
+from airflow_polly_provider.exceptions import PollyFinalError
 from airflow_polly_provider.wait.errors import (
     CHECK_ERRORS,
     CredentialsOutage,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -222,8 +223,9 @@ class FaultyRun:
                 continue
             self._killed.add(marker.name)
             child, parent = (int(number) for number in marker.read_text().split())
-            ours = {process.pid for process in self._stack.components["scheduler"].members()}
-            main = min(ours, default=0, key=lambda pid: psutil.Process(pid).create_time())
+            members = self._stack.components["scheduler"].members()
+            ours = {process.pid for process in members}
+            main = min(members, key=_created_at).pid if members else 0
             also_parent = len(self._killed) % 2 == 1
             victims = [parent, child] if also_parent and parent != main else [child]
             for victim in victims:
@@ -274,6 +276,14 @@ class FaultyRun:
 
     def _instances(self) -> list[TaskInstance]:
         return _read(lambda: self._stack.metadata.task_instances(self._mode, self._run_id))
+
+
+def _created_at(process: psutil.Process) -> float:
+    """Give when a process was created; no time at all where it has ended since it was listed."""
+    try:
+        return process.create_time()
+    except psutil.NoSuchProcess:
+        return math.inf
 
 
 def _read(what: Callable[[], T]) -> T:

@@ -25,7 +25,8 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.start.attempt_store import AttemptStore
-from airflow_polly_provider.start.durable import DurableStart, earliest_start
+from airflow_polly_provider.start.current_run import current_run
+from airflow_polly_provider.start.durable import DurableStart
 from airflow_polly_provider.start.task_search import TokenSearch
 from airflow_polly_provider.start.token import TaskRun, prefix_with_token, request_digest, request_token
 from airflow_polly_provider.wait.schedule import Schedule
@@ -131,7 +132,10 @@ def start_durably(
         return bool(listed.get("Contents"))
 
     # Store stands for Airflow's accessor, which only a task runner can make.
-    context: Any = {"dag_run": SimpleNamespace(start_date=run_began)}
+    context: Any = {
+        "dag_run": SimpleNamespace(start_date=run_began),
+        "ti": SimpleNamespace(try_number=try_number),
+    }
     context |= {} if store is None else {"task_state_store": store}
     attempts = AttemptStore(context, token, digest, ends_in_triggerer=ends_in_triggerer)
     start = DurableStart(
@@ -139,7 +143,7 @@ def start_durably(
         {**request, "OutputS3KeyPrefix": prefix},
         attempts=attempts,
         try_number=try_number,
-        search=TokenSearch(polly, emulator.bucket, not_before=earliest_start(context)),
+        search=TokenSearch(polly, emulator.bucket, not_before=current_run(context).earliest_start),
         look_seconds=look_seconds,
         object_exists=object_exists,
     )

@@ -20,6 +20,7 @@ from airflow_polly_provider.compat import DAG, get_current_context, task
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.output.placement import OutputPlacement
+from airflow_polly_provider.start.current_run import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,9 +111,10 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
             context["task_state_store"] = StoreThatIsAway()
         return super().execute(context)
 
-    def _placement(self, plan: OutputPlan) -> HeldPlacement:
+    def _placement(self, context: Any, plan: OutputPlan) -> HeldPlacement:
         return HeldPlacement(
             plan,
+            current_run(context),
             hook=self.hook,
             s3_parameters=self._hook_parameters,
             keep_original=self.keep_original,

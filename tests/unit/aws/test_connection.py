@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,15 @@ from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyConnectionNotFoundError
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.wait import schedule
-from tests.unit.support import Refusal, connection, execute, get_operator, start_operator, synthesis_task
+from tests.unit.support import (
+    Refusal,
+    connection,
+    context,
+    execute,
+    get_operator,
+    start_operator,
+    synthesis_task,
+)
 from tests.unit.triggers.support import status_of, trigger
 
 if TYPE_CHECKING:
@@ -171,6 +180,36 @@ class TestDefaultConnection:
 
         wire.answer = answer_and_create
         assert await status_of(trigger()) == "completed"
+
+    def test_that_holds_the_region_and_is_found_later_does_not_end_a_wait(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        monkeypatch.setattr(time, "sleep", lambda _: create(monkeypatch, "aws_default"))
+        assert execute(get_operator())["TaskStatus"] == "completed"
+
+    def test_that_is_found_later_lets_a_retry_find_what_was_started(
+        self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The list of another account is empty, and reading it may take longer than a connection is away."""
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0")
+        monkeypatch.setattr(time, "sleep", clock.sleep)
+        clock.at = (1, lambda: create(monkeypatch, "aws_default"))
+        token_prefixes: list[str] = []
+
+        def answer(request: Request) -> Answer:
+            if request.operation == "StartSpeechSynthesisTask":
+                token_prefixes.append(request.body["OutputS3KeyPrefix"])
+                return SCHEDULED
+            clock.now += 40
+            uri = f"https://s3.eu-west-1.amazonaws.com/my-bucket/{token_prefixes[0]}.t1.mp3"
+            ours = synthesis_task(status="scheduled", OutputUri=uri, CreationTime=datetime.now(tz=UTC))
+            return {"SynthesisTasks": [] if request.region == OTHER_ACCOUNT else [ours]}
+
+        wire.answer = answer
+        for try_number in (1, 2):
+            execute(start_operator(wait_for_completion=False), context(try_number=try_number))
+        assert len(token_prefixes) == 1
 
     def test_that_stays_away_makes_a_refusal_final(
         self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ MADE = Provenance(
     request_characters="5",
     run_token="abcdefghijklmnop",
     speech_digest="0" * 64,
+    run_began="2025-01-02T03:04:05.250000+00:00",
 )
 S3_METADATA_BYTES = 2048
 

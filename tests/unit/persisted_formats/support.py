@@ -52,7 +52,8 @@ METADATA = {
     "polly-run-token": "ssmhgtetmky436md",
     "polly-speech-digest": "bba8cee8d97dca7420c7f040e0808f6226338e2a0fa735bcaf84a31f13b69450",
 }
-"""Of the object at `FINAL` that was made from `ORIGINAL`."""
+"""Of the object at `FINAL` that was made from `ORIGINAL`, as versions wrote it that did not know of runs."""
+METADATA_NOW = {**METADATA, "polly-run-began": "2025-01-02T03:04:05.250000+00:00"}
 PRONUNCIATION = (
     '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa" '
     'xml:lang="en-GB">\n<lexeme><grapheme>Zürich</grapheme><alias>Zoo rick</alias></lexeme>\n</lexicon>'

@@ -14,6 +14,7 @@ from tests.unit.persisted_formats.support import (
     ADVICE,
     FINAL,
     METADATA,
+    METADATA_NOW,
     ORIGINAL,
     ORIGINAL_URI,
     TASK_ID,
@@ -38,7 +39,13 @@ def start(account: Account, run_id: str = "run", try_number: int = 1, **argument
 
 def test_metadata_tells_the_origin_of_the_object(account: Account) -> None:
     start(account)
-    assert_unchanged(account.objects[FINAL], METADATA)
+    assert_unchanged(account.objects[FINAL], METADATA_NOW)
+
+
+def test_object_of_an_earlier_try_is_adopted(account: Account) -> None:
+    account.objects[FINAL] = dict(METADATA_NOW)
+    assert start(account, try_number=2)["TaskId"] == TASK_ID
+    assert account.requests == [], ADVICE
 
 
 def test_object_of_an_earlier_try_of_the_version_before_is_adopted(account: Account) -> None:
@@ -60,8 +67,18 @@ def test_object_that_the_first_try_of_a_run_finds_is_not_its_own(account: Accoun
         assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]
 
 
-def test_object_that_is_older_than_the_run_is_not_its_own(account: Account) -> None:
-    account.objects[FINAL] = {**METADATA, "polly-creation-time": "2025-01-02T02:00:00+00:00"}
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {**METADATA, "polly-creation-time": "2025-01-02T02:00:00+00:00"},
+        {**METADATA_NOW, "polly-run-began": "2025-01-02T03:03:00+00:00"},
+    ],
+    ids=["of the version before, an hour ago", "a minute ago"],
+)
+def test_object_of_a_run_that_was_created_again_is_not_its_own(
+    account: Account, metadata: dict[str, str]
+) -> None:
+    account.objects[FINAL] = metadata
     start(account, try_number=2, durable=False)
     assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]
 

@@ -16,7 +16,7 @@ from airflow_polly_provider.compat import AirflowFailException, AirflowSensorTim
 from tests.unit.persisted_formats.support import (
     ADVICE,
     FINAL,
-    METADATA,
+    METADATA_NOW,
     ORIGINAL,
     ORIGINAL_URI,
     TASK_ID,
@@ -86,7 +86,7 @@ class TestDeferredTask:
         account.objects[ORIGINAL] = {}
         row = ROWS["start_output_key"]
         resumed(operator_of("start_output_key"), payload_of(trigger_of(row)), row["next_method"])
-        assert_unchanged(account.objects, {FINAL: METADATA})
+        assert_unchanged(account.objects, {FINAL: METADATA_NOW})
 
 
 class TestStoredEvent:
@@ -108,7 +108,7 @@ class TestStoredEvent:
         account.objects[ORIGINAL] = {}
         xcoms = resumed(operator_of("start_output_key"), event, "execute_complete")
         assert_unchanged(xcoms, expected_xcoms("resumed_output_key", event))
-        assert account.objects == {FINAL: METADATA}, ADVICE
+        assert account.objects == {FINAL: METADATA_NOW}, ADVICE
 
     @pytest.mark.parametrize(("waiter", "final"), [("start", False), ("get", True), ("sensor", True)])
     def test_of_a_failed_synthesis_task_fails_the_task(

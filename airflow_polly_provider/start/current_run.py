@@ -1,0 +1,42 @@
+"""Which run of a DAG a try belongs to, and which try of its task it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_polly_provider.aws.task_status import SYNTHESIS_TASK_LIFETIME_SECONDS
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.compat import Context
+
+_LIFETIME = timedelta(seconds=SYNTHESIS_TASK_LIFETIME_SECONDS)
+_CLOCK_MARGIN = timedelta(minutes=10)
+"""How far the clocks of Airflow and AWS may be apart."""
+
+
+class CurrentRun(NamedTuple):
+    """What tells a DAG run from an earlier one of the same id, and its first try from later ones.
+
+    :param began: when the DAG run began, in ISO 8601; another time after its deletion, or when it was cleared
+        after its end; empty where Airflow does not say
+    :param earliest_start: before it, no try of this run can have started a synthesis task
+    :param try_number: Airflow's, 1 for the first
+    """
+
+    began: str
+    earliest_start: datetime
+    try_number: int
+
+
+def current_run(context: Context) -> CurrentRun:
+    """Return the run that a running task belongs to.
+
+    :param context: the running task's context
+    """
+    began: datetime | None = context["dag_run"].start_date
+    return CurrentRun(
+        began="" if began is None else began.isoformat(),
+        earliest_start=(began or datetime.now(tz=UTC) - _LIFETIME) - _CLOCK_MARGIN,
+        try_number=context["ti"].try_number,
+    )
