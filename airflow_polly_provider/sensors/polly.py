@@ -169,12 +169,17 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     def execute(self, context: Context) -> Any:
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
-        with self._skipping_as_asked(), status_pushed_on_failure(self, context):
+        with self._skipping_as_asked():
             push_status(self, context, {"TaskId": synthesis_task_id_of(self.synthesis_task_id)})
             return self._defer() if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the status."""
+        # Airflow turns an error into a skip before execute sees it.
+        with status_pushed_on_failure(self, context):
+            return self._poke(context)
+
+    def _poke(self, context: Context) -> PokeReturnValue:
         try:
             synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id), context)
         except CHECK_ERRORS as error:

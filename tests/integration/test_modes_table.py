@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +25,7 @@ from tests.integration.modes_support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
@@ -42,13 +42,15 @@ class Outcome:
 
     :param state: the Airflow task's state.
     :param tries: how many tries Airflow made, of two allowed.
-    :param status: the TaskStatus in the XComs; None if there are no XComs.
+    :param status: the TaskStatus of the SynthesisTask in the XComs; None if there is none.
+    :param known: the XComs besides TaskId of a task that failed.
     :param words: what the log contains.
     """
 
     state: str
     tries: int = 1
     status: str | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
     words: tuple[str, ...] = ()
 
 
@@ -69,8 +71,8 @@ class Row:
     get_without_waiting: Outcome | str
 
     def outcome(self, operator: str, mode: str) -> Outcome | str:
-        field = operator if mode != NOT_WAITING else f"{operator}_without_waiting"
-        outcome: Outcome | str = getattr(self, field)
+        name = operator if mode != NOT_WAITING else f"{operator}_without_waiting"
+        outcome: Outcome | str = getattr(self, name)
         return outcome
 
 
@@ -85,6 +87,8 @@ _not_found = Outcome(
     state="failed",
     words=("PollySynthesisTaskNotFoundError", "in eu-central-1", "for 72 hours"),
 )
+_failed = {"TaskStatus": "failed", "TaskStatusReason": REASON}
+_late = {"TaskStatus": "inProgress"}
 _timeout_words = ("when the timeout passed", "runs on and is billed")
 _failing_requests = {START: 1, GET: 3}
 
@@ -99,15 +103,24 @@ TABLE: dict[str, Row] = {
     ),
     "failed": Row(
         scenario=Scenario(ends="failed"),
-        start=Outcome(state="failed", tries=2, words=("PollySynthesisTaskFailedError", f"failed: {REASON}")),
-        get=Outcome(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
-        sensor=Outcome(state="failed", words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")),
+        start=Outcome(
+            state="failed",
+            tries=2,
+            known=_failed,
+            words=("PollySynthesisTaskFailedError", f"failed: {REASON}"),
+        ),
+        get=Outcome(
+            state="failed", known=_failed, words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")
+        ),
+        sensor=Outcome(
+            state="failed", known=_failed, words=("PollySynthesisTaskFailedFinalError", f"failed: {REASON}")
+        ),
         start_without_waiting=SCHEDULED,
         get_without_waiting=IN_PROGRESS,
     ),
     "never found": Row(
         scenario=Scenario(known=False),
-        start=_not_found,
+        start=replace(_not_found, known={"TaskStatus": "scheduled"}),
         get=_not_found,
         sensor=_not_found,
         start_without_waiting=ASKS_FOR_NO_STATUS,
@@ -139,9 +152,9 @@ TABLE: dict[str, Row] = {
     ),
     "time-out": Row(
         scenario=Scenario(ends=None, arguments={"timeout": TIMEOUT_SECONDS}),
-        start=Outcome(state="failed", tries=2, words=("PollyWaitTimeoutError", *_timeout_words)),
-        get=Outcome(state="failed", tries=2, words=("PollyWaitTimeoutError", *_timeout_words)),
-        sensor=Outcome(state="failed", words=("AirflowSensorTimeout",)),
+        start=Outcome(state="failed", tries=2, known=_late, words=("PollyWaitTimeoutError", *_timeout_words)),
+        get=Outcome(state="failed", tries=2, known=_late, words=("PollyWaitTimeoutError", *_timeout_words)),
+        sensor=Outcome(state="failed", known=_late, words=("AirflowSensorTimeout",)),
         start_without_waiting=DOES_NOT_WAIT,
         get_without_waiting=DOES_NOT_WAIT,
     ),
@@ -223,7 +236,7 @@ def test_task_ends_as_the_table_says(
         assert words in run.output
     xcoms = run.xcoms(TASK_ID)
     if outcome.status is None:
-        assert xcoms == {}
+        assert xcoms == {"TaskId": xcoms["TaskId"], **outcome.known}
     else:
         value = assert_pushes_synthesis_task(xcoms, status=outcome.status)
         assert value["OutputUri"].startswith(f"https://s3.{emulator.region}.amazonaws.com/")

@@ -74,9 +74,11 @@ class TestSoftFailAndNeverFail:
     def test_skip_when_the_synthesis_task_failed(
         self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str
     ) -> None:
-        run = run_dag(sensor_dag(mode, seed_failed(polly), **{skip: True}))
+        failed = seed_failed(polly)
+        run = run_dag(sensor_dag(mode, failed, **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
-        assert run.xcoms(TASK_ID) == {}
+        expected = {"TaskId": failed, "TaskStatus": "failed", "TaskStatusReason": REASON}
+        assert run.xcoms(TASK_ID) == expected
         assert REASON in run.output
 
     def test_skip_at_the_timeout(self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str) -> None:

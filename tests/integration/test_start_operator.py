@@ -118,7 +118,12 @@ class TestModes:
         emulator.faults.add(START, fail_task="Access Denied for the output bucket")
         run = run_dag(start_dag(emulator, **mode))
         assert run.task("start") == ("failed", 1)
-        assert run.xcoms("start") == {}
+        xcoms = run.xcoms("start")
+        assert (xcoms["TaskStatus"], xcoms["TaskStatusReason"]) == (
+            "failed",
+            "Access Denied for the output bucket",
+        )
+        assert "OutputUri" not in xcoms
         assert "PollySynthesisTaskFailedError" in run.output
         assert "failed: Access Denied for the output bucket." in run.output
         assert "s3:PutObject" in run.output
