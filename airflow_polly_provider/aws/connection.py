@@ -130,7 +130,7 @@ class NamedConnectionHook(AwsBaseHook):
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
     def describe_connection(self) -> str:
-        """Tell which connection is used and whether Airflow has it, for error messages."""
+        """Return which connection is used, and whether Airflow found it, for error messages."""
         if not self.aws_conn_id:
             return (
                 "no connection was asked for (aws_conn_id is empty), so boto3's own credential chain was used"

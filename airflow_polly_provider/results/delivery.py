@@ -69,7 +69,7 @@ def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str
 
 @contextmanager
 def status_pushed_on_failure(task: PushingTask, context: Context) -> Iterator[None]:
-    """Push what an error tells of the synthesis task before it ends the Airflow task.
+    """Push what is known of the synthesis task if an error of this package ends the Airflow task.
 
     :param task: the operator or sensor
     :param context: the running task's context

@@ -163,7 +163,7 @@ class AttemptStore:
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:
-        # The attempt first: alone, it is taken for one of this run by the next try, and not for another's.
+        # The attempt first: if this process ends between the two, the next try still finds it by its token.
         error = self._set(_KEY, asdict(attempt))
         if error is None and not self._run_saved:
             error = self._set(_RUN_KEY, asdict(self._run))

@@ -1,4 +1,4 @@
-"""A secrets back-end that is away for as many look-ups as it is told to.
+"""A secrets back-end that fails a given number of look-ups.
 
 It is alone in its folder, which Airflow's processes import from.
 """

@@ -78,7 +78,7 @@ def test_a_failure_is_pushed_after_a_deferral(make: Any) -> None:
 
 @each_waiter
 def test_the_last_status_is_pushed_at_a_timeout_in_the_worker(wire: Wire, make: Any) -> None:
-    wire.script_start(SCHEDULED, SCHEDULED, IN_PROGRESS)
+    wire.script_start(SCHEDULED, IN_PROGRESS)
     running_context = context()
     with pytest.raises((PollyWaitTimeoutError, AirflowSensorTimeout)):
         execute(make(deferrable=False, timeout=0.3, poke_interval=0.01), running_context)
