@@ -33,10 +33,10 @@ class _LookUpError(Exception):
 
 
 class NamedConnectionHook(AwsBaseHook):
-    """A hook that never takes the machine's own credentials for those of a connection asked for by name.
+    """A hook that uses the connection that was asked for by name, or fails.
 
-    Empty, or named as the default, a connection that is not there falls back to boto3's own credential chain,
-    as with each hook of the amazon provider.
+    Without ``aws_conn_id``, or if the default connection does not exist, it uses boto3's own credential
+    chain, like every hook of the amazon provider.
 
     :param look_up_seconds: how long to look again for a connection that is not found, blocking; 30 unless
         given
@@ -57,7 +57,7 @@ class NamedConnectionHook(AwsBaseHook):
         try:
             return super().get_connection(conn_id)
         except (AirflowNotFoundException, ImportError):
-            # The amazon provider's hook knows what to make of them.
+            # The amazon provider's hook handles these.
             raise
         except Exception as error:
             raise _LookUpError(error) from error
@@ -81,7 +81,7 @@ class NamedConnectionHook(AwsBaseHook):
                 self._note(is_missing=bool(self.aws_conn_id) and not isinstance(found.conn_id, str))
                 if self._missing_since is None or not self._is_named:
                     return found
-                # Else the next use would find what the base class keeps, which is no connection.
+                # The base class caches even a connection that was not found.
                 self.__dict__.pop("conn_config", None)
             if time.monotonic() >= until:
                 raise PollyConnectionNotFoundError(self._not_found(error)) from error

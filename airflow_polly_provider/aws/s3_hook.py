@@ -8,4 +8,4 @@ from airflow_polly_provider.aws.connection import NamedConnectionHook
 
 
 class NamedConnectionS3Hook(NamedConnectionHook, S3Hook):
-    """The amazon provider's S3Hook, which takes a connection that was asked for by name or none."""
+    """The amazon provider's S3Hook, which uses the connection that was asked for by name, or fails."""

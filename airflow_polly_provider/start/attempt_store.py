@@ -53,7 +53,7 @@ class LastAttempt(NamedTuple):
     :param attempt: None if there is none, or if none is known
     :param is_known: whether the absence of an attempt means that no try of this run asked Polly
     :param only_unfinished: whether its synthesis task counts only as long as that is unfinished
-    :param of_another_run: Polly's ``TaskId`` of a synthesis task that has this run's token and is another's
+    :param of_another_run: Polly's ``TaskId`` of an earlier run's synthesis task, maybe with the same token
     """
 
     attempt: Attempt | None
@@ -64,15 +64,14 @@ class LastAttempt(NamedTuple):
 
 @dataclass(frozen=True)
 class AttemptedRun:
-    """Which run of an Airflow task an attempt was made in, and what became of that.
+    """The run of an Airflow task in which an attempt was made, and whether the task delivered its result.
 
-    Clearing a task that has not ended makes another token, and no new run: Airflow 3.3 does not tell it from
-    clearing one that has.
+    Clearing a task changes its token, whether the task had ended or not. These values tell the two apart.
 
     :param token: the attempt's
     :param digest: the request's
     :param began: as in :class:`~airflow_polly_provider.start.current_run.CurrentRun`
-    :param ends_in_triggerer: whether the task ends without a worker, where nobody saves that it succeeded
+    :param ends_in_triggerer: whether the task ends in the triggerer, which cannot save that it succeeded
     :param delivered: whether the task has handed its result over
     """
 
@@ -159,7 +158,7 @@ class AttemptStore:
         self._write(Attempt(self.token, time.time(), synthesis_task_id))
 
     def save_delivered(self) -> None:
-        """Save that the task has handed its result over: cleared from now on, it starts another one."""
+        """Save that the task delivered its result. If it is cleared later, it starts a new synthesis task."""
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:

@@ -72,7 +72,7 @@ def is_worth_a_new_look_up(error: Exception) -> bool:
 
 
 def _may_be_of_another_account(error: Exception) -> bool:
-    """Return whether the connection may have been missing for a moment, so that another's identity asked."""
+    """Return whether the answer may be another account's, because the connection was not found just now."""
     missing_for = error.connection_missing_for if isinstance(error, PollyError) else None
     return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
