@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import dag as dag
     from airflow.sdk import get_current_context as get_current_context
     from airflow.sdk import task as task
+    from airflow.sdk import task_group as task_group
     from airflow.sdk.bases.decorator import DecoratedOperator as DecoratedOperator
     from airflow.sdk.bases.decorator import TaskDecorator as TaskDecorator
     from airflow.sdk.bases.decorator import determine_kwargs as determine_kwargs
@@ -74,6 +75,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "determine_kwargs": ("airflow.sdk.bases.decorator", "airflow.utils.operator_helpers"),
     "get_current_context": ("airflow.sdk", "airflow.operators.python"),
     "task": ("airflow.sdk", "airflow.decorators"),
+    "task_group": ("airflow.sdk", "airflow.decorators"),
     "task_decorator_factory": ("airflow.sdk.bases.decorator", "airflow.decorators.base"),
 }
 

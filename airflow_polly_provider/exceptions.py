@@ -90,11 +90,11 @@ class PollyConnectionNotFoundError(PollyCredentialsError):
 
 
 class PollyIncompleteAnswerError(PollyError):
-    """Polly's answer was cut short on its way."""
+    """The answer cannot be used: it was cut short on its way, or a proxy sent it in Polly's place."""
 
 
 class PollyWaitTimeoutError(PollyError):
-    """The wait's ``timeout`` passed before the synthesis task came to its end."""
+    """``timeout``, or ``execution_timeout``, passed before the synthesis task came to its end."""
 
 
 class PollyOutputObjectError(PollyError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_polly_provider.compat import conf
+
+log = logging.getLogger(__name__)
 
 SECTION = "aws_polly"
 
@@ -18,16 +23,35 @@ def token_namespace() -> str:
 
 def start_look_seconds() -> float:
     """Return how long to look for a synthesis task whose start was not answered."""
-    seconds: float = conf.getfloat(SECTION, "start_look_seconds", fallback=60.0)
-    return seconds
+    return _number("start_look_seconds", default=60.0, zero_allowed=True)
 
 
 def status_requests_per_second() -> float:
     """Return how many status requests a second the waits of one process may send on one connection."""
-    requests: float = conf.getfloat(SECTION, "status_requests_per_second", fallback=5.0)
-    if requests <= 0:
-        raise ValueError(f"[{SECTION}] status_requests_per_second must be above 0, not {requests}")
-    return requests
+    return _number("status_requests_per_second", default=5.0)
+
+
+def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:
+    """Return an option that is a number above 0, or its default, and a warning, where it is none.
+
+    The waits of all tasks of a process depend on it, so that a wrong value must not end them.
+    """
+    given = conf.get(SECTION, option, fallback=default)
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number) and (number > 0 or (zero_allowed and number == 0)):
+        return number
+    log.warning(
+        "[%s] %s must be a number %s, not %r; %s is used instead.",
+        SECTION,
+        option,
+        "of at least 0" if zero_allowed else "above 0",
+        given,
+        default,
+    )
+    return default
 
 
 def supervisor_linger_seconds() -> float:

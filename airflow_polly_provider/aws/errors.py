@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from botocore import parsers
 from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
@@ -16,7 +18,6 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
-from botocore.parsers import ResponseParserError
 
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
@@ -72,13 +73,17 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+# The one function outside its parsers by which botocore reads an answer.
+_READS_ERROR_CODE = "_add_modeled_error_fields"
+_PROXY = "It is not in AWS's format: a proxy between Airflow and AWS may have sent it."
 # botocore has no class for credentials that were as old after their renewal as before.
 _STILL_EXPIRED = "refreshed credentials are still expired"
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's error code, such as ``ThrottlingException``."""
-    return error.response.get("Error", {}).get("Code", "")
+    """Return AWS's error code, such as ``ThrottlingException``; empty where it is not a text."""
+    code: object = error.response.get("Error", {}).get("Code", "")
+    return code if isinstance(code, str) else ""
 
 
 def http_status(error: ClientError) -> int:
@@ -93,7 +98,17 @@ def is_throttling(error: ClientError) -> bool:
 
 def is_service_failure(error: ClientError) -> bool:
     """Tell whether the service failed or gave up waiting, which says nothing of the request."""
-    return http_status(error) >= 500 or error_code(error) in _TIMEOUT_CODES
+    return http_status(error) >= 500 or http_status(error) == 408 or error_code(error) in _TIMEOUT_CODES
+
+
+def is_from_aws(error: ClientError) -> bool:
+    """Tell whether an error has AWS's own format.
+
+    What a proxy sends has no error code, and botocore puts the HTTP status in its place; AWS redirects no
+    request to Polly.
+    """
+    code = error_code(error)
+    return bool(code) and not code.isdigit() and not 300 <= http_status(error) < 400
 
 
 def is_denied(error: ClientError) -> bool:
@@ -126,7 +141,7 @@ def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = N
     """Turn what botocore raises into an error that says what to do; let the rest pass.
 
     Throttling, 5xx answers, time-outs and connection errors pass through as they are: they say nothing about
-    the request.
+    the request. Any other answer that is not in AWS's format becomes a PollyIncompleteAnswerError.
 
     :param caller: whose connection and region the error names
     :param action: the IAM action asked for, such as ``polly:StartSpeechSynthesisTask``
@@ -152,15 +167,29 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
         ) from error
     except InvalidRegionError as error:
         raise PollyConfigurationError(f"{error} It comes from region_name or the connection.") from error
-    except (ResponseParserError, UnicodeDecodeError) as error:
-        raise PollyIncompleteAnswerError(
-            f"The answer to {action} is none of Polly's: {error}. A proxy may have given it."
-        ) from error
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
     except ClientError as error:
         _raise_translated(error, caller, action, subject)
         raise
+    except Exception as error:
+        if not _is_about_answer(error):
+            raise
+        raise PollyIncompleteAnswerError(
+            f"The answer to {action} cannot be read ({type(error).__name__}: {error}). {_PROXY}"
+        ) from error
+
+
+def _is_about_answer(error: Exception) -> bool:
+    """Tell whether botocore failed while it read an answer.
+
+    It raises errors of many classes then: AttributeError for a list in place of an object, ValueError for an
+    invalid date, UnicodeDecodeError for another encoding than UTF-8.
+    """
+    return any(
+        frame.f_globals.get("__name__") == parsers.__name__ or frame.f_code.co_name == _READS_ERROR_CODE
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
 
 
 @contextmanager
@@ -226,6 +255,13 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
             f"({code}): {message} Lexicons belong to an account and a region, and one that was put moments "
             f"ago may not be known yet: {caller.describe_connection()}."
         ) from error
-    if 400 <= http_status(error) < 500 and not is_throttling(error) and not is_service_failure(error):
+    if is_throttling(error) or is_service_failure(error):
+        return
+    if not is_from_aws(error):
+        page = " ".join(str(message).split())
+        raise PollyIncompleteAnswerError(
+            f"The answer to {action} is HTTP {http_status(error)}: {page:.200}. {_PROXY}"
+        ) from error
+    if 400 <= http_status(error) < 500:
         about = f" about {subject!r} in {caller.asked_region}" if subject else ""
         raise PollyInvalidRequestError(f"Polly refused the request{about} ({code}): {message}") from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE, VoiceSource
 from airflow_polly_provider.request.voices import matching_voices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from types_boto3_polly import PollyClient
     from types_boto3_polly.literals import EngineType, LanguageCodeType, TaskStatusType
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
         SynthesizeSpeechOutputTypeDef,
         VoiceTypeDef,
     )
+
+log = logging.getLogger(__name__)
 
 MAX_TASKS_PER_PAGE = 100
 """SynthesisTasks that one answer of ListSpeechSynthesisTasks can hold.
@@ -114,7 +118,7 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
             response = self.client.get_speech_synthesis_task(TaskId=synthesis_task_id)
-        return _synthesis_task_in(response)
+        return _synthesis_task_in(response, "TaskId", "TaskStatus")
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
         """Start a synthesis task and return it.
@@ -128,7 +132,7 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:StartSpeechSynthesisTask"):
             response = self.client_without_retries.start_speech_synthesis_task(**request)
-        return _synthesis_task_in(response)
+        return _synthesis_task_in(response, "TaskId")
 
     def list_speech_synthesis_tasks(
         self, *, status: TaskStatusType | None = None, page_size: int = MAX_TASKS_PER_PAGE
@@ -172,7 +176,12 @@ class PollyHook(NamedConnectionHook):
         with translate_aws_errors(self, "polly:ListSpeechSynthesisTasks"):
             client = self.client if botocore_retries else self.client_without_retries
             page = client.list_speech_synthesis_tasks(**request)
-        page["SynthesisTasks"] = _collection_in(page, "SynthesisTasks", [])
+        listed = _collection_in(page, "SynthesisTasks", [])
+        page["SynthesisTasks"] = [task for task in listed if _has_texts(task, "TaskId", "TaskStatus")]
+        if left_out := len(listed) - len(page["SynthesisTasks"]):
+            log.warning("Ignoring %d listed synthesis tasks without TaskId or TaskStatus", left_out)
+        if not isinstance(page.get("NextToken", ""), str):
+            raise PollyIncompleteAnswerError("Polly's answer cannot be used: its NextToken is not a string.")
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
@@ -306,6 +315,14 @@ def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
+def _has_texts(synthesis_task: object, *required: str) -> bool:
+    """Return whether a SynthesisTask has these fields as texts; botocore does not check their types."""
+    if not isinstance(synthesis_task, Mapping):
+        return False
+    texts = [synthesis_task.get(name) for name in required] + [synthesis_task.get("OutputUri", "")]
+    return all(isinstance(text, str) for text in texts)
+
+
 def _collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
     if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
         return response.get(name, empty)
@@ -314,9 +331,11 @@ def _collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
     return response[name]
 
 
-def _synthesis_task_in(response: Mapping[str, Any]) -> SynthesisTaskTypeDef:
+def _synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisTaskTypeDef:
     # botocore reads an answer that was cut short as an empty one.
-    if "SynthesisTask" not in response:
-        raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no SynthesisTask.")
+    if not _has_texts(response.get("SynthesisTask"), *required):
+        raise PollyIncompleteAnswerError(
+            f"Polly's answer was cut short: it holds no SynthesisTask with {' and '.join(required)}."
+        )
     synthesis_task: SynthesisTaskTypeDef = response["SynthesisTask"]
     return synthesis_task

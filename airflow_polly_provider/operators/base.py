@@ -114,6 +114,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
                 self,
                 synthesis_task_id,
                 schedule,
+                context,
                 timeout=self.timeout,
                 extra_xcom=dict(extra_xcom or {}),
                 for_resume=for_resume,

@@ -133,8 +133,9 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         if start_from_trigger:
             needs_airflow_3_3("start_from_trigger")
             self.start_trigger_args = start_trigger_args or from_trigger.start_trigger_args(
-                from_trigger.template_for(synthesis_task_id),
+                from_trigger.template_for(synthesis_task_id, self),
                 timeout=self.timeout,
+                execution_timeout=self.execution_timeout,
                 silent_fail=self.silent_fail,
                 **trigger_settings(self, self._schedule),
             )
@@ -145,6 +146,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         synthesis_task_id: XComArg,
         *,
         timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
+        execution_timeout: timedelta | None = None,
         **trigger_kwargs: Any,
     ) -> StartTriggerArgs:
         """Return ``start_trigger_args`` for ``partial``, where a mapped sensor starts in the triggerer.
@@ -154,12 +156,16 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
         :param synthesis_task_id: the mapped operator's ``output`` that ``expand`` is given
         :param timeout: seconds or a timedelta
+        :param execution_timeout: as ``partial`` is given it
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
             further arguments of the trigger; durations in seconds or as a timedelta
         :raises TypeError: for an argument that the trigger does not have
         """
         return from_trigger.start_trigger_args(
-            from_trigger.mapped_template_for(synthesis_task_id), timeout=seconds(timeout), **trigger_kwargs
+            from_trigger.mapped_template_for(synthesis_task_id),
+            timeout=seconds(timeout),
+            execution_timeout=execution_timeout,
+            **trigger_kwargs,
         )
 
     @property
@@ -171,7 +177,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         """Wait: in the triggerer where deferrable, else as ``mode`` says."""
         with self._skipping_as_asked():
             push_status(self, context, {"TaskId": synthesis_task_id_of(self.synthesis_task_id)})
-            return self._defer() if self.deferrable else super().execute(context)
+            return self._defer(context) if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the status."""
@@ -211,6 +217,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 with status_pushed_on_failure(self, context):
                     return self._deliver(context, synthesis_task_of(event))
             except PollyWaitTimeoutError as error:
+                if self._may_be_retried_after_timeout:
+                    raise
                 raise AirflowSensorTimeout(str(error)) from error
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
@@ -236,14 +244,21 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
             try:
                 super().resume_execution(next_method, next_kwargs, context)
             except AirflowException as error:
-                timed_out = "timeout" in why.lower()
-                raise AirflowSensorTimeout(why) if timed_out else PollyError(why) from error
+                if "timeout" not in why.lower() or self._may_be_retried_after_timeout:
+                    raise PollyError(why) from error
+                raise AirflowSensorTimeout(why) from error
 
-    def _defer(self) -> NoReturn:
+    @property
+    def _may_be_retried_after_timeout(self) -> bool:
+        """Whether ``execution_timeout`` ends the wait: Airflow retries after it, not after ``timeout``."""
+        return self.execution_timeout is not None and self.execution_timeout.total_seconds() < self.timeout
+
+    def _defer(self, context: Context) -> NoReturn:
         defer_until_ended(
             self,
             synthesis_task_id_of(self.synthesis_task_id),
             self._schedule,
+            context,
             timeout=self.timeout,
             silent_fail=self.silent_fail,
         )

@@ -20,18 +20,21 @@ from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_polly_provider.compat import XComArg
+    from airflow_polly_provider.compat import BaseOperator, XComArg
 
 TRIGGER = f"{PollySpeechSynthesisTaskTrigger.__module__}.{PollySpeechSynthesisTaskTrigger.__qualname__}"
 _NOT_MAPPED = "-1"
 _THIS_MAP_INDEX = "ti.map_index"
 
 
-def start_trigger_args(synthesis_task_id: str, *, timeout: float, **trigger_kwargs: Any) -> StartTriggerArgs:
+def start_trigger_args(
+    synthesis_task_id: str, *, timeout: float, execution_timeout: timedelta | None, **trigger_kwargs: Any
+) -> StartTriggerArgs:
     """Return what starts the trigger in a worker's place.
 
     :param synthesis_task_id: a TaskId or a template for it
     :param timeout: seconds
+    :param execution_timeout: the task's; the earlier of the two ends the wait
     :param trigger_kwargs: further arguments of the trigger
     :raises TypeError: for an argument that the trigger does not have
     :raises ValueError: for a duration that is none
@@ -43,14 +46,15 @@ def start_trigger_args(synthesis_task_id: str, *, timeout: float, **trigger_kwar
         trigger_kwargs={name: getattr(trigger, name) for name in ("synthesis_task_id", *trigger_kwargs)},
         next_method="execute_complete",
         next_kwargs=None,
-        timeout=timedelta(seconds=timeout),
+        timeout=min(timedelta(seconds=timeout), execution_timeout or timedelta.max),
     )
 
 
-def template_for(value: str | Mapping[str, Any] | XComArg) -> str:
+def template_for(value: str | Mapping[str, Any] | XComArg, sensor: BaseOperator) -> str:
     """Return a synthesis_task_id in a form that the triggerer can render.
 
     :param value: a TaskId, a template, a SynthesisTask, or an operator's ``output``
+    :param sensor: the sensor that waits for it, which is not mapped itself
     :raises ValueError: for what would hang or fail there, saying what to write instead
     """
     if isinstance(value, str):
@@ -58,7 +62,12 @@ def template_for(value: str | Mapping[str, Any] | XComArg) -> str:
         return value
     if isinstance(value, Mapping):
         return str(value["TaskId"])
-    return _pull(value, _NOT_MAPPED)
+    group = sensor.get_closest_mapped_task_group()
+    producer = _operator_of(value)
+    if group is not None and producer.get_closest_mapped_task_group() is group:
+        return _pull_from(value, _THIS_MAP_INDEX)
+    _refuse_if_mapped(producer, is_mapped=False)
+    return _pull_from(value, _NOT_MAPPED)
 
 
 def mapped_template_for(value: XComArg) -> str:
@@ -66,7 +75,8 @@ def mapped_template_for(value: XComArg) -> str:
 
     :param value: the ``output`` of a mapped operator
     """
-    return _pull(value, _THIS_MAP_INDEX)
+    _refuse_if_mapped(_operator_of(value), is_mapped=True)
+    return _pull_from(value, _THIS_MAP_INDEX)
 
 
 def _check_pulls(template: str) -> None:
@@ -89,20 +99,29 @@ def _pulls_in(template: str) -> Iterator[str]:
         yield template[begun.start() : end]
 
 
-def _pull(value: XComArg, map_indexes: str) -> str:
-    operator, key = getattr(value, "operator", None), getattr(value, "key", None)
-    if operator is None or key is None:
+def _operator_of(value: XComArg) -> Any:
+    """Return the operator whose output is given."""
+    operator = getattr(value, "operator", None)
+    if operator is None or getattr(value, "key", None) is None:
         raise ValueError(
             f"start_from_trigger=True takes an operator's output, a TaskId or a template, not {value!r}: "
             "the triggerer cannot resolve map(), zip() or concat()."
         )
-    mapped = isinstance(operator, MappedOperator)
-    if mapped != (map_indexes == _THIS_MAP_INDEX):
+    return operator
+
+
+def _refuse_if_mapped(producer: Any, *, is_mapped: bool) -> None:
+    """Refuse an operator that has, or has not, one XCom for each map index."""
+    in_mapped_group = producer.get_closest_mapped_task_group() is not None
+    if (isinstance(producer, MappedOperator) or in_mapped_group) != is_mapped:
         raise ValueError(
-            f"Task {operator.task_id!r} is {'' if mapped else 'not '}mapped. With start_from_trigger=True "
+            f"Task {producer.task_id!r} is {'not ' if is_mapped else ''}mapped. With start_from_trigger=True "
             "map the sensor over a mapped task's output with partial(start_trigger_args="
-            "PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output)); give the output of one "
-            "that is not mapped to synthesis_task_id itself."
+            "PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output)), or put it into the "
+            "same mapped task group; give the output of one that is not mapped to synthesis_task_id itself."
         )
-    pull = f"ti.xcom_pull(task_ids={operator.task_id!r}, key={key!r}, map_indexes={map_indexes})"
+
+
+def _pull_from(value: Any, map_indexes: str) -> str:
+    pull = f"ti.xcom_pull(task_ids={value.operator.task_id!r}, key={value.key!r}, map_indexes={map_indexes})"
     return f"{{% set pushed = {pull} %}}{{{{ pushed.TaskId if pushed is mapping else pushed }}}}"

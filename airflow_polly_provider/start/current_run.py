@@ -22,11 +22,14 @@ class CurrentRun(NamedTuple):
         after its end; empty where Airflow does not say
     :param earliest_start: before it, no try of this run can have started a synthesis task
     :param try_number: Airflow's, 1 for the first
+    :param is_first_after_clear: whether this is the first try after the task was cleared, if its ``retries``
+        have not been changed since
     """
 
     began: str
     earliest_start: datetime
     try_number: int
+    is_first_after_clear: bool = False
 
 
 def current_run(context: Context) -> CurrentRun:
@@ -35,8 +38,12 @@ def current_run(context: Context) -> CurrentRun:
     :param context: the running task's context
     """
     began: datetime | None = context["dag_run"].start_date
+    ti = context["ti"]
+    # Airflow sets max_tries when it clears a task, to the number of its last try and its retries.
+    first_try = ti.max_tries - (context["task"].retries or 0) + 1
     return CurrentRun(
         began="" if began is None else began.isoformat(),
         earliest_start=(began or datetime.now(tz=UTC) - _LIFETIME) - _CLOCK_MARGIN,
-        try_number=context["ti"].try_number,
+        try_number=ti.try_number,
+        is_first_after_clear=1 < ti.try_number == first_try,
     )

@@ -78,6 +78,7 @@ def start_once(
         request,
         attempts=attempts,
         try_number=run.try_number,
+        is_first_after_clear=run.is_first_after_clear,
         search=TokenSearch(hook, request["OutputS3BucketName"], not_before=run.earliest_start),
         look_seconds=start_look_seconds(),
         object_exists=object_exists,
@@ -91,6 +92,8 @@ class DurableStart:
     :param request: StartSpeechSynthesisTask's parameters, the token in ``OutputS3KeyPrefix``
     :param attempts: what earlier tries saved
     :param try_number: Airflow's, 1 for the first
+    :param is_first_after_clear: whether no earlier try is one of this run, if the task's ``retries`` are what
+        they were when it was cleared
     :param search: looks for the token among the account's synthesis tasks
     :param look_seconds: how long to look for a synthesis task that the service may show late
     :param object_exists: whether an S3 object is there; consulted before a completed task is adopted
@@ -103,6 +106,7 @@ class DurableStart:
         *,
         attempts: AttemptStore,
         try_number: int,
+        is_first_after_clear: bool,
         search: TokenSearch,
         look_seconds: float,
         object_exists: Callable[[S3Location], bool],
@@ -111,6 +115,7 @@ class DurableStart:
         self._request = request
         self._attempts = attempts
         self._try_number = try_number
+        self._is_first_after_clear = is_first_after_clear
         self._search = search
         self._look_seconds = look_seconds
         self._object_exists = object_exists
@@ -147,6 +152,9 @@ class DurableStart:
             return None
         if is_known:
             return self._look_once_if_allowed()
+        if self._is_first_after_clear:
+            # Nothing is expected. One look covers a task whose retries were lowered before this retry.
+            return self._look(until=time.time())
         # Each earlier try started one at most: when all are accounted for, no late one can turn up.
         return self._look(until=time.time() + self._look_seconds, enough=self._try_number - 1)
 

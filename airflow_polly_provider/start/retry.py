@@ -52,6 +52,9 @@ THROTTLED_PATIENCE_SECONDS = 60 * 60.0
 NOT_SENT_PATIENCE_SECONDS = 5 * 60.0
 """How long a start is repeated that could not be sent: longer, and the endpoint is likely a wrong one."""
 
+REFUSED_PATIENCE_SECONDS = 60.0
+"""How long a start is repeated whose connection is refused: there is a machine, and nothing listens on it."""
+
 LONGEST_BACK_OFF_SECONDS = 60.0
 """The longest pause between two starts, so that a start follows soon after throttling ends."""
 
@@ -66,7 +69,8 @@ def start_until_accepted(
     :param before_each: called before each request
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises ClientError: 5xx, or throttled for an hour
-    :raises ConnectionError: Polly could not be reached for five minutes
+    :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
+        for one
     :raises HTTPClientError: the answer was lost
     """
     call = partial(hook.start_speech_synthesis_task, request)
@@ -85,11 +89,12 @@ def retry_until_accepted(
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
     :raises ClientError: 5xx, or throttled for an hour
-    :raises ConnectionError: Polly could not be reached for five minutes
+    :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
+        for one
     :raises HTTPClientError: the answer was lost
     """
     began = time.monotonic()
-    refused, renewed = 0, False
+    repeats, renewed = 0, False
     while True:
         before_each()
         try:
@@ -102,11 +107,19 @@ def retry_until_accepted(
             renewed = True
         except MAY_HAVE_STARTED as error:
             _raise_if_unverified(error)
-            if time.monotonic() - began >= _patience_with(error):
+            remaining = began + _patience_with(error) - time.monotonic()
+            if remaining <= 0:
                 raise
-            refused += 1
-            delay = full_jitter(refused, LONGEST_BACK_OFF_SECONDS)
-            log.warning("Polly takes no %s now (%s); again in %.1f s", what, error, delay)
+            repeats += 1
+            delay = min(full_jitter(repeats, LONGEST_BACK_OFF_SECONDS), remaining)
+            log.warning(
+                "%s (%s). Retrying the %s in %.1f s, giving up in %.0f s",
+                "Polly throttled it" if isinstance(error, ClientError) else "Polly was not reached",
+                error,
+                what,
+                delay,
+                remaining,
+            )
             time.sleep(delay)
 
 
@@ -133,11 +146,23 @@ def surely_not_accepted(error: Exception) -> bool:
 
 def _patience_with(error: Exception) -> float:
     """Return for how many seconds a start is repeated after this error: none where it may have worked."""
+    if _is_refused_connection(error):
+        return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
         return NOT_SENT_PATIENCE_SECONDS
     if isinstance(error, ClientError) and is_throttling(error):
         return THROTTLED_PATIENCE_SECONDS
     return 0.0
+
+
+def _is_refused_connection(error: BaseException) -> bool:
+    """Tell whether the endpoint, or the proxy before it, refused the connection."""
+    if not isinstance(error, EndpointConnectionError | ProxyConnectionError):
+        return False
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConnectionRefusedError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 def _stopped_before_proxy(error: Exception) -> bool:

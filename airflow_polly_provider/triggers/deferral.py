@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import warnings
 from datetime import timedelta
@@ -14,6 +15,9 @@ from airflow_polly_provider.settings import needs_airflow_3_3
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_polly_provider.compat import Context
     from airflow_polly_provider.wait.schedule import Schedule
 
 TRIGGER_TIMEOUT_MARGIN = timedelta(minutes=5)
@@ -29,6 +33,7 @@ class DeferringTask(Protocol):
     botocore_config: Any
     do_xcom_push: bool
     end_from_trigger: bool
+    execution_timeout: timedelta | None
     on_success_callback: Any
     outlets: Any
 
@@ -44,29 +49,44 @@ def defer_until_ended(
     task: DeferringTask,
     synthesis_task_id: str,
     schedule: Schedule,
+    context: Context,
     *,
     timeout: float,
     **trigger_arguments: Any,
 ) -> NoReturn:
     """Defer until a synthesis task completed or failed; Airflow then calls ``execute_complete``.
 
+    The deferral ends when ``timeout`` or the task's ``execution_timeout`` passes, which Airflow 3 does not
+    apply to deferred time (apache/airflow issue 69678).
+
     :param task: the operator or sensor
     :param synthesis_task_id: Polly's ``TaskId``
     :param schedule: when to ask
+    :param context: the running task's context
     :param timeout: how long to wait from now on, in seconds
     :param trigger_arguments: further arguments of the trigger
     """
+    now = time.time()
+    timeout = min(timeout, _remaining_execution_seconds(task, context, now))
     task.log.info("Deferring until synthesis task %s completed or failed", synthesis_task_id)
     task.defer(
         trigger=PollySpeechSynthesisTaskTrigger(
             synthesis_task_id=synthesis_task_id,
-            deadline=time.time() + timeout,
+            deadline=now + timeout,
             **trigger_settings(task, schedule),
             **trigger_arguments,
         ),
         method_name="execute_complete",
-        timeout=timedelta(seconds=timeout) + TRIGGER_TIMEOUT_MARGIN,
+        timeout=timedelta(seconds=max(0.0, timeout)) + TRIGGER_TIMEOUT_MARGIN,
     )
+
+
+def _remaining_execution_seconds(task: DeferringTask, context: Context, now: float) -> float:
+    """Return the seconds until ``execution_timeout`` passes, counted from the start of this try."""
+    if task.execution_timeout is None:
+        return math.inf
+    began: datetime | None = context["ti"].start_date
+    return (began.timestamp() if began else now) + task.execution_timeout.total_seconds() - now
 
 
 def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:

@@ -13,7 +13,11 @@ from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
 from airflow_polly_provider.results.delivery import own_xcoms
-from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, to_xcom_value
+from airflow_polly_provider.results.synthesis_task import (
+    OWN_XCOM_KEYS,
+    synthesis_task_id_of,
+    to_xcom_value,
+)
 from airflow_polly_provider.settings import supervisor_linger_seconds
 from airflow_polly_provider.triggers import events
 from airflow_polly_provider.wait.errors import timed_out
@@ -129,17 +133,21 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         """Wait, then yield one event."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience()):
-                synthesis_task = await self._wait()
-            event = await self._event_of(synthesis_task)
-        except TimeoutError:
-            last_status = self._last_seen.get("TaskStatus")
-            event = TriggerEvent(events.error_event(timed_out(self.synthesis_task_id, last_status)))
+            event = await self._event_of(await self._wait_until_deadline())
         except PollyError as error:
             error.synthesis_task_id = self.synthesis_task_id
             event = TriggerEvent(events.error_event(error))
         await self._outlast_supervisor(began)
         yield event
+
+    async def _wait_until_deadline(self) -> Mapping[str, Any]:
+        # A template that the triggerer rendered is checked here first.
+        synthesis_task_id_of(self.synthesis_task_id)
+        try:
+            async with asyncio.timeout(self._patience()):
+                return await self._wait()
+        except TimeoutError as error:
+            raise timed_out(self.synthesis_task_id, self._last_seen.get("TaskStatus")) from error
 
     def _patience(self) -> float | None:
         if self.deadline is None:
@@ -153,7 +161,11 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
             return TriggerEvent(payload)
         if self.push_xcom and self.trigger_id is not None:
-            await _xcom_calls.run(self._push_xcoms, synthesis_task)
+            try:
+                await _xcom_calls.run(self._push_xcoms, synthesis_task)
+            except Exception as error:  # noqa: BLE001  # Airflow's, or a deployment's own XCom back-end's
+                self.log.warning("Cannot push XComs in the triggerer; a worker pushes them: %s", error)
+                return TriggerEvent(payload)
         event = TaskSuccessEvent()
         # dag.test() resumes the task with the payload, where a triggerer sends the state alone.
         event.payload = payload

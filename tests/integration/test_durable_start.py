@@ -109,6 +109,7 @@ def start_durably(
     *,
     run: TaskRun = RUN,
     try_number: int = 1,
+    retries: int = RUN.max_tries,
     store: Store | UnavailableStore | None = None,
     look_seconds: float = 0.5,
     text: str = "Hello.",
@@ -134,16 +135,19 @@ def start_durably(
     # Store stands for Airflow's accessor, which only a task runner can make.
     context: Any = {
         "dag_run": SimpleNamespace(start_date=run_began),
-        "ti": SimpleNamespace(try_number=try_number),
+        "ti": SimpleNamespace(try_number=try_number, max_tries=run.max_tries),
+        "task": SimpleNamespace(retries=retries),
     }
     context |= {} if store is None else {"task_state_store": store}
     attempts = AttemptStore(context, token, digest, ends_in_triggerer=ends_in_triggerer)
+    current = current_run(context)
     start = DurableStart(
         polly,
         {**request, "OutputS3KeyPrefix": prefix},
         attempts=attempts,
-        try_number=try_number,
-        search=TokenSearch(polly, emulator.bucket, not_before=current_run(context).earliest_start),
+        try_number=current.try_number,
+        is_first_after_clear=current.is_first_after_clear,
+        search=TokenSearch(polly, emulator.bucket, not_before=current.earliest_start),
         look_seconds=look_seconds,
         object_exists=object_exists,
     )
@@ -332,6 +336,25 @@ def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, ot
     assert (
         start_durably(polly, run=other._replace(task_id="second"), try_number=2)["TaskId"] != first["TaskId"]
     )
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_cleared_task_without_a_store_looks_once_and_starts(polly: RunningEmulator, retries: int) -> None:
+    """Airflow sets max_tries to the number of the last try and the retries when it clears a task."""
+    start_durably(polly)
+    listed = calls(polly, LIST)
+    began = time.monotonic()
+    start_durably(
+        polly, run=RUN._replace(max_tries=1 + retries), try_number=2, retries=retries, look_seconds=60
+    )
+    assert time.monotonic() - began < 30
+    assert calls(polly, LIST) - listed == 4, "one request for each TaskStatus"
+    assert started(polly) == 2
+
+
+def test_a_retry_whose_retries_were_lowered_still_adopts(polly: RunningEmulator) -> None:
+    first = start_durably(polly)
+    assert start_durably(polly, try_number=2, retries=1, look_seconds=60)["TaskId"] == first["TaskId"]
 
 
 class TestClearedTask:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -99,10 +99,47 @@ class Truncated:
     """A response whose body is none of Polly's: empty, unless given."""
 
     body: bytes = b""
+    status: int = 200
 
 
 PAGE = Truncated("<html><body>Accès refusé</body></html>".encode("latin-1"))
 """A proxy's page, in the encoding that a page has which does not name another."""
+
+UNUSABLE = {
+    "nothing": Truncated(),
+    "a page": PAGE,
+    "an unavailable proxy's page": replace(PAGE, status=503),
+    "a bad gateway's list": Truncated(b"[]", 502),
+    "a redirect": replace(PAGE, status=302),
+    "a redirect in UTF-8": Truncated(b"<html>Moved</html>", 307),
+    "a refusal in another encoding": replace(PAGE, status=403),
+    "a page that refuses": Truncated(b"<html>Blocked by policy</html>", 403),
+    "a page that is not found": Truncated(b"<html>Not Found</html>", 404),
+    "a page of a time-out": Truncated(b"<html>Request Time-out</html>", 408),
+    "JSON of a gateway": Truncated(b'{"message": "Forbidden"}', 403),
+    "an error code that is a number": Truncated(b'{"code": 17, "message": 5}', 400),
+    "an error code that is an object": Truncated(b'{"__type": {}}', 400),
+    "a list": Truncated(b"[1, 2]"),
+    "a text": Truncated(b'"hello"'),
+    "a number": Truncated(b"3"),
+    "null": Truncated(b"null"),
+    "JSON too deep": Truncated(b"[" * 100_000),
+    "a synthesis task that is a list": Truncated(b'{"SynthesisTask": [], "SynthesisTasks": 7}'),
+    "null in place of synthesis tasks": Truncated(b'{"SynthesisTask": null, "SynthesisTasks": null}'),
+    "a synthesis task without its id": Truncated(b'{"SynthesisTask": {"TaskStatus": "completed"}}'),
+    "an id that is an object": Truncated(b'{"SynthesisTask": {"TaskId": {}, "TaskStatus": []}}'),
+    "an invalid date": Truncated(
+        b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "yesterday"},'
+        b' "SynthesisTasks": [{"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "yesterday"}]}'
+    ),
+    "a count that is none": Truncated(
+        b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "RequestCharacters": "many"}}'
+    ),
+    "an OutputUri that is a number": Truncated(
+        b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "OutputUri": 5}}'
+    ),
+}
+"""Answers to a request about a synthesis task that are not Polly's, or cannot be read."""
 
 
 Answer = dict[str, Any] | Refusal | Truncated | Exception
@@ -207,7 +244,7 @@ def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncat
     headers = HTTPHeaders()
     headers["Content-Type"] = "application/json"
     if isinstance(answer, Truncated):
-        return AWSResponse(url, 200, headers, _Raw(answer.body))
+        return AWSResponse(url, answer.status, headers, _Raw(answer.body))
     if isinstance(answer, Refusal):
         headers["x-amzn-ErrorType"] = answer.code
         body, status = json.dumps({"message": answer.message}), answer.status
@@ -230,7 +267,7 @@ class RecordingTaskInstance:
         self.map_index = identity.get("map_index", -1)
         self.max_tries = identity.get("max_tries", 0)
         self.try_number = identity.get("try_number", 1)
-        self.start_date = datetime.datetime.now(tz=datetime.UTC)
+        self.start_date = datetime.datetime.fromtimestamp(time.time(), tz=datetime.UTC)
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -243,6 +280,7 @@ def context(**identity: Any) -> dict[str, Any]:
     return {
         "ti": ti,
         "task_instance": ti,
+        "task": SimpleNamespace(retries=identity.get("retries", 0)),
         # Of time.time(), whose clock some tests stop.
         "dag_run": SimpleNamespace(start_date=datetime.datetime.fromtimestamp(time.time(), tz=datetime.UTC)),
     }
@@ -342,10 +380,11 @@ def sensor(**arguments: Any) -> PollySpeechSynthesisTaskSensor:
     return PollySpeechSynthesisTaskSensor(task_id="sense", **given)
 
 
-def deferral_of(waiter: str, **arguments: Any) -> Any:
+def deferral_of(waiter: str, running_context: dict[str, Any] | None = None, **arguments: Any) -> Any:
     """Return the deferral of a waiting operator or sensor.
 
     :param waiter: ``start``, ``get`` or ``sensor``
+    :param running_context: a new one unless given
     :param arguments: its parameters besides the required ones
     """
     operator: Any
@@ -356,5 +395,5 @@ def deferral_of(waiter: str, **arguments: Any) -> Any:
     else:
         operator = sensor(deferrable=True, **arguments)
     with pytest.raises(TaskDeferred) as deferred:
-        execute(operator)
+        execute(operator, running_context)
     return deferred.value

@@ -5,7 +5,24 @@ import re
 import pytest
 
 from airflow_polly_provider import settings
-from tests.unit.support import sensor, start_operator
+from tests.unit.support import sensor, start_operator, warnings_in
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
+def test_a_rate_that_is_none_is_reported_and_the_default_is_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", value)
+    assert settings.status_requests_per_second() == 5.0
+    (warning,) = warnings_in(caplog)
+    assert "[aws_polly] status_requests_per_second must be a number above 0" in warning
+    assert repr(value) in warning
+
+
+@pytest.mark.parametrize(("value", "expected"), [("0", 0.0), ("7.5", 7.5), ("-1", 60.0), ("soon", 60.0)])
+def test_a_time_to_look_may_be_0(monkeypatch: pytest.MonkeyPatch, value: str, expected: float) -> None:
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", value)
+    assert settings.start_look_seconds() == expected
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.2"])

@@ -72,6 +72,7 @@ class StatusClient:
         self._settings = settings
         self._rate = AdaptiveRate(status_requests_per_second())
         self._blocking = BlockingCalls("polly-status")
+        self._is_suspect = False
         self.outage = CredentialsOutage()
         """How long credentials have been refused."""
 
@@ -107,11 +108,14 @@ class StatusClient:
                 self.outage.note(None)
                 return answer
             finally:
+                self._is_suspect = outcome == "failed"
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
-    def close(self) -> None:
-        """End the thread, as when nobody waits any more."""
+    def rest(self) -> None:
+        """End the thread until the next request, which makes a new client if the last request failed."""
         self._blocking.close()
+        if self._is_suspect:
+            self.__dict__.pop("_hook", None)
 
     @cached_property
     def _hook(self) -> PollyHook:

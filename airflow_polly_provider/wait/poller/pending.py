@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
+from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, wait_goes_on
+from airflow_polly_provider.wait.poller import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from typing import Any
 
+    from airflow_polly_provider.wait.errors import CredentialsOutage
     from airflow_polly_provider.wait.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+UNEXPECTED_GRACE_SECONDS = 60.0
+"""How long a wait lasts while each check fails with an error that this package does not know.
+
+It may pass, such as a process out of file descriptors, or be a setting that is wrong.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,7 @@ class Wait:
     created: datetime | None = None
     last_status: str | None = None
     failing: bool = False
+    unexpected_since: float | None = None
     over: bool = False
 
     def share_of_interval_gone(self, now: float) -> float:
@@ -46,3 +62,55 @@ class Wait:
             # The interval of a sensor with poke_interval=0 has no length.
             return 1.0
         return max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began))
+
+    def put_off(self, now: float) -> None:
+        """Set the next check, as the schedule says."""
+        self.due = now + self.schedule.next_check_in(now - self.began)
+
+    def report(self, synthesis_task: Mapping[str, Any], now: float) -> None:
+        """Take note of the synthesis task as Polly shows it, and hand it on if its status has changed."""
+        if self.over:
+            return
+        self.failing = False
+        self.unexpected_since = None
+        self.seen_at = now
+        self.created = synthesis_task.get("CreationTime")
+        self.put_off(now)
+        status = synthesis_task.get("TaskStatus")
+        if status != self.last_status:
+            self.last_status = status
+            self.over = status in TERMINAL_STATUSES
+            self.updates.put_nowait(synthesis_task)
+        if self.over:
+            metrics.detected(now - self.last_running_at)
+        self.last_running_at = now
+
+    def report_error(self, error: Exception, now: float, outage: CredentialsOutage) -> None:
+        """Take note of a check that failed, and end the wait, or hand on the first error in a row.
+
+        :param outage: how long credentials have been refused
+        """
+        if self.over:
+            return
+        self.due = now + outage.next_check_in(self.schedule.next_check_in(now - self.began))
+        if not self._goes_on_after(error, now, outage.seconds):
+            self.end_with(error)
+        elif not self.failing:
+            self.failing = True
+            self.updates.put_nowait(TransientError(error))
+
+    def end_with(self, error: BaseException) -> None:
+        """End the wait with an error, in a class of this package."""
+        if not isinstance(error, PollyError):
+            error = PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
+        self.over = True
+        self.updates.put_nowait(error)
+
+    def _goes_on_after(self, error: Exception, now: float, without_credentials: float) -> bool:
+        if isinstance(error, CHECK_ERRORS):
+            self.unexpected_since = None
+            return wait_goes_on(error, now - self.began, without_credentials)
+        if self.unexpected_since is None:
+            self.unexpected_since = now
+            log.warning("Unexpected error for synthesis task %s", self.synthesis_task_id, exc_info=error)
+        return now - self.unexpected_since < UNEXPECTED_GRACE_SECONDS

@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import logging
 import math
-import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,10 @@ from airflow_polly_provider.aws.task_list import only_older_follow
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
-    PollyError,
     PollyFinalError,
+    PollyIncompleteAnswerError,
 )
-from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up, wait_goes_on
+from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up
 from airflow_polly_provider.wait.poller import metrics
 from airflow_polly_provider.wait.poller.client import StatusClient
 from airflow_polly_provider.wait.poller.pending import TransientError, Wait
@@ -50,6 +49,9 @@ _SEEN_FOR_SECONDS = 10 * 60.0
 """How long a synthesis task that was seen once is taken to be known, so that not being listed as finished
 means that it is unfinished."""
 
+KEPT_SECONDS = 60.0
+"""How long a poller is kept after its last wait, so that the next wait has its client and its rate."""
+
 _GETS_PER_ROUND = 25
 _TOLD_AT_ONCE = 50
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -59,16 +61,18 @@ class StatusPoller:
     """Asks Polly for the status of every registered wait, by Get or by List, whichever costs less now.
 
     :param settings: the connection of all its waits
-    :param on_idle: called when the last wait has left
+    :param on_unused: called when there has been no wait for ``KEPT_SECONDS``
     """
 
-    def __init__(self, settings: HookSettings, on_idle: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, settings: HookSettings, on_unused: Callable[[], object] = lambda: None) -> None:
         self._requests = StatusClient(settings)
         self._connection = settings.aws_conn_id
-        self._on_idle = on_idle
+        self._on_unused = on_unused
+        self._unused_timer: asyncio.TimerHandle | None = None
         self._costs = ListCosts()
         self._finishing = 0.0
         self._may_list = True
+        self._cannot_list = False
         self._waits: dict[str, list[Wait]] = {}
         self._woken = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
@@ -97,6 +101,9 @@ class StatusPoller:
             self._leave(wait)
 
     def _enter(self, wait: Wait) -> None:
+        if self._unused_timer is not None:
+            self._unused_timer.cancel()
+            self._unused_timer = None
         self._waits.setdefault(wait.synthesis_task_id, []).append(wait)
         self._count_waits()
         self._woken.set()
@@ -116,8 +123,8 @@ class StatusPoller:
             if self._driver is not None:
                 self._driver.cancel()
                 self._driver = None
-            self._requests.close()
-            self._on_idle()
+            self._requests.rest()
+            self._unused_timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self._on_unused)
 
     def _count_waits(self) -> None:
         metrics.waits(len(self._waits), self._connection)
@@ -128,14 +135,22 @@ class StatusPoller:
         if self._driver is driver:
             self._driver = None
         for wait in self._all():
-            wait.updates.put_nowait(_as_polly_error(error))
+            wait.end_with(error)
 
     def _all(self) -> list[Wait]:
         return [wait for twins in self._waits.values() for wait in twins if not wait.over]
 
     async def _drive(self) -> None:
         while True:
-            await self._check(await self._next_due())
+            due = await self._next_due()
+            try:
+                await self._check(due)
+            except Exception:
+                # Of this package itself: it must not end the waits of all tasks.
+                log.exception("Unexpected error while checking %d waits, which go on", len(due))
+                for wait in due:
+                    wait.put_off(_now())
+                await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _next_due(self) -> list[Wait]:
         """Wait until waits are due, and return them, the longest due first."""
@@ -161,16 +176,34 @@ class StatusPoller:
         if strategy is not PollStrategy.GET:
             try:
                 to_get = await self._list(strategy, due, budget)
-            except PollyFinalError as error:
-                denied = isinstance(error, PollyConfigurationError) and not is_worth_a_new_look_up(error)
-                self._may_list = not denied
-                log.warning("Asking for each synthesis task alone, which takes more requests: %s", error)
-            except CHECK_ERRORS as error:
-                await self._report_error_to_all(due, error)
-                return
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is confined to this request
+                if not self._is_about_list(error):
+                    await self._report_error_to_all(due, error)
+                    return
+            else:
+                self._cannot_list = False
         for wait in to_get:
             if not wait.over:
                 await self._get(wait)
+
+    def _is_about_list(self, error: Exception) -> bool:
+        """Return whether the synthesis tasks that cannot be listed now can still be asked for one by one.
+
+        One record that cannot be read spoils the page of all others.
+        """
+        is_known = isinstance(error, CHECK_ERRORS)
+        if is_known and not isinstance(error, PollyFinalError | PollyIncompleteAnswerError):
+            return False
+        if isinstance(error, PollyConfigurationError) and not is_worth_a_new_look_up(error):
+            self._may_list = False
+        if not self._cannot_list:
+            self._cannot_list = True
+            log.warning(
+                "Asking for each synthesis task alone, which takes more requests: %s",
+                error,
+                exc_info=None if is_known else error,
+            )
+        return True
 
     def _cheapest_strategy(self, due: list[Wait]) -> tuple[PollStrategy, int]:
         """Choose how to ask; a list spares Gets that are not due yet as well, the more the sooner they are.
@@ -193,8 +226,8 @@ class StatusPoller:
             self._finishing = float(sum(wait.over for wait in waiting))
             unfinished = [wait for wait in waiting if wait.seen_at >= fresh_since and not wait.over]
             # Reading a long list takes a while, and what ended behind the reader is seen by the next reading.
-            self._put_off(unfinished, began)
             for wait in unfinished:
+                wait.put_off(began)
                 wait.last_running_at = began
             return [wait for wait in due if wait.seen_at < fresh_since][:_GETS_PER_ROUND]
         if not await self._read(UNFINISHED, budget=budget):
@@ -229,7 +262,7 @@ class StatusPoller:
         any_of_ours = False
         for synthesis_task in synthesis_tasks:
             for wait in self._waits.get(synthesis_task["TaskId"], ()):
-                self._report(wait, synthesis_task)
+                wait.report(synthesis_task, _now())
                 any_of_ours = True
         return any_of_ours
 
@@ -240,52 +273,21 @@ class StatusPoller:
     async def _get(self, wait: Wait) -> None:
         try:
             synthesis_task = await self._send("get_speech_synthesis_task", wait.synthesis_task_id)
-        except CHECK_ERRORS as error:
-            self._report_error(wait, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is confined to this request
+            wait.report_error(error, _now(), self._requests.outage)
         else:
             for twin in self._waits.get(wait.synthesis_task_id, ()):
-                self._report(twin, synthesis_task)
+                twin.report(synthesis_task, _now())
 
     async def _send(self, method: str, *args: Any, **kwargs: Any) -> Any:
         self._costs.forget()
         return await self._requests.send(method, *args, **kwargs)
 
-    def _report(self, wait: Wait, synthesis_task: Mapping[str, Any]) -> None:
-        if wait.over:
-            return
-        wait.failing = False
-        wait.seen_at = _now()
-        wait.created = synthesis_task.get("CreationTime")
-        self._put_off([wait], wait.seen_at)
-        status = synthesis_task.get("TaskStatus")
-        if status != wait.last_status:
-            wait.last_status = status
-            wait.over = status in TERMINAL_STATUSES
-            wait.updates.put_nowait(synthesis_task)
-        if wait.over:
-            metrics.detected(wait.seen_at - wait.last_running_at)
-        wait.last_running_at = wait.seen_at
-
-    def _put_off(self, waits: list[Wait], now: float) -> None:
-        for wait in waits:
-            wait.due = now + wait.schedule.next_check_in(now - wait.began)
-
     async def _report_error_to_all(self, waits: list[Wait], error: Exception) -> None:
         for number, wait in enumerate(waits):
-            self._report_error(wait, error)
+            wait.report_error(error, _now(), self._requests.outage)
             if number % _TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
-
-    def _report_error(self, wait: Wait, error: Exception) -> None:
-        now = _now()
-        outage = self._requests.outage
-        wait.due = now + outage.next_check_in(wait.schedule.next_check_in(now - wait.began))
-        if not wait_goes_on(error, now - wait.began, outage.seconds):
-            wait.over = True
-            wait.updates.put_nowait(error if isinstance(error, PollyError) else _as_polly_error(error))
-        elif not wait.failing:
-            wait.failing = True
-            wait.updates.put_nowait(TransientError(error))
 
 
 def _now() -> float:
@@ -293,22 +295,18 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _as_polly_error(error: BaseException) -> PollyError:
-    return PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
-
-
-_pollers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = (
-    weakref.WeakKeyDictionary()
-)
+_pollers: dict[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = {}
 
 
 def poller_for(settings: HookSettings) -> StatusPoller:
-    """Return the running event loop's poller for these settings; it is forgotten when its last wait ends.
+    """Return the running event loop's poller for these settings; it outlives its last wait by a minute.
 
     :param settings: the connection to ask with
     """
+    for closed in [loop for loop in list(_pollers) if loop.is_closed()]:
+        _pollers.pop(closed, None)
     of_this_loop = _pollers.setdefault(asyncio.get_running_loop(), {})
     key = settings.key
     if key not in of_this_loop:
-        of_this_loop[key] = StatusPoller(settings, on_idle=lambda: of_this_loop.pop(key, None))
+        of_this_loop[key] = StatusPoller(settings, on_unused=lambda: of_this_loop.pop(key, None))
     return of_this_loop[key]

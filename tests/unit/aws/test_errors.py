@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from airflow_polly_provider.aws.errors import is_service_failure
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyCredentialsError,
     PollyFinalError,
+    PollyIncompleteAnswerError,
     PollyInvalidRequestError,
     PollySynthesisTaskNotFoundError,
 )
 from airflow_polly_provider.hooks.polly import PollyHook
-from tests.unit.support import Refusal, new_id
+from tests.unit.support import UNUSABLE, Refusal, Truncated, new_id, warnings_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.support import Wire
 
 REQUEST = {"OutputFormat": "mp3", "OutputS3BucketName": "bucket", "Text": "Hello", "VoiceId": "Amy"}
@@ -70,11 +75,45 @@ class TestErrors:
             PollyHook(botocore_retries=False).get_speech_synthesis_task("t1")
         assert error.value.response["Error"]["Code"] == passing.code
 
-    def test_a_403_that_is_not_awss_own_does_not_ask_for_a_permission(self, wire: Wire) -> None:
+    @pytest.mark.parametrize("status", [301, 400, 403, 404, 407, 413])
+    def test_an_answer_that_is_not_in_awss_format_says_nothing_of_the_request(
+        self, wire: Wire, status: int
+    ) -> None:
         """A proxy's page has no error code, and botocore takes the HTTP status for one."""
-        wire.answer = lambda _: Refusal("403", 403, "blocked by the proxy")
-        with pytest.raises(PollyInvalidRequestError, match=r"403.*blocked by the proxy"):
+        wire.answer = lambda _: Truncated(b"<html>Blocked\nby the proxy</html>", status)
+        with pytest.raises(PollyIncompleteAnswerError, match=rf"{status}.*Blocked by the proxy") as error:
             PollyHook().get_speech_synthesis_task("t1")
+        assert "a proxy between Airflow and AWS" in str(error.value)
+
+    @pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
+    @pytest.mark.parametrize("method", ["get", "list", "start"])
+    def test_an_answer_that_cannot_be_used_is_no_refusal(
+        self, wire: Wire, method: str, answer: Truncated
+    ) -> None:
+        wire.answer = lambda _: answer
+        hook = PollyHook(botocore_retries=False)
+        calls: dict[str, Callable[[], object]] = {
+            "get": lambda: hook.get_speech_synthesis_task("t1"),
+            "list": hook.list_speech_synthesis_tasks_page,
+            "start": lambda: hook.start_speech_synthesis_task(REQUEST),
+        }
+        if method != "get" and answer.status == 200:
+            # What spoils one operation's answer may be unknown to another.
+            with suppress(PollyIncompleteAnswerError):
+                calls[method]()
+            return
+        with pytest.raises((PollyIncompleteAnswerError, ClientError)) as error:
+            calls[method]()
+        assert not isinstance(error.value, ClientError) or is_service_failure(error.value)
+
+    def test_a_listed_record_that_cannot_be_used_is_left_out(
+        self, wire: Wire, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        records = b'[null, {}, {"TaskId": 5}, {"TaskId": "t1", "TaskStatus": "completed"}, {"TaskId": "t2"}]'
+        wire.answer = lambda _: Truncated(b'{"SynthesisTasks": ' + records + b"}")
+        listed = list(PollyHook().list_speech_synthesis_tasks())
+        assert listed == [{"TaskId": "t1", "TaskStatus": "completed"}]
+        assert warnings_in(caplog) == ["Ignoring 4 listed synthesis tasks without TaskId or TaskStatus"]
 
     def test_timeouts_pass_through(self, wire: Wire) -> None:
         wire.answer = lambda _: ReadTimeoutError(endpoint_url="polly")

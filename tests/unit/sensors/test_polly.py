@@ -142,6 +142,13 @@ class TestDeferring:
         with pytest.raises(AirflowSensorTimeout, match=error):
             resume_after(error)
 
+    @pytest.mark.parametrize("error", TIMEOUTS)
+    def test_that_airflow_ended_at_its_execution_timeout_raises_an_error_that_airflow_retries(
+        self, error: str
+    ) -> None:
+        with pytest.raises(PollyError, match=error):
+            resume_after(error, execution_timeout=timedelta(minutes=1))
+
     def test_that_airflow_ended_for_another_reason_raises_an_error_that_airflow_retries(self) -> None:
         with pytest.raises(PollyError, match="Trigger failure"):
             resume_after("Trigger failure")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_polly_provider import settings
-from airflow_polly_provider.compat import DAG
+from airflow_polly_provider.compat import DAG, task_group
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 
@@ -30,9 +30,8 @@ def dag() -> Iterator[DAG]:
 
 
 def start(**settings: Any) -> PollyStartSpeechSynthesisTaskOperator:
-    return PollyStartSpeechSynthesisTaskOperator(
-        task_id="start", text="Hello.", voice_id="Amy", output_s3_bucket_name="bucket", **settings
-    )
+    given = {"text": "Hello.", "voice_id": "Amy", "output_s3_bucket_name": "bucket"} | settings
+    return PollyStartSpeechSynthesisTaskOperator(task_id="start", **given)
 
 
 def gate(**settings: Any) -> PollySpeechSynthesisTaskSensor:
@@ -142,6 +141,52 @@ def test_an_xcom_pull_with_map_indexes_is_accepted() -> None:
 def test_a_mapped_output_is_refused_if_the_sensor_is_not_mapped(dag: DAG) -> None:
     with pytest.raises(ValueError, match="mapped_start_trigger_args"):
         gate(synthesis_task_id=mapped_start().output)
+
+
+def test_an_output_of_the_same_mapped_task_group_is_pulled_at_the_groups_map_index(dag: DAG) -> None:
+    @task_group
+    def speak(text: str) -> None:
+        gate(synthesis_task_id=start(text=text, wait_for_completion=False).output)
+
+    speak.expand(text=["One.", "Two."])
+    _, arguments = started_with(dag.get_task("speak.gate").start_trigger_args)
+    assert "task_ids='speak.start'" in arguments["synthesis_task_id"]
+    assert "map_indexes=ti.map_index)" in arguments["synthesis_task_id"]
+
+
+def test_an_output_from_outside_a_mapped_task_group_is_not(dag: DAG) -> None:
+    before: Any = start().output
+
+    @task_group
+    def wait(number: int) -> None:
+        gate(synthesis_task_id=before, doc=f"Wait {number}")
+
+    wait.expand(number=[1, 2])
+    _, arguments = started_with(dag.get_task("wait.gate").start_trigger_args)
+    assert "map_indexes=-1)" in arguments["synthesis_task_id"]
+
+
+def test_an_output_of_another_mapped_task_group_is_refused(dag: DAG) -> None:
+    @task_group
+    def speak(text: str) -> Any:
+        return start(text=text, wait_for_completion=False).output
+
+    with pytest.raises(ValueError, match=r"Task 'speak\.start' is mapped"):
+        gate(synthesis_task_id=speak.expand(text=["One.", "Two."]))
+
+
+@pytest.mark.parametrize(("execution_timeout", "expected"), [(60, 60), (9000, 7200), (None, 7200)])
+def test_the_earlier_of_timeout_and_execution_timeout_ends_the_wait(
+    dag: DAG, execution_timeout: float | None, expected: float
+) -> None:
+    """Airflow itself ends it: the trigger does not know when the task began."""
+    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+    args = gate(synthesis_task_id="t1", timeout=7200, execution_timeout=limit).start_trigger_args
+    assert started_with(args)[0] == timedelta(seconds=expected)
+    mapped = PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(
+        mapped_start().output, timeout=7200, execution_timeout=limit
+    )
+    assert started_with(mapped)[0] == timedelta(seconds=expected)
 
 
 def test_an_unmapped_output_is_refused_if_the_sensor_is_mapped(dag: DAG) -> None:

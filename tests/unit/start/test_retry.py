@@ -9,7 +9,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from airflow_polly_provider.start import retry
-from tests.unit.support import Refusal, execute, start_operator
+from tests.unit.support import Refusal, execute, start_operator, warnings_in
 
 if TYPE_CHECKING:
     from tests.unit.support import Wire
@@ -20,14 +20,22 @@ def through_proxy(cause: Exception) -> ProxyConnectionError:
     return ProxyConnectionError(proxy_url="proxy", error=ProxyError("Unable to connect to proxy", cause))
 
 
+def refused(error: Exception) -> Exception:
+    """Return an error of botocore with the reason that urllib3 gives for it."""
+    error.__context__ = NewConnectionError(HTTPConnection("polly"), "refused")
+    error.__context__.__cause__ = ConnectionRefusedError()
+    return error
+
+
 class TestStart:
     @pytest.mark.parametrize(
         ("error", "patience_seconds"),
         [
             pytest.param(Refusal("ThrottlingException"), 3600, id="throttled"),
             pytest.param(EndpointConnectionError(endpoint_url="polly"), 300, id="no connection"),
+            pytest.param(refused(EndpointConnectionError(endpoint_url="polly")), 60, id="refused"),
             pytest.param(
-                through_proxy(NewConnectionError(HTTPConnection("proxy"), "refused")),
+                through_proxy(NewConnectionError(HTTPConnection("proxy"), "no such host")),
                 300,
                 id="proxy not reached",
             ),
@@ -37,7 +45,12 @@ class TestStart:
         ],
     )
     def test_that_polly_never_accepted_is_repeated_for_a_while_and_then_raises_the_original_error(
-        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, error: Any, patience_seconds: float
+        self,
+        wire: Wire,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        error: Any,
+        patience_seconds: float,
     ) -> None:
         """No response was lost, so it does not search for a synthesis task, which needs a permission."""
         slept: list[float] = []
@@ -47,4 +60,8 @@ class TestStart:
         wire.may_list = False
         with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
             execute(start_operator())
-        assert patience_seconds <= sum(slept) < patience_seconds + 61
+        assert sum(slept) == pytest.approx(patience_seconds)
+        told = "Polly throttled it" if isinstance(error, Refusal) else "Polly was not reached"
+        warnings = warnings_in(caplog)
+        assert all(line.startswith(told) for line in warnings)
+        assert f"giving up in {patience_seconds} s" in warnings[0]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,13 +11,20 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from airflow_polly_provider import settings
+from airflow_polly_provider.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow_polly_provider.exceptions import PollyWaitTimeoutError
+from airflow_polly_provider.triggers import events
 from airflow_polly_provider.triggers.deferral import trigger_settings
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait.errors import timed_out
 from airflow_polly_provider.wait.schedule import Schedule
 from tests.unit.support import (
+    as_context,
     connection,
+    context,
     deferral_of,
     get_operator,
+    running,
     sensor,
     start_operator,
     synthesis_task,
@@ -65,6 +73,49 @@ class TestDeferral:
         assert trigger.poke_interval == 12.5
         assert trigger.deadline == pytest.approx(time.time() + 600, abs=5)
         assert deferred.timeout.total_seconds() > 600, "our own deadline comes first"
+
+
+class TestExecutionTimeout:
+    """Airflow 3 does not apply it to deferred time (apache/airflow issue 69678)."""
+
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    @pytest.mark.parametrize(
+        ("execution_timeout", "expected"),
+        [(120, 120), (6000, 600), (None, 600)],
+        ids=["shorter", "longer", "none"],
+    )
+    def test_ends_the_wait_if_it_is_shorter_than_timeout(
+        self, wire: Wire, waiter: str, execution_timeout: float | None, expected: float
+    ) -> None:
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+        deferred = deferral_of(waiter, timeout=600, execution_timeout=limit)
+        assert deferred.trigger.deadline == pytest.approx(time.time() + expected, abs=5)
+        assert expected < deferred.timeout.total_seconds() < expected + 600
+
+    @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
+    def test_counts_from_the_start_of_the_try(self, wire: Wire, waiter: str) -> None:
+        wire.answer = lambda _: synthesis_task("t1", "scheduled")
+        running_context = context()
+        running_context["ti"].start_date -= timedelta(seconds=100)
+        deferred = deferral_of(waiter, running_context, execution_timeout=timedelta(seconds=120))
+        assert deferred.trigger.deadline == pytest.approx(time.time() + 20, abs=5)
+
+    def test_fails_a_sensor_with_an_error_that_airflow_retries(self) -> None:
+        """As Airflow's own time-out does; ``timeout`` ends a sensor for good."""
+        event = events.error_event(timed_out("t1", "inProgress"))
+        limited = sensor(execution_timeout=timedelta(seconds=120), timeout=600)
+        with running(limited), pytest.raises(PollyWaitTimeoutError) as error:
+            limited.execute_complete(as_context(context()), event)
+        assert not isinstance(error.value, AirflowFailException | AirflowSensorTimeout)
+        assert "execution_timeout" in str(error.value)
+
+    @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+    def test_skips_a_sensor_that_asks_for_it(self, flag: str) -> None:
+        event = events.error_event(timed_out("t1", "inProgress"))
+        limited = sensor(execution_timeout=timedelta(seconds=120), timeout=600, **{flag: True})
+        with running(limited), pytest.raises(AirflowSkipException):
+            limited.execute_complete(as_context(context()), event)
 
 
 class TestBotocoreConfig:

@@ -7,17 +7,21 @@ import importlib
 import inspect
 import json
 import pkgutil
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.amazon.aws.utils.mixins import AwsHookParams
-from airflow.triggers.base import BaseTrigger
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent
 
 import airflow_polly_provider.triggers
+from airflow_polly_provider.compat import XCom
+from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.triggers import events
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 from airflow_polly_provider.wait.poller.client import STATUS_TIMEOUT_SECONDS, HookSettings
-from tests.unit.support import connection, deferral_of, recorded_hooks, synthesis_task
+from tests.unit.support import connection, deferral_of, execute, recorded_hooks, sensor, synthesis_task
 
 if TYPE_CHECKING:
     from tests.unit.support import Wire
@@ -96,6 +100,43 @@ class TestSerialization:
         again = import_string(path)(**json.loads(json.dumps(arguments)))
         assert again.serialize() == (path, arguments)
         assert {name: getattr(again, name) for name in given} == given
+
+
+class TestSynthesisTaskId:
+    """A sensor that starts in the triggerer has its template rendered there."""
+
+    @pytest.mark.parametrize("rendered", ["", " ", "None", "{'TaskId': 't1'}", None])
+    async def test_that_is_none_ends_the_wait_with_the_error_of_a_worker(
+        self, wire: Wire, rendered: Any
+    ) -> None:
+        with pytest.raises(PollyInvalidRequestError) as in_worker:
+            execute(sensor(synthesis_task_id=rendered))
+        waiting = PollySpeechSynthesisTaskTrigger(synthesis_task_id=rendered)
+        (event,) = [event async for event in waiting.run()]
+        with pytest.raises(PollyInvalidRequestError) as in_triggerer:
+            events.synthesis_task_of(event.payload)
+        assert str(in_triggerer.value) == str(in_worker.value)
+        assert wire.requests == []
+
+
+class TestXComsPushedInTheTriggerer:
+    @pytest.mark.parametrize("error", [OSError("no such bucket"), TimeoutError("no answer")])
+    async def test_that_fail_leave_the_result_to_a_worker(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def fail(**_: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(XCom, "set", fail)
+        monkeypatch.setattr("airflow_polly_provider.triggers.polly.supervisor_linger_seconds", lambda: 0.0)
+        waiting = PollySpeechSynthesisTaskTrigger(
+            synthesis_task_id="t1", deadline=time.time() + 60, end_from_trigger=True
+        )
+        waiting.trigger_id = 1
+        waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # as much of one as is used
+        (event,) = [event async for event in waiting.run()]
+        assert not isinstance(event, TaskSuccessEvent)
+        assert events.synthesis_task_of(event.payload)["TaskStatus"] == "completed"
 
 
 class TestHookSettings:

@@ -28,8 +28,9 @@ from airflow_polly_provider.exceptions import (
 from airflow_polly_provider.triggers.events import synthesis_task_of
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 from airflow_polly_provider.wait import errors, schedule
+from airflow_polly_provider.wait.poller import pending, status_poller
 from airflow_polly_provider.wait.poller.status_poller import StatusPoller
-from tests.unit.support import PAGE, Refusal, Truncated, connection, new_id, recorded_hooks, synthesis_task
+from tests.unit.support import UNUSABLE, Refusal, connection, new_id, recorded_hooks, synthesis_task
 from tests.unit.triggers.support import (
     error_of,
     event_of,
@@ -143,19 +144,59 @@ class TestSharing:
 
 
 def pollers() -> list[StatusPoller]:
+    gc.collect()
     return [thing for thing in gc.get_objects() if type(thing) is StatusPoller]
 
 
-class TestPollerEnds:
-    async def test_when_its_last_wait_ends(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-        wire.script(SCHEDULED, COMPLETED)
-        with recorded_hooks(monkeypatch) as hooks:
-            await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
-            await eventually(lambda: not other_tasks())
-            await status_of(trigger())
-        assert len(hooks) == 2, "a later wait looks its connection up anew"
+def allow_lists(wire: Wire) -> None:
+    """Allow lists, which are empty: pytest keeps the error of a denied one, and with it the poller."""
+    wire.may_list = True
+    wire.answer = lambda request: (
+        {"SynthesisTasks": []}
+        if request.operation == "ListSpeechSynthesisTasks"
+        else synthesis_task(request.synthesis_task_id)
+    )
 
-    async def test_with_its_last_wait_and_so_does_its_thread(self, wire: Wire) -> None:
+
+def new_pollers(before: list[StatusPoller]) -> list[StatusPoller]:
+    return [poller for poller in pollers() if poller not in before]
+
+
+class TestPollerEnds:
+    async def test_some_time_after_its_last_wait(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        of_other_tests = pollers()
+        allow_lists(wire)
+        monkeypatch.setattr(status_poller, "KEPT_SECONDS", 0.05)
+        await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
+        await eventually(lambda: not new_pollers(of_other_tests))
+
+    async def test_not_between_waits_that_follow_one_another(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each would else make a client, and forget the rate that Polly's throttling reduced."""
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "20")
+        answers = iter([Refusal("ThrottlingException")])
+        wire.answer = lambda _: next(answers, COMPLETED)
+        with recorded_hooks(monkeypatch) as hooks:
+            for _ in range(4):
+                await status_of(trigger())
+                await eventually(lambda: not other_tasks())
+        assert len(hooks) == 1
+        first, *_, last = [request.at for request in wire.requests]
+        assert last - first >= 3 * 0.8 / 10, "half of 20 requests a second since it was throttled"
+
+    async def test_with_its_client_after_a_request_that_failed(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection that was corrected in the meantime is used at once."""
+        wire.script(Refusal("InvalidTaskIdException"))
+        with recorded_hooks(monkeypatch) as hooks:
+            await error_of(trigger())
+            wire.script(COMPLETED)
+            await status_of(trigger())
+        assert len(hooks) == 2
+
+    async def test_its_thread_with_the_last_wait(self, wire: Wire) -> None:
         await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
         assert {request.thread.partition("_")[0] for request in wire.requests} == {"polly-status"}
         await eventually(lambda: not threads_named("polly-status"))
@@ -192,12 +233,13 @@ class TestPollerEnds:
         assert await kept == "completed"
         assert wire.count(leaving.synthesis_task_id) == asked
 
-    async def test_and_can_be_garbage_collected(self, wire: Wire) -> None:
+    def test_with_its_event_loop(self, wire: Wire) -> None:
+        """As ``dag.test()`` does, which has a loop for each wait."""
         of_other_tests = pollers()
-        await status_of(trigger())
-        await eventually(lambda: not other_tasks())
-        gc.collect()
-        assert not [poller for poller in pollers() if poller not in of_other_tests]
+        allow_lists(wire)
+        for _ in range(3):
+            asyncio.run(status_of(trigger()))
+        assert len(new_pollers(of_other_tests)) <= 1
 
 
 class Noting(logging.Handler):
@@ -277,8 +319,9 @@ GOES_ON: dict[str, Answer] = {
     "read time-out": ReadTimeoutError(endpoint_url="polly"),
     "connect time-out": ConnectTimeoutError(endpoint_url="polly"),
     "no network": EndpointConnectionError(endpoint_url="polly"),
-    "an answer cut short": Truncated(),
-    "a proxy's page": PAGE,
+    **UNUSABLE,
+    "a process out of file descriptors": OSError("Too many open files"),
+    "a defect of this package": TypeError("'NoneType' object is not subscriptable"),
     "not shown yet": Refusal("SynthesisTaskNotFoundException"),
     "credentials worn out": Refusal("ExpiredTokenException", 403),
     "an SSO session that ended": UnauthorizedSSOTokenError(),
@@ -416,9 +459,10 @@ class TestWaitFails:
         assert all(error.synthesis_task_id for error in errors)
         await eventually(lambda: not other_tasks())
 
-    async def test_on_an_unexpected_error_and_a_later_wait_succeeds(
+    async def test_when_an_unexpected_error_repeats_and_a_later_wait_succeeds(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(pending, "UNEXPECTED_GRACE_SECONDS", 0.2)
         wire.answer = lambda _: OSError("out of file descriptors")
         errors = await asyncio.gather(*(error_of(trigger()) for _ in range(3)))
         assert all("out of file descriptors" in str(error) for error in errors)

@@ -1,0 +1,54 @@
+"""An answer to a start that cannot be used may have started a synthesis task, which is looked for first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.support import UNUSABLE, execute, start_operator, synthesis_task
+
+if TYPE_CHECKING:
+    from tests.unit.support import Answer, Request, Truncated, Wire
+
+START = "StartSpeechSynthesisTask"
+
+
+def starts(wire: Wire) -> int:
+    return [request.operation for request in wire.requests].count(START)
+
+
+@pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
+def test_the_synthesis_task_that_it_started_is_found(wire: Wire, unusable: Truncated) -> None:
+    started: list[Answer] = []
+
+    def answer(request: Request) -> Answer:
+        if request.operation == START:
+            key = f"{request.body['OutputS3KeyPrefix']}.t1.mp3"
+            output_uri = f"https://s3.eu-west-1.amazonaws.com/my-bucket/{key}"
+            now = datetime.now(tz=UTC)
+            started.append(synthesis_task("t1", "scheduled", OutputUri=output_uri, CreationTime=now))
+            return unusable
+        return {"SynthesisTasks": started}
+
+    wire.answer = answer
+    assert execute(start_operator(wait_for_completion=False))["TaskId"] == "t1"
+    assert starts(wire) == 1
+
+
+@pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
+def test_it_is_started_again_if_none_is_found(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, unusable: Truncated
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0")
+    monkeypatch.setattr("airflow_polly_provider.start.task_search.PAGES_PER_SECOND", 1000.0)
+
+    def answer(request: Request) -> Answer:
+        if request.operation == START:
+            return unusable if starts(wire) == 1 else synthesis_task("t1", "scheduled")
+        return {"SynthesisTasks": []}
+
+    wire.answer = answer
+    assert execute(start_operator(wait_for_completion=False))["TaskId"] == "t1"
+    assert starts(wire) == 2
