@@ -94,15 +94,13 @@ def s3_path(path: object, hook_parameters: Mapping[str, Any], *, parameter: str)
     return S3Path(S3Location(found["bucket"], found["key"]), parameters)
 
 
-def validate_key(key: object, *, parameter: str) -> str:
+def validate_key(key: str, *, parameter: str) -> str:
     """Return an object's key if one can be put there.
 
-    :param key: the rendered value
+    :param key: the rendered value, a string
     :param parameter: what it is or lies in, for the error's words
     :raises PollyInvalidRequestError: empty, a folder, too long, or a URI
     """
-    if not isinstance(key, str):
-        raise PollyInvalidRequestError(f"{parameter} must be a string, not {type(key).__name__}.")
     if not key.strip():
         raise PollyInvalidRequestError(f"{parameter} is empty. Look at its rendered template.")
     if key.startswith("s3://"):

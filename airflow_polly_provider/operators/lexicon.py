@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
-from airflow_polly_provider.exceptions import PollyInvalidRequestError, PollyLexiconNotFoundError
+from airflow_polly_provider.exceptions import PollyLexiconNotFoundError
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.request.lexicon import content_digest, validate_lexicon_name
+from airflow_polly_provider.request.native import validate_string
 from airflow_polly_provider.request.rendered import templates_of, validate_rendered
 from airflow_polly_provider.request.stored_file import text_from_storage
 from airflow_polly_provider.request.template_file import text_file_name, text_from_file
@@ -102,11 +103,7 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
             )
         if (file_name := text_file_name(self.content, LEXICON_FILE_EXTENSIONS)) is not None:
             return text_from_file(self, file_name, context, parameter="content")
-        if not isinstance(self.content, str):
-            raise PollyInvalidRequestError(
-                f"content must be a PLS document as a string, not {type(self.content).__name__}."
-            )
-        return self.content
+        return validate_string(self.content, "content")
 
     def _attributes_of_same(self, name: str, content: str) -> Mapping[str, Any] | None:
         """Return the stored lexicon's attributes if its content is the same, else None."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri, validate_key
 from airflow_polly_provider.aws.service_model import aws_domains
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request.native import validate_string_or_integer
 from airflow_polly_provider.start.token import speech_digest
 
 if TYPE_CHECKING:
@@ -26,14 +27,16 @@ def validate_output_key(key: object, prefix: str | None) -> str:
 
     :param key: the rendered value
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
-    :raises PollyInvalidRequestError: empty, a folder, too long, a URI, or a key that Polly itself writes to
+    :raises PollyInvalidRequestError: neither a string nor an integer, empty, a folder, too long, a URI, or a
+        key that Polly itself writes to
     """
-    key = validate_key(key, parameter="output_s3_key")
-    if is_pollys_key(key, prefix):
+    parameter = "output_s3_key"
+    valid = validate_key(validate_string_or_integer(key, parameter), parameter=parameter)
+    if is_pollys_key(valid, prefix):
         raise PollyInvalidRequestError(
-            f"output_s3_key {key!r:.100} is one that Polly itself may write to; give one without a TaskId."
+            f"output_s3_key {valid!r:.100} is one that Polly itself may write to; give one without a TaskId."
         )
-    return key
+    return valid
 
 
 def is_pollys_key(key: str, prefix: str | None) -> bool:

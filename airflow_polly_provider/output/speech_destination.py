@@ -16,6 +16,7 @@ from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyInvalidRequestError,
 )
+from airflow_polly_provider.request.native import validate_path, validate_string_or_integer
 from airflow_polly_provider.request.validation import check_member
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def speech_destination(
     """
     if path is None:
         return S3Destination(_validate_location(bucket, key, "output_s3_key"), hook_parameters)
+    path = validate_path(path, "output_path")
     if (found := s3_path(path, hook_parameters, parameter="output_path")) is None:
         return PathDestination(path)
     return S3Destination(_validate_location(*found.location, "the key in output_path"), found.hook_parameters)
@@ -74,7 +76,9 @@ def speech_destination(
 
 def _validate_location(bucket: object, key: object, parameter: str) -> S3Location:
     check_member("OutputS3BucketName", bucket)
-    return S3Location(str(bucket), validate_key(key, parameter=parameter))
+    return S3Location(
+        str(bucket), validate_key(validate_string_or_integer(key, parameter), parameter=parameter)
+    )
 
 
 class S3Destination:

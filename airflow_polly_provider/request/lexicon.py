@@ -7,6 +7,7 @@ import re
 
 from airflow_polly_provider.aws.service_model import polly_shape
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request.native import validate_string_or_integer
 
 
 def validate_lexicon_name(name: object) -> str:
@@ -16,11 +17,12 @@ def validate_lexicon_name(name: object) -> str:
     :raises PollyInvalidRequestError: when it is none
     """
     pattern = polly_shape("PutLexiconInput").members["Name"].metadata["pattern"]
-    if not isinstance(name, str) or not re.fullmatch(pattern, name):
+    valid = validate_string_or_integer(name, "name")
+    if not re.fullmatch(pattern, valid):
         raise PollyInvalidRequestError(
-            f"name {name!r:.100} is refused by Polly: it must be 1 to 20 letters and digits (A-Z a-z 0-9)."
+            f"name {valid!r:.100} is refused by Polly: it must be 1 to 20 letters and digits (A-Z a-z 0-9)."
         )
-    return name
+    return valid
 
 
 def content_digest(content: str) -> str:

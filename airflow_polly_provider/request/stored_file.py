@@ -8,6 +8,7 @@ from airflow_polly_provider.aws.errors import translate_s3_errors
 from airflow_polly_provider.aws.s3 import s3_path
 from airflow_polly_provider.compat import ObjectStoragePath
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyInvalidRequestError
+from airflow_polly_provider.request.native import validate_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +29,10 @@ def text_from_storage(
     :param hook_parameters: the operator's AWS connection settings
     :param parameter: the operator's parameter, for the error's words
     :param max_characters: a file that must be longer is not read to its end
-    :raises PollyInvalidRequestError: there is no such file, it is too long, or not UTF-8
+    :raises PollyInvalidRequestError: it is no path, there is no such file, it is too long, or not UTF-8
     :raises PollyConfigurationError: reading it is denied
     """
+    path = validate_path(path, parameter)
     max_bytes = max_characters * _MOST_BYTES_PER_CHARACTER
     if (found := s3_path(path, hook_parameters, parameter=parameter)) is not None:
         data = _from_s3(found, max_bytes + 1)

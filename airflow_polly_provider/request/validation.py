@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.service_model import upgrade_hint
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request.native import digits_of, validate_string
 from airflow_polly_provider.request.rules import (
     SPEECH_MARKS_FORMAT,
     SPEECH_RULES,
@@ -22,6 +23,7 @@ from airflow_polly_provider.request.rules import (
 from airflow_polly_provider.text.limits import (
     billed_characters,
 )
+from airflow_polly_provider.text.well_formed import validate_well_formed
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 
 
 _LISTS = frozenset({"LexiconNames", "SpeechMarkTypes"})
+
+_MAY_BE_DIGITS = frozenset({"Text", "OutputS3KeyPrefix"})
 
 _OPEN_ENUMS = frozenset({"VoiceId", "Engine", "LanguageCode"})
 """Names that AWS adds to more often than users update botocore: unknown ones are AWS's to decide."""
@@ -64,6 +68,8 @@ def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: A
         request["SampleRate"] = str(request["SampleRate"])
     for name in _LISTS & request.keys():
         request[name] = _as_list(name, request[name])
+    for name in _MAY_BE_DIGITS & request.keys():
+        request[name] = digits_of(request[name])
     # Text's emptiness has words of its own.
     required = [name for name in rules.shape.required_members if name != "Text"]
     if missing := [_parameter(name) for name in required if request.get(name) in (None, "")]:
@@ -87,18 +93,19 @@ def build_speech_request(**parameters: Any) -> dict[str, Any]:
 
 
 def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
-    text = request.get("Text")
-    if not isinstance(text, str):
-        raise PollyInvalidRequestError(f"text must be a string, not {type(text).__name__}.")
+    text = validate_string(request.get("Text"), "text")
     if not text.strip():
         raise PollyInvalidRequestError(f"text is empty ({len(text)} characters, none but white space).")
-    billed = billed_characters(text, ssml=request.get("TextType") == "ssml")
+    is_ssml = request.get("TextType") == "ssml"
+    billed = billed_characters(text, ssml=is_ssml)
     if len(text) > rules.max_total_characters or billed > rules.max_billed_characters:
         raise PollyInvalidRequestError(
             f"text is too long for {rules.speaks_in}: {len(text):,} characters, {billed:,} of them billed. "
             f"Polly takes {rules.max_total_characters:,} in all and {rules.max_billed_characters:,} billed "
             f"ones (SSML tags are not billed). {rules.when_too_long}"
         )
+    if is_ssml:
+        validate_well_formed(text)
 
 
 def _warn_of_ssml_as_text(request: Mapping[str, Any]) -> None:
@@ -131,7 +138,8 @@ def _as_list(name: str, values: Any) -> list[Any]:
         raise PollyInvalidRequestError(f"{_parameter(name)} must be a list of strings, not {values!r:.100}.")
     # A mapped task's XComs come as a lazy sequence, which botocore takes for no list. A set has no order, and
     # the request's digest needs one.
-    return sorted(values, key=str) if isinstance(values, Set) else list(values)
+    ordered = sorted(values, key=str) if isinstance(values, Set) else values
+    return [digits_of(value) for value in ordered]
 
 
 def _check_list(name: str, values: list[Any], member: Any) -> None:
@@ -145,8 +153,7 @@ def _check_list(name: str, values: list[Any], member: Any) -> None:
 
 
 def _check_string(name: str, value: Any, shape: Shape) -> None:
-    if not isinstance(value, str):
-        raise PollyInvalidRequestError(f"{_parameter(name)} must be a string, not {type(value).__name__}.")
+    value = validate_string(value, _parameter(name))
     known = shape.metadata.get("enum")
     if known and value not in known:
         if name not in _OPEN_ENUMS:

@@ -178,7 +178,7 @@ class TestSources:
 INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "name": ({"content": CONTENT, "name": "my-places"}, ["name 'my-places'", "letters and digits"]),
     "empty": ({"content": "{{ '' }}"}, ["lexicon is empty"]),
-    "no string": ({"content": 7}, ["content must be a PLS document", "not int"]),
+    "no string": ({"content": 7}, ["content must be a string, not int"]),
     "no pls": ({"content": "<a/> "}, ["line 1, column 1", "the root must be <lexicon>"]),
     "missing template file": (
         {"content": "no/such.pls"},

@@ -162,6 +162,10 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "marks": ({"speech_mark_types": ["word"]}, ["speech_mark_types", "json"]),
     "prefix": ({"output_s3_key_prefix": "my audio/"}, ["output_s3_key_prefix", "no spaces"]),
     "bucket": ({"output_s3_bucket_name": "s3://bucket"}, ["output_s3_bucket_name", "bare name"]),
+    "malformed SSML": (
+        {"text": "<speak>\n{{ 'secret' }} Q & A</speak>", "text_type": "ssml"},
+        ["not well-formed XML", "at line 2, column 11", "&amp;"],
+    ),
     "missing file": ({"text": "{{ 'no' }}/such.txt"}, ["no/such.txt", "template_searchpath"]),
 }
 
@@ -176,12 +180,14 @@ class TestInvalidRequest:
         assert emulator.counters.calls(START) == 0
         for word in words:
             assert word in run.output
+        assert "secret" not in run.output
 
     @each_mode
-    def test_malformed_ssml_fails_without_retries(
+    def test_ssml_that_polly_refuses_fails_without_retries(
         self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
-        run = run_dag(start_dag(emulator, text=f"<speak>{TEXT}", text_type="ssml", retries=2, **mode))
+        text = f"<speak><shout>{TEXT}</shout></speak>"
+        run = run_dag(start_dag(emulator, text=text, text_type="ssml", retries=2, **mode))
         assert run.task("start") == ("failed", 1), run.output
         assert "InvalidSsmlException" in run.output
         assert TEXT not in run.output

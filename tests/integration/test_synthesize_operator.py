@@ -317,6 +317,16 @@ class TestSpokenText:
             assert run.task("speak") == ("failed", 1)
         assert sum(speaking_emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
 
+    def test_that_is_malformed_ssml_fails_before_any_request(
+        self, speaking_emulator: RunningEmulator, run_dag: RunDag
+    ) -> None:
+        given = {"text": "<speak>secret <p>words</speak>", "text_type": "ssml"}
+        run = run_dag(speak_dag(retries=2, **given, **to_s3(speaking_emulator)))
+        assert run.task("speak") == ("failed", 1)
+        assert "mismatched tag at line 1, column 25" in run.output
+        assert "secret" not in run.output
+        assert sum(speaking_emulator.counters.snapshot().get(SPEAK, {}).values()) == 0
+
 
 def test_mapped_tasks_speak_each_text_and_push_their_values(
     speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str

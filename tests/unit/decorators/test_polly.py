@@ -75,11 +75,20 @@ class TestDecorator:
 
     def test_sends_the_string_that_the_function_returns(self, wire: Wire) -> None:
         wire.answer = lambda _: synthesis_task(status="scheduled")
-        made = operator_of(greeting, wait_for_completion=False, text_type="ssml")
+        made = operator_of(greeting, wait_for_completion=False, text_type="text")
         value = execute(made, context())
         assert value["TaskStatus"] == "scheduled"
         assert wire.requests[-1].body["Text"] == "Hello you"
-        assert wire.requests[-1].body["TextType"] == "ssml"
+        assert wire.requests[-1].body["TextType"] == "text"
+
+    def test_refuses_malformed_ssml_that_the_function_returns_before_any_request(self, wire: Wire) -> None:
+        def malformed() -> str:
+            return "<speak>Q & A</speak>"
+
+        made = operator_of(malformed, text_type="ssml")
+        with pytest.raises(PollyInvalidRequestError, match="not well-formed XML"):
+            execute(made, context())
+        assert wire.requests == []
 
     def test_sends_a_document_that_the_function_returns_as_ssml(self, wire: Wire) -> None:
         wire.answer = lambda _: synthesis_task(status="scheduled")

@@ -127,7 +127,7 @@ class TestStart:
     def test_refused_by_polly_fails_without_retries_and_quotes_pollys_message(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("InvalidSsmlException", 400, "Invalid SSML request")
         with pytest.raises(PollyInvalidRequestError, match=r"InvalidSsmlException.*Invalid SSML"):
-            execute(start_operator(text="<speak>", text_type="ssml"))
+            execute(start_operator(text="<speak><shout/></speak>", text_type="ssml"))
         assert len(wire.requests) == 1
 
     def test_denied_by_aws_names_the_permission_and_fails_without_retries(self, wire: Wire) -> None:

@@ -47,6 +47,8 @@ class TestWhenTheTaskRuns:
             ({"output_s3_key": "ä" * 513}, "output_s3_key has 1,026 bytes in UTF-8; S3 takes 1,024"),
             ({"text": "x" * 3_001}, "PollyStartSpeechSynthesisTaskOperator"),
             ({"max_request_characters": 4}, "max_request_characters is 4"),
+            ({"text": ("secret", 1)}, r"text must be a string, not tuple\..*render_template_as_native_obj"),
+            ({"output_s3_key": 1.5}, "output_s3_key must be a string, not float"),
         ],
     )
     def test_invalid_parameters_are_refused_before_any_request(
@@ -71,6 +73,12 @@ class TestWhenTheTaskRuns:
         self, path: str, words: str
     ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):
+            execute(operator(output_path=path))
+
+    @pytest.mark.parametrize("path", [1.5, True, (1, 0), ["a"], {"a": 1}, b"a"])
+    def test_an_output_path_of_another_type_is_refused_before_any_request(self, path: Any) -> None:
+        name = type(path).__name__
+        with pytest.raises(PollyInvalidRequestError, match=f"output_path must be a string, not {name}"):
             execute(operator(output_path=path))
 
     def test_an_output_path_that_is_a_folder_is_refused_before_any_request(self, tmp_path: Any) -> None:

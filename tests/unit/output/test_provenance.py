@@ -34,13 +34,17 @@ class TestKey:
     def test_is_accepted_unchanged_if_s3_allows_it(self, key: str) -> None:
         assert validate_output_key(key, "audio/x-abcdefghijklmnop") == key
 
+    def test_that_is_an_integer_is_its_digits(self) -> None:
+        assert validate_output_key(2024, None) == "2024"
+
     @pytest.mark.parametrize(
         ("key", "words"),
         [
             ("", "is empty"),
             (" \n", "is empty"),
             (None, "must be a string, not NoneType"),
-            (5, "must be a string, not int"),
+            (1.5, "must be a string, not float.*render_template_as_native_obj"),
+            (True, "must be a string, not bool"),
             ("s3://bucket/key", "is a URI"),
             ("audio/", "names a folder"),
             ("é" * 513, "1,026 bytes"),

@@ -80,7 +80,7 @@ class TestTextFile:
         assert speak("hello.ssml", text_type="text")["TextType"] == "text"
 
     def test_keeps_markup_and_characters_of_other_languages(self, speak: Any, tmp_path: Path) -> None:
-        written = "<speak>Grüße & 你好 \N{GRINNING FACE}</speak>"
+        written = "<speak>Grüße &amp; 你好 \N{GRINNING FACE}</speak>"
         (tmp_path / "hello.ssml").write_text(written, encoding="utf-8")
         assert speak("hello.ssml")["Text"] == written
 

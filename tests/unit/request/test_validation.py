@@ -84,6 +84,14 @@ class TestValidRequest:
     def test_accepts_a_sample_rate_as_number_or_string(self, rate: object) -> None:
         assert request_with(SampleRate=rate)["SampleRate"] == "22050"
 
+    @pytest.mark.parametrize("number", [2024, -5, 0])
+    def test_accepts_an_integer_as_text_and_as_prefix(self, number: int) -> None:
+        request = request_with(Text=number, OutputS3KeyPrefix=2024)
+        assert (request["Text"], request["OutputS3KeyPrefix"]) == (str(number), "2024")
+
+    def test_accepts_an_integer_as_a_lexicons_name(self) -> None:
+        assert request_with(LexiconNames=[2024, "a"])["LexiconNames"] == ["2024", "a"]
+
     @pytest.mark.parametrize("names", [("b", "a"), ["b", "a"], {"a", "b"}, iter(["b", "a"]), {"b": 1}.keys()])
     def test_accepts_lexicon_names_in_any_kind_of_collection(self, names: Any) -> None:
         request = request_with(LexiconNames=names)
@@ -141,7 +149,11 @@ class TestNamesMissingInTheServiceModel:
 BAD = {
     "empty text": ({"Text": ""}, ["text is empty", "0 characters"]),
     "text of white space": ({"Text": " \n"}, ["text is empty", "2 characters"]),
-    "text of another type": ({"Text": 1.5}, ["text must be a string", "float"]),
+    "text of another type": (
+        {"Text": 1.5},
+        ["text must be a string", "float", "render_template_as_native_obj", "text=before.output"],
+    ),
+    "truth as text": ({"Text": True}, ["text must be a string", "bool"]),
     "no text": ({"Text": None}, ["text must be a string"]),
     "text over the billed limit": ({"Text": "x" * 100_001}, ["100,001", "100,000", "expand"]),
     "SSML over the billed limit": (
@@ -190,7 +202,14 @@ BAD = {
     "prefix with an accent": ({"OutputS3KeyPrefix": "café"}, ["output_s3_key_prefix", "no accents"]),
     "prefix with a line feed": ({"OutputS3KeyPrefix": "audio\n"}, ["output_s3_key_prefix"]),
     "prefix too long": ({"OutputS3KeyPrefix": "x" * 801}, ["801 characters", "at most 800"]),
-    "prefix of another type": ({"OutputS3KeyPrefix": 7}, ["output_s3_key_prefix must be a string", "int"]),
+    "prefix of another type": (
+        {"OutputS3KeyPrefix": (1, 0)},
+        ["output_s3_key_prefix must be a string", "tuple", "render_template_as_native_obj"],
+    ),
+    "voice of another type": (
+        {"VoiceId": 7},
+        ["voice_id must be a string", "int", "render_template_as_native_obj"],
+    ),
     "bucket as a URI": ({"OutputS3BucketName": "s3://bucket"}, ["output_s3_bucket_name", "bare name"]),
     "bucket in capitals": ({"OutputS3BucketName": "Bucket"}, ["output_s3_bucket_name", "lower-case"]),
     "bucket too short": ({"OutputS3BucketName": "ab"}, ["output_s3_bucket_name", "3 to 63"]),
