@@ -104,7 +104,8 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
     :param python_callable: the function, when the decorator is used without arguments
     :param kwargs: every parameter of
         :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` but ``text``,
-        which is refused, and those of every Airflow task but ``multiple_outputs=True``, which is refused
+        which is refused, and those of every Airflow task but ``multiple_outputs=True``, which is refused;
+        ``text_may_name_file`` changes nothing
     :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs`` was given, the function is
         annotated to return a mapping, or it is an ``async def``
     :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an

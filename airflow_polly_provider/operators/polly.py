@@ -85,6 +85,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
         given
+    :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
+        others supply, which is then spoken as it stands
     :param durable: put a token into the object's key, by which a lost answer's or an earlier try's synthesis
         task is found again instead of being started, and billed, twice; needs
         ``polly:ListSpeechSynthesisTasks``. False leaves the prefix exactly as given; then each try
@@ -147,6 +149,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         sns_topic_arn: str | None = None,
         speech_mark_types: Sequence[SpeechMarkType] | None = None,
         text_type: TextType | None = None,
+        text_may_name_file: bool = True,
         durable: bool = True,
         max_request_characters: int | None = None,
         check_voice: bool = False,
@@ -189,6 +192,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self.sns_topic_arn = sns_topic_arn
         self.speech_mark_types = speech_mark_types
         self.text_type = text_type
+        self.text_may_name_file = text_may_name_file
         self.durable = durable
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
@@ -257,7 +261,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
         """Return what is spoken, and its TextType."""
-        return spoken_text(self, self.text, self.text_type, context)
+        may_name_file = self.text_may_name_file
+        return spoken_text(self, self.text, self.text_type, context, may_name_file=may_name_file)
 
     def _build_request(self, text: str, text_type: str | None) -> dict[str, Any]:
         return build_request(

@@ -71,6 +71,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
         given
+    :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
+        others supply, which is then spoken as it stands
     :param max_request_characters: refuse, before anything is sent, a text that would be billed for more
         characters than this; a whole number above 0, else ValueError; None for no limit
     :param check_voice: ask DescribeVoices, before anything is sent, whether voice, engine and language go
@@ -120,6 +122,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         sample_rate: str | int | None = None,
         speech_mark_types: Sequence[SpeechMarkType] | None = None,
         text_type: TextType | None = None,
+        text_may_name_file: bool = True,
         max_request_characters: int | None = None,
         check_voice: bool = False,
         **kwargs: Any,
@@ -138,6 +141,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self.sample_rate = sample_rate
         self.speech_mark_types = speech_mark_types
         self.text_type = text_type
+        self.text_may_name_file = text_may_name_file
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
         self._templates = templates_of(self)
@@ -160,7 +164,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         return self._deliver(context, request, speech, output)
 
     def _request(self, context: Context) -> dict[str, Any]:
-        text, text_type = spoken_text(self, self.text, self.text_type, context)
+        may_name_file = self.text_may_name_file
+        text, text_type = spoken_text(self, self.text, self.text_type, context, may_name_file=may_name_file)
         return build_speech_request(
             Engine=self.engine,
             LanguageCode=self.language_code,

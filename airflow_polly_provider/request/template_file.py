@@ -36,7 +36,12 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
 
 
 def spoken_text(
-    operator: BaseOperator, text: str | Ssml, text_type: str | None, context: Context
+    operator: BaseOperator,
+    text: str | Ssml,
+    text_type: str | None,
+    context: Context,
+    *,
+    may_name_file: bool,
 ) -> tuple[str, str | None]:
     """Return what is spoken, read from its file where ``text`` names one, and its TextType.
 
@@ -44,12 +49,13 @@ def spoken_text(
     :param text: the rendered value of the operator's ``text``
     :param text_type: the operator's; where it is None, an ``.ssml`` file is SSML
     :param context: the running task's context
+    :param may_name_file: the operator's ``text_may_name_file``
     :raises PollyInvalidRequestError: when there is no such file
     """
     # What a macro made, where the DAG renders templates as native objects.
     if isinstance(text, Ssml):
         return str(text), text_type or "ssml"
-    if (file_name := text_file_name(text)) is None:
+    if not may_name_file or (file_name := text_file_name(text)) is None:
         return text, text_type
     is_ssml = text_type is None and file_name.endswith(SSML_FILE_EXTENSION)
     return text_from_file(operator, file_name, context), "ssml" if is_ssml else text_type

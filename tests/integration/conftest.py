@@ -123,8 +123,8 @@ def run_dag(
     # Most tests of the emulator need no Airflow, whose import takes seconds.
     from tests.integration.dag_runs import run
 
-    def run_in_this_process(dag: DAG) -> FinishedRun:
-        return run(dag, capfd, caplog)
+    def run_in_this_process(dag: DAG, conf: dict[str, Any] | None = None) -> FinishedRun:
+        return run(dag, capfd, caplog, conf=conf)
 
     return run_in_this_process
 

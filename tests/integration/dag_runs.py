@@ -14,13 +14,14 @@ import pytest
 from airflow import settings
 from sqlalchemy import text
 
-from airflow_polly_provider.compat import DAG
 from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy.orm import Session
+
+    from airflow_polly_provider.compat import DAG
 
 BUNDLE = "dags-folder"
 IDLE_PAUSE_SECONDS = 0.05
@@ -93,8 +94,8 @@ class FinishedRun:
         }
 
 
-RunDag = Callable[[DAG], FinishedRun]
-"""What the fixture ``run_dag`` provides."""
+RunDag = Callable[..., FinishedRun]
+"""What the fixture ``run_dag`` provides: it takes a DAG, and the ``conf`` of its run."""
 
 
 def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> dict[str, Any]:
@@ -110,13 +111,19 @@ def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> di
     return value
 
 
-def run(dag: DAG, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> FinishedRun:
+def run(
+    dag: DAG,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    *,
+    conf: dict[str, Any] | None = None,
+) -> FinishedRun:
     """Run a DAG to its end; deferred tasks wait in this process too."""
     write_to_database(dag)
     capfd.readouterr()
     caplog.clear()
     with short_idle_pauses():
-        finished = dag.test()
+        finished = dag.test(run_conf=conf)
     printed = capfd.readouterr()
     return FinishedRun(
         dag.dag_id, finished.run_id, str(finished.state), caplog.text + printed.out + printed.err

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_polly_provider.compat import task
 from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as StartOperator
+from tests.integration.dag_builder import new_dag
 
 if TYPE_CHECKING:
-    import pytest
-
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 
@@ -55,6 +57,27 @@ def test_first_dag_page_downloads_the_audio(
 
     names["s3"].meta.client.close()
     assert (tmp_path / "spoken.mp3").read_bytes() == b"mp3"
+
+
+@pytest.mark.parametrize("text", ["secret.txt", "{{ 7*7 }}"])
+def test_start_guide_speaks_a_text_that_others_supply_as_it_stands(
+    emulator: RunningEmulator, run_dag: RunDag, s3: Any, text: str
+) -> None:
+    s3.create_bucket(Bucket=BUCKET)
+    guide = (ROOT / "docs" / "guides" / "start.md").read_text()
+    section = guide.partition("## Text that others supply\n")[2].partition("\n## ")[0]
+    operator, function = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names: dict[str, Any] = {"task": task, "PollyStartSpeechSynthesisTaskOperator": StartOperator}
+    with new_dag("supplied", default_args={"wait_for_completion": False, "retries": 0}) as dag:
+        exec(compile(operator, "start.md", "exec"), names)
+        exec(compile(function, "start.md", "exec"), names)
+        names["speak"].override(task_id="returned")()
+
+    finished = run_dag(dag, conf={"text": text})
+
+    assert finished.state == "success", finished.output
+    spoken = [finished.xcoms(name)["RequestCharacters"] for name in ("speak", "returned")]
+    assert spoken == [len(text), len(text)]
 
 
 def test_hook_guide_lists_voices(speaking_emulator: RunningEmulator) -> None:

@@ -139,6 +139,18 @@ class TestTextFile:
         assert speak("hello.txt", {"user_defined_macros": {"ds": "macro"}})["Text"] == "2025-01-02"
 
 
+class TestTextThatMayNotNameAFile:
+    @pytest.mark.parametrize("text", ["secret.txt", "secret.ssml", "secret.xml", "../secret.txt"])
+    def test_is_spoken_as_it_stands(self, speak: Any, tmp_path: Path, text: str) -> None:
+        (tmp_path / text.removeprefix("../")).write_text("<speak>secret</speak>")
+        sent = speak(text, text_may_name_file=False)
+        assert sent["Text"] == text
+        assert "TextType" not in sent
+
+    def test_is_rendered_as_a_template(self, speak: Any) -> None:
+        assert speak("{{ ds }}.txt", text_may_name_file=False)["Text"] == "2025-01-02.txt"
+
+
 class TestOtherFields:
     def test_with_a_text_files_suffix_are_sent_as_they_are(self, speak: Any) -> None:
         sent = speak("Hello there", output_s3_key_prefix="audio.txt")
