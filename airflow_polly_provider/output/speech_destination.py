@@ -16,6 +16,7 @@ from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyInvalidRequestError,
 )
+from airflow_polly_provider.output.local_file import prepare_local_file
 from airflow_polly_provider.request.native import validate_path, validate_string_or_integer
 from airflow_polly_provider.request.validation import check_member
 
@@ -186,16 +187,18 @@ class PathDestination:
     @contextlib.contextmanager
     def _new_file(self) -> Iterator[BinaryIO]:
         files, target = self._files, self._target
-        folder, separator, name = target.rpartition("/")
-        unfinished = f"{folder}{separator}.{name}.{uuid.uuid4().hex}.part"
-        if self._local:
-            files.makedirs(folder or separator or ".", exist_ok=True)
-            if files.isdir(target):
-                raise PollyInvalidRequestError(f"output_path {target!r:.200} is a folder; name a file.")
+        local = prepare_local_file(files._strip_protocol(target)) if self._local else None
+        if local is not None:
+            target = local.path
+        folder, separator, _ = target.rpartition("/")
+        # Not the target's name, which may be as long as the file system takes already.
+        unfinished = f"{folder}{separator}.{uuid.uuid4().hex}.part"
         try:
             with files.open(unfinished, "wb") as file:
+                if local is not None:
+                    local.give_mode_to(unfinished)
                 yield file
-            self._finish(unfinished)
+            self._finish(unfinished, target)
         except BaseException:
             # Whatever ended it, also Airflow's signals, the part must not stay. What ended it is told, not
             # what comes here: each file system has errors of its own.
@@ -203,14 +206,14 @@ class PathDestination:
                 files.rm(unfinished)
             raise
 
-    def _finish(self, unfinished: str) -> None:
+    def _finish(self, unfinished: str, target: str) -> None:
         from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # ships none
 
         if type(self._files).mv is not AbstractFileSystem.mv:
-            self._files.mv(unfinished, self._target)
+            self._files.mv(unfinished, target)
             return
         # A move that is none: where only the part cannot be removed, the speech is there, and paid for.
-        self._files.copy(unfinished, self._target)
+        self._files.copy(unfinished, target)
         try:
             self._files.rm(unfinished)
         except Exception as error:  # noqa: BLE001 - each file system has its own
