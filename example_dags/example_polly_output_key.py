@@ -45,7 +45,7 @@ def example_polly_output_key() -> None:
     def report(audio: SynthesisTaskXCom) -> None:
         """Tell whether anything was paid for."""
         if audio["Unchanged"]:
-            print(f"{audio['OutputS3Uri']} stays as it is")
+            print(f"{audio['OutputS3Uri']} stays as it is, {audio['SpokenCharacters']:,} characters long")
         else:
             print(f"{audio['OutputS3Uri']} is new, for {audio['RequestCharacters']:,} characters")
 

@@ -54,9 +54,9 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     Starts a Polly synthesis task and, unless told otherwise, waits until it completed. ``return_value`` is
     the SynthesisTask with AWS's own key names, ``OutputS3Uri`` and ``RequestDigest``, a hash of the request.
-    ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri`` and ``RequestCharacters`` are pushed under
-    their own keys as well. The text is in no log line and no XCom; Airflow itself stores rendered template
-    fields.
+    ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters``
+    are pushed under their own keys as well. The text is in no log line and no XCom; Airflow itself stores
+    rendered template fields.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 

@@ -43,8 +43,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     One call of SynthesizeSpeech, whose answer is the audio itself; it is written as it comes, and what broke
     off is not left behind. ``return_value`` is a
     :class:`~airflow_polly_provider.results.speech.SpeechXCom`;
-    ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``ContentType`` are pushed under their own keys
-    as well. The text is in no log line and no XCom; Airflow itself stores rendered template fields.
+    ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters`` and ``ContentType`` are pushed
+    under their own keys as well. The text is in no log line and no XCom; Airflow itself stores rendered
+    template fields.
 
     A try of the task pays once at most: a throttled call is repeated, for up to an hour, and so is one that
     could not be sent; an answer that was lost fails the try. A retry pays again.
@@ -160,7 +161,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
         speech, output = destination.receive(partial(open_speech, self.hook, request))
-        self._say_how_long(speech)
+        self._say_how_long(speech, output)
         return self._deliver(context, request, speech, output)
 
     def _request(self, context: Context) -> dict[str, Any]:
@@ -178,10 +179,11 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             VoiceId=self.voice_id,
         )
 
-    def _say_how_long(self, speech: SpeechStream) -> None:
+    def _say_how_long(self, speech: SpeechStream, output: Mapping[str, str]) -> None:
         self.log.info(
-            "Polly spoke %s characters: %d bytes, %.1f s",
+            "Polly spoke %s characters into %s: %d bytes, %.1f s",
             speech.request_characters,
+            output.get("OutputS3Uri", output["OutputUri"]),
             speech.size,
             speech.seconds,
         )

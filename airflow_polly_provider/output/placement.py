@@ -22,6 +22,7 @@ from airflow_polly_provider.exceptions import (
     PollyOutputObjectError,
 )
 from airflow_polly_provider.output.provenance import Provenance, is_pollys_key, provenance_in
+from airflow_polly_provider.request.billing import billed_by_count
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Reusable(NamedTuple):
     """An object that is there already.
 
     :param synthesis_task: the SynthesisTask that it stands for; ``RequestCharacters`` is 0 where this run
-        pays nothing
+        pays nothing, ``SpokenCharacters`` the length of what the object holds all the same
     :param provenance: what its metadata tells
     :param by_this_run: whether an earlier try of this run put it there
     """
@@ -111,23 +112,21 @@ class OutputPlacement:
         made = self._looked_at_first()
         if made is None:
             return None
+        billed = int(made.request_characters)
         synthesis_task = {
             **{name: value for name, value in request.items() if name not in _NOT_ECHOED},
             "TaskId": made.task_id,
             "TaskStatus": TaskStatus.COMPLETED.value,
             "OutputUri": self._final_uri(made.output_uri),
             "CreationTime": made.creation_time,
-            "RequestCharacters": int(made.request_characters),
+            "RequestCharacters": billed,
+            # The metadata holds 0 where Polly told no number; what was asked then is counted as it is now.
+            "SpokenCharacters": billed if billed > 0 else billed_by_count(request),
         }
         if made.is_of_an_earlier_try(self._run, self.plan.run_token):
             log.info("%s is there already, put by an earlier try of this run", self.plan.location.uri)
             return Reusable(synthesis_task | self._made_now, made, by_this_run=True)
         if self._skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
-            log.info(
-                "%s is unchanged: synthesis task %s made it from the same; none is started",
-                self.plan.location.uri,
-                made.task_id,
-            )
             synthesis_task |= {"RequestCharacters": 0, "Unchanged": True}
             return Reusable(synthesis_task, made, by_this_run=False)
         return None

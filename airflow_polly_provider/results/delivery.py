@@ -108,6 +108,29 @@ def deliver_synthesis_task(
     :param is_output: whether its object is an output of the task: not where it only looks at what others do
     """
     value = to_xcom_value(synthesis_task)
+    _log_completed(value)
     push_own_xcoms(task, context, value, tuple(dict.fromkeys(OWN_XCOM_KEYS + STATUS_XCOM_KEYS)))
     written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
     return Delivered(value, report_output(task, context, value, written=written, is_output=is_output))
+
+
+def _log_completed(value: Mapping[str, Any]) -> None:
+    """Log where the audio of a completed synthesis task is and what it cost.
+
+    :param value: a SynthesisTask in its XCom form
+    """
+    if value.get("TaskStatus") != TaskStatus.COMPLETED:
+        return
+    place = value.get("OutputS3Uri") or value.get("OutputUri", "unknown place")
+    billed, spoken = (value.get(key, "unknown") for key in ("RequestCharacters", "SpokenCharacters"))
+    if value.get("Unchanged"):
+        log.info(
+            "Nothing was synthesized: %s is unchanged since synthesis task %s made it from the same, "
+            "%s characters billed, %s spoken",
+            place,
+            value.get("TaskId"),
+            billed,
+            spoken,
+        )
+    else:
+        log.info("Synthesis task %s completed: %s, %s characters billed", value.get("TaskId"), place, billed)

@@ -21,7 +21,14 @@ log = logging.getLogger(__name__)
 
 _LITERAL = "".join(set(string.punctuation) - set("?#%"))
 
-EVENT_EXTRA_KEYS = ("TaskId", "TaskStatus", "OutputS3Uri", "RequestCharacters", "Unchanged")
+EVENT_EXTRA_KEYS = (
+    "TaskId",
+    "TaskStatus",
+    "OutputS3Uri",
+    "RequestCharacters",
+    "SpokenCharacters",
+    "Unchanged",
+)
 """What the extra of an asset event holds; ``Unchanged`` with ``skip_if_unchanged`` alone."""
 
 TAG_KEYS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "ContentType")
+SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
 """The fields that are pushed to XCom under a key of their own, besides ``return_value``."""
 
 
@@ -23,6 +23,8 @@ class SpeechXCom(TypedDict):
     """``s3://bucket/key``; absent where the output is not in S3."""
     RequestCharacters: int
     """Billed characters."""
+    SpokenCharacters: int
+    """The same, under the name by which the start operator pushes the length of what the audio holds."""
     ContentType: str
     """Such as ``audio/mpeg``."""
     OutputFormat: str
@@ -50,6 +52,10 @@ def speech_xcom(
     :param content_type: the same
     """
     asked_for = {name: given for name, given in request.items() if name != "Text"}
-    measured = {"RequestCharacters": request_characters, "ContentType": content_type}
+    measured = {
+        "RequestCharacters": request_characters,
+        "SpokenCharacters": request_characters,
+        "ContentType": content_type,
+    }
     reported = {name: field for name, field in measured.items() if field is not None}
     return cast("SpeechXCom", {**asked_for, **output, **reported})

@@ -18,7 +18,14 @@ from airflow_polly_provider.exceptions import (
 log = logging.getLogger(__name__)
 
 
-OWN_XCOM_KEYS = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters")
+OWN_XCOM_KEYS = (
+    "TaskId",
+    "TaskStatus",
+    "OutputUri",
+    "OutputS3Uri",
+    "RequestCharacters",
+    "SpokenCharacters",
+)
 """The fields that are pushed to XCom under a key of their own, besides ``return_value``."""
 
 STATUS_XCOM_KEYS = ("TaskId", "TaskStatus", "TaskStatusReason")
@@ -42,7 +49,9 @@ class SynthesisTaskXCom(TypedDict):
     CreationTime: str
     """ISO 8601, with its offset from UTC."""
     RequestCharacters: int
-    """Billed characters."""
+    """Billed characters; 0 where ``Unchanged``."""
+    SpokenCharacters: int
+    """The billed length of what the audio holds: where ``Unchanged``, what was billed when it was made."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]
@@ -62,8 +71,9 @@ class SynthesisTaskXCom(TypedDict):
 def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
     """Return a SynthesisTask in the form that operators and sensor push.
 
-    AWS's own key names, every field that the service gave, and ``OutputS3Uri`` where ``OutputUri`` names an
-    S3 object; JSON-safe, with ``CreationTime`` as an ISO 8601 string.
+    AWS's own key names, every field that the service gave, ``OutputS3Uri`` where ``OutputUri`` names an S3
+    object, and ``SpokenCharacters`` where there are ``RequestCharacters``; JSON-safe, with ``CreationTime``
+    as an ISO 8601 string.
 
     :param synthesis_task: a SynthesisTask as boto3 returns it, or one that was converted before
     """
@@ -71,6 +81,9 @@ def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         name: field.isoformat() if isinstance(field, datetime) else field
         for name, field in synthesis_task.items()
     }
+    # The 0 that nothing was billed for is no length: what found the object unchanged tells that itself.
+    if "RequestCharacters" in value and not value.get("Unchanged"):
+        value.setdefault("SpokenCharacters", value["RequestCharacters"])
     if output_uri := value.get("OutputUri"):
         try:
             value["OutputS3Uri"] = parse_output_uri(output_uri).uri

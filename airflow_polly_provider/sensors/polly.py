@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_polly_provider.aws.base import AwsBaseSensor, aws_template_fields
-from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, raise_if_failed
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus, raise_if_failed
 from airflow_polly_provider.compat import (
     AirflowException,
     AirflowSensorTimeout,
@@ -69,8 +69,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     """Wait until a synthesis task completed, and hand the SynthesisTask over.
 
     Pushes the same XComs as the start operator: the SynthesisTask as ``return_value``, and ``TaskId``,
-    ``TaskStatus``, ``OutputUri``, ``OutputS3Uri`` and ``RequestCharacters`` under their own keys. A
-    synthesis task that failed fails the sensor for good, with Polly's reason.
+    ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters`` under their
+    own keys. A synthesis task that failed fails the sensor for good, with Polly's reason.
 
     Throttling, 5xx answers and a broken network do not end the wait. ``soft_fail`` and ``never_fail`` skip on
     every error of this package and on the time-out, alike in all modes and Airflow versions; ``silent_fail``
@@ -195,10 +195,9 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 self.hook.renew()
             self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
             return PokeReturnValue(is_done=False)
-        self.log.info(
-            "Synthesis task %s is %s", synthesis_task.get("TaskId"), synthesis_task.get("TaskStatus")
-        )
         status = synthesis_task.get("TaskStatus")
+        if status != TaskStatus.COMPLETED:  # the delivery has a line for that
+            self.log.info("Synthesis task %s is %s", synthesis_task.get("TaskId"), status)
         if status not in TERMINAL_STATUSES:
             if status != self._pushed_status:
                 push_status(self, context, synthesis_task)

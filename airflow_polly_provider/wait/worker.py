@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
+from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.exceptions import PollyFinalError
 from airflow_polly_provider.wait.errors import (
     CHECK_ERRORS,
@@ -100,7 +100,8 @@ def wait_in_worker(
             outage.note(None)
             status = synthesis_task.get("TaskStatus")
             if status != last_status:
-                log.info("Synthesis task %s is %s", synthesis_task_id, status)
+                if status != TaskStatus.COMPLETED.value:  # the delivery has a line for that
+                    log.info("Synthesis task %s is %s", synthesis_task_id, status)
                 last_status = status
                 on_change(synthesis_task)
             if status in TERMINAL_STATUSES:

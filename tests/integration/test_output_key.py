@@ -160,6 +160,7 @@ def assert_pushes_the_object(
     assert value["OutputUri"] == f"https://s3.us-east-1.amazonaws.com/{polly.bucket}/{key}"
     assert value["OutputS3Uri"] == f"s3://{polly.bucket}/{key}"
     assert value["RequestCharacters"] == characters
+    assert value["SpokenCharacters"] == (characters or len(TEXT))
     assert value["VoiceId"] == "Amy"
     assert len(value["RequestDigest"]) == 64
     assert datetime.fromisoformat(value["CreationTime"]).tzinfo is not None

@@ -86,10 +86,12 @@ class TestS3Destination:
             "OutputUri": f"{speaking_emulator.endpoint_url}/{clean_bucket}/{KEY}",
             "OutputS3Uri": f"s3://{clean_bucket}/{KEY}",
             "RequestCharacters": len(TEXT),
+            "SpokenCharacters": len(TEXT),
             "ContentType": "audio/mpeg",
         }
-        keys = ("OutputUri", "OutputS3Uri", "RequestCharacters", "ContentType")
+        keys = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
         assert xcoms == {key: value[key] for key in keys}
+        assert f"Polly spoke {len(TEXT)} characters into s3://{clean_bucket}/{KEY}: " in run.output
         assert TEXT not in run.output
         assert TEXT not in json.dumps(value)
 

@@ -70,6 +70,18 @@ def golden(name: str) -> dict[str, Any]:
     return cases
 
 
+def with_spoken_characters(written_before: Any, characters: int = 5) -> Any:
+    """Return a golden value with ``SpokenCharacters`` beside each ``RequestCharacters``.
+
+    That is what the versions write which know of it.
+    """
+    if not isinstance(written_before, dict):
+        return written_before
+    beside = {"SpokenCharacters": characters} if "RequestCharacters" in written_before else {}
+    inside = {key: with_spoken_characters(value, characters) for key, value in written_before.items()}
+    return inside | beside
+
+
 def assert_unchanged(written: Any, expected: Any) -> None:
     """The code writes what the version before wrote, in values that JSON and Airflow store as they are."""
     if not (_is_plain(written) and written == expected):

@@ -23,6 +23,7 @@ from tests.unit.persisted_formats.support import (
     assert_unchanged,
     full_synthesis_task,
     golden,
+    with_spoken_characters,
     xcoms_of,
 )
 from tests.unit.support import context, get_operator, sensor, start_operator, synthesis_task
@@ -40,8 +41,8 @@ KEY: dict[str, Any] = {
 
 
 def check(written: dict[str, Any], case: str) -> None:
-    """The XComs are those of the golden case."""
-    assert_unchanged(written, golden("xcoms")[case])
+    """The XComs are those of the golden case, and ``SpokenCharacters`` beside them."""
+    assert_unchanged(written, with_spoken_characters(golden("xcoms")[case]))
 
 
 class TestSynthesisTask:
@@ -66,6 +67,14 @@ class TestSynthesisTask:
     def test_of_an_unchanged_object_is_pushed(self, account: Account) -> None:
         account.objects[FINAL] = dict(METADATA)
         check(xcoms_of(start_operator(**KEY), **context(run_id="next")), "start_unchanged")
+
+    def test_of_an_unchanged_object_whose_metadata_holds_no_number_has_the_count_of_the_request(
+        self, account: Account
+    ) -> None:
+        account.objects[FINAL] = {**METADATA, "polly-request-characters": "0"}
+        written = xcoms_of(start_operator(**KEY), **context(run_id="next"))
+        expected = with_spoken_characters(golden("xcoms")["start_unchanged"], len("Hello there"))
+        assert_unchanged(written, expected)
 
     @pytest.mark.parametrize("status", ["completed", "failed", "inProgress"])
     def test_is_pushed_by_the_get_operator(self, account: Account, status: str) -> None:
@@ -148,4 +157,4 @@ def test_asset_event_has_the_extra_of_the_synthesis_task(account: Account) -> No
         "OutputS3Uri": "s3://bucket/audio.7e8d1036-b26e-498f-a8aa-a22527ddf6fa.mp3",
         "RequestCharacters": 5,
     }
-    assert_unchanged(dict(events[outlet].extra), expected)
+    assert_unchanged(dict(events[outlet].extra), with_spoken_characters(expected))

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from tests.unit.support import Wire
 
 URI = "s3://bucket/audio.t1.mp3"
-EXTRA = {"TaskId": "t1", "TaskStatus": "completed", "OutputS3Uri": URI, "RequestCharacters": 5}
+EXTRA = {
+    "TaskId": "t1",
+    "TaskStatus": "completed",
+    "OutputS3Uri": URI,
+    "RequestCharacters": 5,
+    "SpokenCharacters": 5,
+}
 AUDIO = Asset(uri="s3://my-audio/announcements")
 TABLE = Asset(uri="postgres://host:5432/database/schema/table")
 ALIAS = AssetAlias(name="spoken")
@@ -198,7 +204,8 @@ class TestAssetEvents:
         def find(_: OutputPlacement, request: Mapping[str, Any], **__: Any) -> Reusable:
             """Find an object at output_s3_key that an earlier run made from the same request."""
             made = Provenance("t1", COMPLETED["OutputUri"], "unknown", "5", "another-run", "digest")
-            synthesis_task = {**COMPLETED, "RequestCharacters": 0, "Unchanged": True}
+            unchanged = {"RequestCharacters": 0, "SpokenCharacters": 5, "Unchanged": True}
+            synthesis_task = {**COMPLETED, **unchanged}
             return Reusable(synthesis_task, made, by_this_run=False)
 
         monkeypatch.setattr(OutputPlacement, "find_reusable", find)

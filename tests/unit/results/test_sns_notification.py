@@ -37,6 +37,7 @@ TRANSLATED = {
     "OutputS3Uri": "s3://my-audio/28e59aee-7a24-4c8b-87f2-132b195bc9f9.mp3",
     "CreationTime": "2018-12-27T08:23:18.093000+00:00",
     "RequestCharacters": 2667,
+    "SpokenCharacters": 2667,
     "SnsTopicArn": "arn:aws:sns:us-east-1:123456789012:topic",
     "OutputFormat": "mp3",
     "TextType": "ssml",

@@ -30,12 +30,13 @@ class TestSpeechXCom:
             "TextType": "text",
             **OUTPUT,
             "RequestCharacters": 5,
+            "SpokenCharacters": 5,
             "ContentType": "audio/mpeg",
         }
 
     def test_leaves_out_what_polly_did_not_report(self) -> None:
         value = value_of(REQUEST, request_characters=None, content_type=None)
-        assert not {"RequestCharacters", "ContentType"} & value.keys()
+        assert not {"RequestCharacters", "SpokenCharacters", "ContentType"} & value.keys()
 
     def test_declares_every_member_of_a_request_except_the_text(self) -> None:
         assert SpeechXCom.__annotations__.keys() - set(SPEECH_XCOM_KEYS) == (

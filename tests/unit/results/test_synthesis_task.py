@@ -24,7 +24,7 @@ class TestXComForm:
         given_task = synthesis_task(SnsTopicArn="arn:aws:sns:eu-west-1:123456789012:t", LexiconNames=["a"])
         value = to_xcom_value(given_task)
         assert json.loads(json.dumps(value)) == value
-        assert set(value) == {*given_task, "OutputS3Uri"}
+        assert set(value) == {*given_task, "OutputS3Uri", "SpokenCharacters"}
         assert value["OutputS3Uri"] == "s3://bucket/audio.t1.mp3"
         assert datetime.fromisoformat(value["CreationTime"]) == datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -45,7 +45,21 @@ class TestXComForm:
         assert "https://elsewhere" in warnings_in(caplog)[0]
 
     def test_own_keys_are_fields_of_a_synthesis_task(self) -> None:
-        assert set(OWN_XCOM_KEYS) - {"OutputS3Uri"} <= set(members_of("SynthesisTask"))
+        own = {"OutputS3Uri", "SpokenCharacters"}
+        assert set(OWN_XCOM_KEYS) - own <= set(members_of("SynthesisTask"))
+
+    def test_has_the_billed_characters_as_the_spoken_ones(self) -> None:
+        assert to_xcom_value(synthesis_task(RequestCharacters=7))["SpokenCharacters"] == 7
+
+    def test_has_no_spoken_characters_if_polly_returned_no_billed_ones(self) -> None:
+        assert "SpokenCharacters" not in to_xcom_value({"TaskId": "t1", "TaskStatus": "scheduled"})
+
+    def test_keeps_the_spoken_characters_of_an_unchanged_object(self) -> None:
+        unchanged = synthesis_task(RequestCharacters=0, SpokenCharacters=7, Unchanged=True)
+        assert to_xcom_value(unchanged)["SpokenCharacters"] == 7
+
+    def test_of_an_unchanged_object_of_the_version_before_has_no_spoken_characters(self) -> None:
+        assert "SpokenCharacters" not in to_xcom_value(synthesis_task(RequestCharacters=0, Unchanged=True))
 
 
 class TestSynthesisTaskId:
@@ -61,7 +75,7 @@ class TestSynthesisTaskId:
 
 class TestResultType:
     def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
-        own = {"OutputS3Uri", "RequestDigest", "Unchanged"}
+        own = {"OutputS3Uri", "RequestDigest", "SpokenCharacters", "Unchanged"}
         assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
 
     def test_annotates_each_field_with_its_type_in_xcom(self) -> None:
