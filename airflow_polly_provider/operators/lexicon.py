@@ -19,7 +19,7 @@ from airflow_polly_provider.text.pls import MAX_LEXICON_CHARACTERS, check_pls
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_polly_provider.compat import Context, ObjectStoragePath
+    from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
     from airflow_polly_provider.results.lexicon import DeletedLexiconXCom, LexiconXCom
 
 LEXICON_FILE_EXTENSIONS = (".pls", ".xml")
@@ -60,9 +60,9 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
     def __init__(
         self,
         *,
-        name: str,
-        content: str | None = None,
-        content_path: str | ObjectStoragePath | None = None,
+        name: str | XComArg,
+        content: str | XComArg | None = None,
+        content_path: str | ObjectStoragePath | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,7 +70,8 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
             raise ValueError("Give the lexicon as either content or content_path.")
         self.name = name
         self.content = content
-        self.content_path = content_path
+        # Airflow puts a value in the place of an XComArg before execute.
+        self.content_path: Any = content_path
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> LexiconXCom:
@@ -136,7 +137,7 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
     template_fields: Sequence[str] = aws_template_fields("name")
     ui_color = "#eabfff"
 
-    def __init__(self, *, name: str, ignore_if_missing: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, name: str | XComArg, ignore_if_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.name = name
         self.ignore_if_missing = ignore_if_missing

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from airflow_polly_provider.compat import Context
+    from airflow_polly_provider.compat import Context, XComArg
     from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.text.markup import Ssml
 
 __all__ = [
     "PollyGetSpeechSynthesisTaskOperator",
@@ -134,21 +135,21 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     def __init__(
         self,
         *,
-        text: str,
-        output_s3_bucket_name: str,
-        voice_id: str,
-        output_format: OutputFormat = "mp3",
-        output_s3_key_prefix: str | None = None,
-        output_s3_key: str | None = None,
+        text: str | Ssml | XComArg,
+        output_s3_bucket_name: str | XComArg,
+        voice_id: str | XComArg,
+        output_format: OutputFormat | XComArg = "mp3",
+        output_s3_key_prefix: str | XComArg | None = None,
+        output_s3_key: str | XComArg | None = None,
         keep_original: bool = False,
         skip_if_unchanged: bool = False,
-        engine: str | None = None,
-        language_code: str | None = None,
-        lexicon_names: Sequence[str] | None = None,
-        sample_rate: str | int | None = None,
-        sns_topic_arn: str | None = None,
-        speech_mark_types: Sequence[SpeechMarkType] | None = None,
-        text_type: TextType | None = None,
+        engine: str | XComArg | None = None,
+        language_code: str | XComArg | None = None,
+        lexicon_names: Sequence[str | XComArg] | XComArg | None = None,
+        sample_rate: str | int | XComArg | None = None,
+        sns_topic_arn: str | XComArg | None = None,
+        speech_mark_types: Sequence[SpeechMarkType] | XComArg | None = None,
+        text_type: TextType | XComArg | None = None,
         text_may_name_file: bool = True,
         durable: bool = True,
         max_request_characters: int | None = None,
@@ -175,7 +176,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             wait_for_completion=wait_for_completion,
             end_from_trigger=end_from_trigger,
         )
-        self.text = text
+        # Airflow puts values in the place of templates and XComArgs before execute.
+        self.text: Any = text
         self.output_s3_bucket_name = output_s3_bucket_name
         self.voice_id = voice_id
         self.output_format = output_format
@@ -191,7 +193,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self.sample_rate = sample_rate
         self.sns_topic_arn = sns_topic_arn
         self.speech_mark_types = speech_mark_types
-        self.text_type = text_type
+        self.text_type: Any = text_type
         self.text_may_name_file = text_may_name_file
         self.durable = durable
         self.max_request_characters = validate_max_request_characters(max_request_characters)
@@ -362,7 +364,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
     def __init__(
         self,
         *,
-        synthesis_task_id: str | Mapping[str, Any],
+        synthesis_task_id: str | Mapping[str, Any] | XComArg,
         wait_for_completion: bool = False,
         deferrable: bool | None = None,
         end_from_trigger: bool = False,
@@ -378,7 +380,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
             timeout=timeout,
             **kwargs,
         )
-        self.synthesis_task_id = synthesis_task_id
+        self.synthesis_task_id: Any = synthesis_task_id
         self._claims_output = wait_for_completion
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_polly_provider.compat import Context, ObjectStoragePath
+    from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
     from airflow_polly_provider.output.speech_stream import SpeechStream
     from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
     from airflow_polly_provider.results.speech import SpeechXCom
+    from airflow_polly_provider.text.markup import Ssml
 
 # Audio that was cut may end within a frame of the limit.
 _CUT_SECONDS = MAX_SPEECH_SECONDS - 1
@@ -111,18 +112,18 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     def __init__(
         self,
         *,
-        text: str,
-        voice_id: str,
-        output_s3_bucket_name: str | None = None,
-        output_s3_key: str | None = None,
-        output_path: str | ObjectStoragePath | None = None,
-        output_format: OutputFormat = "mp3",
-        engine: str | None = None,
-        language_code: str | None = None,
-        lexicon_names: Sequence[str] | None = None,
-        sample_rate: str | int | None = None,
-        speech_mark_types: Sequence[SpeechMarkType] | None = None,
-        text_type: TextType | None = None,
+        text: str | Ssml | XComArg,
+        voice_id: str | XComArg,
+        output_s3_bucket_name: str | XComArg | None = None,
+        output_s3_key: str | XComArg | None = None,
+        output_path: str | ObjectStoragePath | XComArg | None = None,
+        output_format: OutputFormat | XComArg = "mp3",
+        engine: str | XComArg | None = None,
+        language_code: str | XComArg | None = None,
+        lexicon_names: Sequence[str | XComArg] | XComArg | None = None,
+        sample_rate: str | int | XComArg | None = None,
+        speech_mark_types: Sequence[SpeechMarkType] | XComArg | None = None,
+        text_type: TextType | XComArg | None = None,
         text_may_name_file: bool = True,
         max_request_characters: int | None = None,
         check_voice: bool = False,
@@ -130,7 +131,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     ) -> None:
         super().__init__(**kwargs)
         _check_destination(output_s3_bucket_name, output_s3_key, output_path)
-        self.text = text
+        # Airflow puts values in the place of templates and XComArgs before execute.
+        self.text: Any = text
         self.voice_id = voice_id
         self.output_s3_bucket_name = output_s3_bucket_name
         self.output_s3_key = output_s3_key
@@ -141,7 +143,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self.lexicon_names = lexicon_names
         self.sample_rate = sample_rate
         self.speech_mark_types = speech_mark_types
-        self.text_type = text_type
+        self.text_type: Any = text_type
         self.text_may_name_file = text_may_name_file
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def validate_custom_key_settings(
-    output_s3_key: str | None,
+    output_s3_key: object,
     *,
     keep_original: bool,
     skip_if_unchanged: bool,

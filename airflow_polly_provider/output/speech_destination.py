@@ -57,7 +57,7 @@ class SpeechDestination(Protocol):
 
 
 def speech_destination(
-    *, bucket: str | None, key: str | None, path: object, hook_parameters: Mapping[str, Any]
+    *, bucket: object, key: object, path: object, hook_parameters: Mapping[str, Any]
 ) -> SpeechDestination:
     """Return the place that an operator's rendered parameters name.
 

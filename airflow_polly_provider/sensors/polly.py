@@ -113,7 +113,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     def __init__(
         self,
         *,
-        synthesis_task_id: str | Mapping[str, Any],
+        synthesis_task_id: str | Mapping[str, Any] | XComArg,
         deferrable: bool | None = None,
         poke_interval: float | timedelta = DEFAULT_POKE_INTERVAL_SECONDS,
         timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
@@ -124,7 +124,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, timeout=timeout, mode=mode, **kwargs)
-        self.synthesis_task_id = synthesis_task_id
+        # Airflow puts a value in the place of an XComArg before execute.
+        self.synthesis_task_id: Any = synthesis_task_id
         self.deferrable = start_from_trigger or (default_deferrable() if deferrable is None else deferrable)
         self.end_from_trigger = end_from_trigger
         validate_end_from_trigger(self, deferrable=self.deferrable)

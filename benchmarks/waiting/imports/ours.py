@@ -20,7 +20,7 @@ def imported() -> None:
         output_s3_bucket_name="audio",
         wait_for_completion=False,
     )
-    PollySpeechSynthesisTaskSensor(task_id="wait", synthesis_task_id=start.output)  # type: ignore[arg-type]  # an XComArg stands for it
+    PollySpeechSynthesisTaskSensor(task_id="wait", synthesis_task_id=start.output)
 
 
 imported()
