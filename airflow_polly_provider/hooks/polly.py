@@ -1,4 +1,4 @@
-"""The hook: one typed method for each Polly operation, nothing else."""
+"""The hook: one typed method for each Polly operation that boto3 can call, nothing else."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ MAX_TASKS_PER_PAGE = 100
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks.html
 """
 
+NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
+"""The operations that botocore's model has and its clients lack: they need HTTP/2, which botocore has not."""
+
 # An empty collection that the service leaves out; an answer that was cut short on its way is longer.
 _LENGTH_OF_NOTHING = str(len("{}"))
 
@@ -46,10 +49,11 @@ _LENGTH_OF_NOTHING = str(len("{}"))
 class PollyHook(NamedConnectionHook):
     """Talk to Amazon Polly with an Airflow AWS connection.
 
-    Each method is one Polly operation and returns what that operation is about. Besides the errors named
-    there, each raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` for want of a
-    region or a permission, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` for want of
-    credentials, and lets botocore's own errors pass for throttling, 5xx answers and a broken network.
+    Each method is one Polly operation and returns what that operation is about. StartSpeechSynthesisStream is
+    missing: it needs HTTP/2, so botocore removes it from its clients. Besides the errors named there, each
+    method raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` for want of a region or
+    a permission, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` for want of credentials,
+    and lets botocore's own errors pass for throttling, 5xx answers and a broken network.
 
     :param aws_conn_id: the AWS connection; None or empty, or ``aws_default`` where it does not exist, falls
         back to boto3's own credential chain; any other that does not exist is an error

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import Stubber
 
@@ -11,7 +12,7 @@ from airflow_polly_provider.exceptions import (
     PollyCredentialsError,
     PollyIncompleteAnswerError,
 )
-from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.hooks.polly import NOT_CALLABLE, PollyHook
 from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE
 from tests.unit.support import ADITI, AMY, MODEL, PAGE, Refusal, Truncated, connection, synthesis_task
 
@@ -30,6 +31,24 @@ OPERATIONS: dict[str, Callable[[PollyHook], Any]] = {
 SUPPORTS_TAGS = "TagResource" in MODEL.operation_names
 
 each_operation = pytest.mark.parametrize(("action", "call"), OPERATIONS.items(), ids=OPERATIONS)
+
+
+class TestCoverage:
+    """It goes by the installed botocore, so that an operation that is new in a later one fails a test."""
+
+    @pytest.mark.parametrize("operation", sorted(set(MODEL.operation_names) - NOT_CALLABLE))
+    def test_each_operation_of_polly_has_a_method(self, operation: str) -> None:
+        assert callable(getattr(PollyHook, xform_name(operation), None)), (
+            f"The hook lacks {operation}: add a method, or name it in NOT_CALLABLE if boto3 cannot call it."
+        )
+
+    @pytest.mark.parametrize("operation", sorted(NOT_CALLABLE))
+    def test_an_operation_that_is_named_as_not_callable_is_missing_in_the_client(
+        self, aws_default: None, operation: str
+    ) -> None:
+        assert not hasattr(PollyHook().client, xform_name(operation)), (
+            f"botocore can call {operation} now: add a method to the hook, and take it out of NOT_CALLABLE."
+        )
 
 
 class TestOperations:
