@@ -72,7 +72,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters`` under their
     own keys. A synthesis task that failed fails the sensor for good, with Polly's reason.
 
-    Throttling, 5xx answers and a broken network do not end the wait. ``soft_fail`` and ``never_fail`` skip on
+    Throttling, 5xx answers, a broken network and answers that are not Polly's do not end the wait; a shorter
+    ``execution_timeout`` does, and Airflow then retries the task. ``soft_fail`` and ``never_fail`` skip on
     every error of this package and on the time-out, alike in all modes and Airflow versions; ``silent_fail``
     goes on after errors that a retry may mend.
 

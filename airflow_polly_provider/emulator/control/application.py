@@ -165,5 +165,10 @@ class Application:
             outcome, response = "dropped after", replace(response, delivery="drop")
         elif fault.cut:
             outcome, response = "cut", replace(response, delivery="cut")
+        elif fault.page:
+            html = fault.page.encode("latin-1", errors="xmlcharrefreplace")
+            headers = (("Content-Type", "text/html"),)
+            outcome = "page"
+            response = replace(response, status=fault.status or 200, body=html, headers=headers)
         self.counters.count(call.operation, outcome)
         return response

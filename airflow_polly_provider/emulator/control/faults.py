@@ -25,11 +25,13 @@ class Fault:
     :param times: for how many calls; None for all until the faults are cleared.
     :param share: for which share of the calls, 0 to 1; the choice is the same in each run.
     :param error: an error class to answer with, such as ``ThrottlingException``; the work is not done.
-    :param status: the HTTP status of the error; None takes the service model's.
+    :param status: the HTTP status of the error, or the page; None takes the service model's.
     :param message: the error's message.
     :param delay_seconds: how much later the answer comes.
     :param drop: close the connection ``before`` the work is done, or ``after`` it, without an answer.
     :param cut: send only the first half of the answer, after the work is done, and close the connection.
+    :param page: do the work, and send this HTML in place of the answer, as a proxy does: in Latin-1, with
+        ``status`` or 200.
     :param fail_task: accept the synthesis task, and let it end ``failed`` with this reason.
     """
 
@@ -42,15 +44,19 @@ class Fault:
     delay_seconds: float = 0.0
     drop: Literal["before", "after"] | None = None
     cut: bool = False
+    page: str | None = None
     fail_task: str | None = None
 
     def __post_init__(self) -> None:
-        if not (self.error or self.delay_seconds or self.drop or self.cut or self.fail_task):
-            raise ValueError("A fault needs one of error, delay_seconds, drop, cut and fail_task")
+        if not (self.error or self.delay_seconds or self.drop or self.cut or self.page or self.fail_task):
+            raise ValueError("A fault needs one of error, delay_seconds, drop, cut, page and fail_task")
         if self.drop not in (None, "before", "after"):
             raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
-        if self.status is not None and not 400 <= self.status <= 599:
-            raise ValueError(f"status is an HTTP status of an error, 400 to 599, not {self.status!r}")
+        if not isinstance(self.page, str | None):
+            raise ValueError(f"page is a text, not {self.page!r}")  # noqa: TRY004  # as for the others
+        lowest = 200 if self.page else 400
+        if self.status is not None and not lowest <= self.status <= 599:
+            raise ValueError(f"status is an HTTP status from {lowest} to 599, not {self.status!r}")
         if not _is_number(self.share) or not 0 < self.share <= 1:
             raise ValueError(f"share is above 0 and at most 1, not {self.share!r}")
         if self.times is not None and (not _is_number(self.times, int) or self.times < 1):
@@ -141,7 +147,7 @@ class Faults:
 class Counters:
     """How often each operation was called, and how each call ended.
 
-    An outcome is ``ok``, an error class, ``dropped before``, ``dropped after`` or ``cut``.
+    An outcome is ``ok``, an error class, ``dropped before``, ``dropped after``, ``cut`` or ``page``.
     """
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
 from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.wait.errors import CHECK_ERRORS, wait_goes_on
 from airflow_polly_provider.wait.poller import metrics
+from airflow_polly_provider.wait.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from airflow_polly_provider.wait.errors import CredentialsOutage
-    from airflow_polly_provider.wait.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ UNEXPECTED_GRACE_SECONDS = 60.0
 
 It may pass, such as a process out of file descriptors, or be a setting that is wrong.
 """
+
+UNEXPECTED_AT_LEAST = 5
+"""How many such errors in a row end a wait, if its checks are seldom."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Wait:
     created: datetime | None = None
     last_status: str | None = None
     failing: bool = False
-    unexpected_since: float | None = None
+    unexpected: int = 0
+    unexpected_since: float = 0.0
     over: bool = False
 
     def share_of_interval_gone(self, now: float) -> float:
@@ -72,7 +76,7 @@ class Wait:
         if self.over:
             return
         self.failing = False
-        self.unexpected_since = None
+        self.unexpected = 0
         self.seen_at = now
         self.created = synthesis_task.get("CreationTime")
         self.put_off(now)
@@ -92,8 +96,12 @@ class Wait:
         """
         if self.over:
             return
-        self.due = now + outage.next_check_in(self.schedule.next_check_in(now - self.began))
-        if not self._goes_on_after(error, now, outage.seconds):
+        goes_on = self._goes_on_after(error, now, outage.seconds)
+        interval = outage.next_check_in(self.schedule.next_check_in(now - self.began))
+        if self.unexpected:
+            interval = min(interval, Schedule().next_check_in(now - self.unexpected_since))
+        self.due = now + interval
+        if not goes_on:
             self.end_with(error)
         elif not self.failing:
             self.failing = True
@@ -108,9 +116,11 @@ class Wait:
 
     def _goes_on_after(self, error: Exception, now: float, without_credentials: float) -> bool:
         if isinstance(error, CHECK_ERRORS):
-            self.unexpected_since = None
+            self.unexpected = 0
             return wait_goes_on(error, now - self.began, without_credentials)
-        if self.unexpected_since is None:
+        if not self.unexpected:
             self.unexpected_since = now
             log.warning("Unexpected error for synthesis task %s", self.synthesis_task_id, exc_info=error)
-        return now - self.unexpected_since < UNEXPECTED_GRACE_SECONDS
+        self.unexpected += 1
+        in_grace = now - self.unexpected_since < UNEXPECTED_GRACE_SECONDS
+        return in_grace or self.unexpected < UNEXPECTED_AT_LEAST

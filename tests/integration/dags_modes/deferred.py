@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_polly_provider.compat import DAG
@@ -35,6 +35,7 @@ with DAG("each_end", schedule=None, start_date=datetime(2025, 1, 1), catchup=Fal
     Sensor(**conf("sensor_failed"), **FIRST)
     Sensor(**conf("sensor_unknown"), **FIRST)
     Sensor(**conf("sensor_late"), timeout=40, **FIRST)
+    Sensor(**conf("sensor_expired"), execution_timeout=timedelta(seconds=40), **FIRST)
     Sensor(**conf("sensor_throttled"), **SECOND)
 
 with DAG("outlive", schedule=None, start_date=datetime(2025, 1, 1), catchup=False):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_polly_provider.compat import dag, task
+from airflow_polly_provider.compat import dag, task, task_group
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator as Start
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor
 
@@ -39,7 +39,24 @@ def start_from_trigger() -> None:
     ends_here = Start(
         task_id="ends_here", text="It ends in the triggerer.", deferrable=True, end_from_trigger=True, **START
     )
-    Sensor(task_id="unknown", synthesis_task_id="unknown-id", start_from_trigger=True, soft_fail=True)
+    Start(task_id="push_fails", text="A worker ends it.", deferrable=True, end_from_trigger=True, **START)
+    skipping: dict[str, Any] = {"start_from_trigger": True, "soft_fail": True}
+    Sensor(task_id="unknown", synthesis_task_id="unknown-id", **skipping)
+    Sensor(task_id="nothing", synthesis_task_id="{{ '' }}", **skipping)
+    Sensor(
+        task_id="expired",
+        synthesis_task_id="{{ dag_run.conf['expired'] }}",
+        aws_conn_id="first",
+        execution_timeout=timedelta(seconds=30),
+        **skipping,
+    )
+
+    @task_group
+    def group(text: str) -> None:
+        started = Start(task_id="start", text=text, wait_for_completion=False, **START)
+        Sensor(task_id="wait", synthesis_task_id=started.output, **HERE)
+
+    group.expand(text=["Four.", "Five."])
 
     @task
     def use(*values: Any) -> list[Any]:

@@ -46,6 +46,17 @@ def test_a_dropped_start_creates_a_task_only_if_dropped_after_the_work(
     assert emulator.counters.calls("StartSpeechSynthesisTask", f"dropped {drop}") == 1
 
 
+@pytest.mark.parametrize("status", [200, 302, 403, 503])
+def test_a_page_comes_in_place_of_the_answer_after_the_work(
+    emulator: RunningEmulator, start_task: StartTask, polly: Any, status: int
+) -> None:
+    emulator.faults.add("StartSpeechSynthesisTask", page="<html>Accès refusé ✋</html>", status=status)
+    with pytest.raises((ClientError, UnicodeDecodeError)):
+        start_task()
+    assert len(polly.list_speech_synthesis_tasks()["SynthesisTasks"]) == 1
+    assert emulator.counters.calls("StartSpeechSynthesisTask", "page") == 1
+
+
 def test_a_late_answer_exceeds_the_clients_time_out(emulator: RunningEmulator, client: MakeClient) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", delay_seconds=2)
     impatient = client("polly", read_timeout=0.2)
@@ -188,6 +199,8 @@ def test_an_invalid_admin_request_is_rejected(
         ({"operation": "*", "error": "ThrottlingException", "times": "3"}, "from 1 on"),
         ({"operation": "*", "delay_seconds": "1"}, "delay_seconds"),
         ({"operation": "*", "error": 5}, "error class"),
+        ({"operation": "*", "page": 5}, "text"),
+        ({"operation": "*", "page": "<html>", "status": 100}, "200 to 599"),
         ({"operation": "*", "error": "Two\r\nLines"}, "error class"),
         ({"operation": "GetSpeechSynthesisTask", "fail_task": "why"}, "StartSpeechSynthesisTask"),
     ],

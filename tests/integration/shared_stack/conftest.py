@@ -32,6 +32,7 @@ def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(EXAMPLE_DAGS / "texts", folder / "texts")
     for dag_id in EXAMPLES:
         shutil.copy(EXAMPLE_DAGS / f"{dag_id}.py", folder)
+    shutil.copy(Path(__file__).parent.parent / "dags_cleared" / "cleared.py", folder)
     if HAS_OPENLINEAGE:
         shutil.copy(Path(__file__).parent.parent / "dags_lineage" / "lineage.py", folder)
     return folder

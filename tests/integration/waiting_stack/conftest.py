@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HAS_START_FROM_TRIGGER = Version(airflow.__version__) >= Version("3.3")
+XCOMS_FAIL = {"AIRFLOW__CORE__XCOM_BACKEND": "tests.integration.failing_xcoms.XComsThatFailInTriggerer"}
 REGIONS = {
     "troubled": REGION,
     "denied": REGION,
@@ -69,6 +70,7 @@ def seed(emulators: dict[str, Emulator]) -> dict[str, dict[str, str]]:
             "sensor_failed": first.seed(ends_as="failed", reason=REASON),
             "sensor_unknown": str(uuid.uuid4()),
             "sensor_late": first.seed(),
+            "sensor_expired": first.seed(),
             "sensor_throttled": second.seed(region=SECOND_REGION),
         },
     }
@@ -82,7 +84,12 @@ def world(
     home = tmp_path_factory.mktemp("waiting")
     with (
         ExitStack() as stack,
-        polly_stack(home, dags_folder=dags_folder, emulator_arguments=("--audio", "none")) as running,
+        polly_stack(
+            home,
+            dags_folder=dags_folder,
+            emulator_arguments=("--audio", "none"),
+            env=XCOMS_FAIL if HAS_START_FROM_TRIGGER else {},
+        ) as running,
     ):
         connections = {
             name: json.loads(aws_connection(url, REGIONS[name])) for name, url in emulators.items()
@@ -99,7 +106,7 @@ def world(
         ids = seed(ours)
         confs: dict[str, dict[str, Any]] = {
             **ids,
-            **({"start_from_trigger": {}} if HAS_START_FROM_TRIGGER else {}),
+            **({"start_from_trigger": {"expired": ours["first"].seed()}} if HAS_START_FROM_TRIGGER else {}),
         }
         world = World(running.airflow, ours, ids, running.airflow.trigger_all(confs))
         if without_worker := world.run_ids.get("start_from_trigger"):

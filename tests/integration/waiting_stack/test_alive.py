@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scripts.stack.metadata import TaskInstance
     from tests.integration.waiting_stack.world import World
 
+PAGE = "<html>Accès refusé</html>"
 TROUBLES: dict[str, dict[str, Any]] = {
     "a server's error": {"error": "ServiceFailureException"},
     "throttling": {"error": "ThrottlingException", "times": 9},
@@ -20,6 +21,10 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "a dropped connection": {"drop": "before"},
     "half an answer": {"cut": True},
     "expired credentials": {"error": "ExpiredTokenException"},
+    "a page in place of an answer": {"page": PAGE},
+    "a proxy's page of a 503": {"page": PAGE, "status": 503},
+    "a redirect": {"page": PAGE, "status": 302},
+    "a proxy's refusal": {"page": PAGE, "status": 403},
 }
 GOES_ON = "Cannot see synthesis task {} now; the wait goes on: "
 

@@ -39,11 +39,13 @@ def ids(world: World) -> dict[str, str]:
 def ended(world: World, ids: dict[str, str]) -> dict[str, TaskInstance]:
     """The task instances after the synthesis tasks have ended."""
     airflow, run_id = world.airflow, world.run_ids["each_end"]
-    that_end = {task_id: ids[task_id] for task_id in ids.keys() - {"sensor_unknown", "sensor_late"}}
+    never_end = {"sensor_unknown", "sensor_late", "sensor_expired"}
+    that_end = {task_id: ids[task_id] for task_id in ids.keys() - never_end}
     world.wait_until_seen("each_end", that_end)
     for task_id in ("start_completed", "start_failed"):
         airflow.wait_for_task("each_end", run_id, task_id, "deferred", timeout=SLOW)
-    airflow.wait_for_task("each_end", run_id, "sensor_late", "failed", timeout=SLOW)
+    for task_id in ("sensor_late", "sensor_expired"):
+        airflow.wait_for_task("each_end", run_id, task_id, "failed", timeout=SLOW)
     world.emulators["first"].end_synthesis()
     world.emulators["second"].end_synthesis()
     airflow.wait_for_run("each_end", run_id, timeout=SLOW)
@@ -73,6 +75,14 @@ def test_wait_for_a_completed_task_succeeds_and_pushes_it(
             ["AirflowSensorTimeout", "was inProgress when the timeout passed"],
             {"TaskStatus": "inProgress"},
         ),
+        pytest.param(
+            "sensor_expired",
+            ["PollyWaitTimeoutError", "or the execution_timeout, if that is shorter"],
+            {"TaskStatus": "inProgress"},
+            marks=pytest.mark.skipif(
+                AIRFLOW_MAJOR < 3, reason="Airflow 2 ends it at the same moment, with an error of its own"
+            ),
+        ),
     ],
 )
 def test_wait_that_fails_names_the_reason_and_pushes_what_is_known(
@@ -92,6 +102,10 @@ def test_wait_that_fails_names_the_reason_and_pushes_what_is_known(
     }
     # The start operator's own synthesis task is in none of our lists.
     assert pushed == {"TaskId": ids.get(task_id, pushed["TaskId"]), **status}
+
+
+def test_execution_timeout_ends_a_deferred_wait(ended: dict[str, TaskInstance]) -> None:
+    assert ended["sensor_expired"].state == "failed"
 
 
 def test_throttled_wait_on_a_second_connection_succeeds_in_its_region(

@@ -56,6 +56,37 @@ def test_later_task_gets_the_xcoms_of_waits_that_ended_in_the_triggerer(world: W
     assert [task["RequestCharacters"] for task in mapped] == [len("One."), len("Two."), len("Three.")]
 
 
+@pytest.mark.parametrize("map_index", [0, 1])
+def test_wait_in_a_mapped_task_group_waits_for_what_its_own_group_started(
+    world: World, map_index: int
+) -> None:
+    airflow, run_id = world.airflow, world.run_ids[DAG_ID]
+    started = airflow.xcoms(DAG_ID, run_id, "group.start", map_index)
+    waited = airflow.xcoms(DAG_ID, run_id, "group.wait", map_index)
+    assert waited["TaskId"] == started["TaskId"]
+    assert waited["TaskStatus"] == "completed"
+    assert world.task_log(DAG_ID, "group.wait", map_index) == "", "no worker"
+
+
+def test_xcoms_that_cannot_be_pushed_in_the_triggerer_are_pushed_by_a_worker(world: World) -> None:
+    told = "a worker pushes them: the XCom back-end does not answer"
+    assert told in world.trigger_log(DAG_ID, "push_fails")
+    assert "success" in states_of(world, "push_fails")
+    pushed = world.xcoms(DAG_ID, "push_fails")
+    assert pushed["return_value"]["TaskStatus"] == pushed["TaskStatus"] == "completed"
+    assert len(pushed["return_value"]["RequestDigest"]) == 64
+
+
+def test_template_that_renders_to_no_id_in_the_triggerer_is_the_error_of_a_worker(world: World) -> None:
+    assert "synthesis_task_id must be Polly's TaskId" in world.task_log(DAG_ID, "nothing")
+    assert "skipped" in states_of(world, "nothing")
+
+
+def test_execution_timeout_ends_a_wait_that_starts_in_the_triggerer(world: World) -> None:
+    assert "skipped" in states_of(world, "expired")
+    assert "Skipped for: Airflow ended the deferral: " in world.task_log(DAG_ID, "expired")
+
+
 def test_error_of_a_wait_that_starts_in_the_triggerer_goes_through_the_worker(world: World) -> None:
     """soft_fail holds in the worker alone."""
     assert "skipped" in states_of(world, "unknown")

@@ -1,0 +1,20 @@
+"""An XCom back-end that is away for a triggerer when it pushes the result of one task."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from airflow.sdk.bases.xcom import BaseXCom
+
+
+class XComsThatFailInTriggerer(BaseXCom):
+    """Fails for the task ``push_fails``, in the thread alone in which a trigger pushes."""
+
+    @staticmethod
+    def serialize_value(value: Any, *, task_id: str | None = None, **where: Any) -> str:
+        """Return the value as it is stored."""
+        if task_id == "push_fails" and threading.current_thread().name.startswith("polly-xcom"):
+            raise TimeoutError("the XCom back-end does not answer")
+        serialized: str = BaseXCom.serialize_value(value, task_id=task_id, **where)
+        return serialized
