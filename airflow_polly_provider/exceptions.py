@@ -6,7 +6,7 @@
     └── PollyError
         ├── PollyCredentialsError                      no usable credentials (a retry may mend it)
         │   └── PollyConnectionNotFoundError           … since the connection was not found
-        ├── PollyIncompleteAnswerError                 an answer was cut short on its way
+        ├── PollyIncompleteAnswerError                 an answer was cut short, or is not Polly's
         ├── PollySynthesisTaskFailedError              Polly reports TaskStatus ``failed``
         │   └── PollySynthesisTaskFailedFinalError     … and starting again is not this task's work
         ├── PollyWaitTimeoutError                      the wait's ``timeout`` passed

@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION_NAME,
                 "python-modules": [
                     "airflow_polly_provider.operators.polly",
+                    "airflow_polly_provider.operators.get",
                     "airflow_polly_provider.operators.lexicon",
                     "airflow_polly_provider.operators.synthesize",
                 ],

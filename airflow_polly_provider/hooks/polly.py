@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +11,18 @@ from botocore.config import Config
 from airflow_polly_provider.aws.connection import NamedConnectionHook
 from airflow_polly_provider.aws.errors import translate_aws_errors
 from airflow_polly_provider.aws.service_model import upgrade_hint
-from airflow_polly_provider.exceptions import PollyConfigurationError, PollyIncompleteAnswerError
+from airflow_polly_provider.exceptions import PollyConfigurationError
+from airflow_polly_provider.hooks.answers import (
+    collection_in,
+    member_of,
+    synthesis_task_in,
+    synthesis_tasks_in,
+)
 from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE, VoiceSource
 from airflow_polly_provider.request.voices import matching_voices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from types_boto3_polly import PollyClient
     from types_boto3_polly.literals import EngineType, LanguageCodeType, TaskStatusType
@@ -31,8 +35,6 @@ if TYPE_CHECKING:
         VoiceTypeDef,
     )
 
-log = logging.getLogger(__name__)
-
 MAX_TASKS_PER_PAGE = 100
 """SynthesisTasks that one answer of ListSpeechSynthesisTasks can hold.
 
@@ -41,9 +43,6 @@ Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks
 
 NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
 """The operations that botocore's model has and its clients lack: they need HTTP/2, which botocore has not."""
-
-# An empty collection that the service leaves out; an answer that was cut short on its way is longer.
-_LENGTH_OF_NOTHING = str(len("{}"))
 
 
 class PollyHook(NamedConnectionHook):
@@ -122,7 +121,7 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
             response = self.client.get_speech_synthesis_task(TaskId=synthesis_task_id)
-        return _synthesis_task_in(response, "TaskId", "TaskStatus")
+        return synthesis_task_in(response, "TaskId", "TaskStatus")
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
         """Start a synthesis task and return it.
@@ -136,7 +135,7 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:StartSpeechSynthesisTask"):
             response = self.client_without_retries.start_speech_synthesis_task(**request)
-        return _synthesis_task_in(response, "TaskId")
+        return synthesis_task_in(response, "TaskId")
 
     def list_speech_synthesis_tasks(
         self, *, status: TaskStatusType | None = None, page_size: int = MAX_TASKS_PER_PAGE
@@ -180,12 +179,7 @@ class PollyHook(NamedConnectionHook):
         with translate_aws_errors(self, "polly:ListSpeechSynthesisTasks"):
             client = self.client if botocore_retries else self.client_without_retries
             page = client.list_speech_synthesis_tasks(**request)
-        listed = _collection_in(page, "SynthesisTasks", [])
-        page["SynthesisTasks"] = [task for task in listed if _has_texts(task, "TaskId", "TaskStatus")]
-        if left_out := len(listed) - len(page["SynthesisTasks"]):
-            log.warning("Ignoring %d listed synthesis tasks without TaskId or TaskStatus", left_out)
-        if not isinstance(page.get("NextToken", ""), str):
-            raise PollyIncompleteAnswerError("Polly's answer cannot be used: its NextToken is not a string.")
+        page["SynthesisTasks"] = synthesis_tasks_in(page)
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
@@ -221,9 +215,7 @@ class PollyHook(NamedConnectionHook):
         while True:
             with translate_aws_errors(self, "polly:DescribeVoices"):
                 page = self.client.describe_voices(**request)
-            if "Voices" not in page:
-                raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Voices.")
-            yield from page["Voices"]
+            yield from member_of(page, "Voices")
             if not (token := page.get("NextToken")):
                 return
             request["NextToken"] = token
@@ -259,8 +251,7 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:GetLexicon", name):
             response = self.client.get_lexicon(Name=name)
-        if "Lexicon" not in response:
-            raise PollyIncompleteAnswerError("Polly's answer was cut short: it holds no Lexicon.")
+        member_of(response, "Lexicon")
         return response
 
     def list_lexicons(self) -> Iterator[LexiconDescriptionTypeDef]:
@@ -272,7 +263,7 @@ class PollyHook(NamedConnectionHook):
         while True:
             with translate_aws_errors(self, "polly:ListLexicons"):
                 page = self.client.list_lexicons(**_given(NextToken=token))
-            yield from _collection_in(page, "Lexicons", [])
+            yield from collection_in(page, "Lexicons", [])
             if not (token := page.get("NextToken")):
                 return
 
@@ -311,35 +302,9 @@ class PollyHook(NamedConnectionHook):
         """
         with translate_aws_errors(self, "polly:ListTagsForResource"):
             response = self._tagging_client.list_tags_for_resource(ResourceArn=resource_arn)
-        tags: dict[str, str] = _collection_in(response, "Tags", {})
+        tags: dict[str, str] = collection_in(response, "Tags", {})
         return tags
 
 
 def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
-
-
-def _has_texts(synthesis_task: object, *required: str) -> bool:
-    """Return whether a SynthesisTask has these fields as texts; botocore does not check their types."""
-    if not isinstance(synthesis_task, Mapping):
-        return False
-    texts = [synthesis_task.get(name) for name in required] + [synthesis_task.get("OutputUri", "")]
-    return all(isinstance(text, str) for text in texts)
-
-
-def _collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
-    if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
-        return response.get(name, empty)
-    if name not in response:
-        raise PollyIncompleteAnswerError(f"Polly's answer was cut short: it holds no {name}.")
-    return response[name]
-
-
-def _synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisTaskTypeDef:
-    # botocore reads an answer that was cut short as an empty one.
-    if not _has_texts(response.get("SynthesisTask"), *required):
-        raise PollyIncompleteAnswerError(
-            f"Polly's answer was cut short: it holds no SynthesisTask with {' and '.join(required)}."
-        )
-    synthesis_task: SynthesisTaskTypeDef = response["SynthesisTask"]
-    return synthesis_task
