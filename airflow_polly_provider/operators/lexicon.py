@@ -9,7 +9,7 @@ from airflow_polly_provider.exceptions import PollyLexiconNotFoundError
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.request.lexicon import content_digest, validate_lexicon_name
 from airflow_polly_provider.request.native import validate_string
-from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.stored_file import text_from_storage
 from airflow_polly_provider.request.template_file import text_file_name, text_from_file
 from airflow_polly_provider.results.delivery import push_own_xcoms
@@ -76,7 +76,7 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
 
     def execute(self, context: Context) -> LexiconXCom:
         """Check the document, compare it with the stored one, and send it where they differ."""
-        validate_rendered(self, self._templates)
+        settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         content = self._content(context)
         lexemes = check_pls(content).lexemes
@@ -145,7 +145,7 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
 
     def execute(self, context: Context) -> DeletedLexiconXCom:
         """Delete it."""
-        validate_rendered(self, self._templates)
+        settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         try:
             self.hook.delete_lexicon(name)

@@ -18,7 +18,7 @@ from airflow_polly_provider.request.billing import (
     validate_billed_characters,
     validate_max_request_characters,
 )
-from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
@@ -219,7 +219,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
 
     def _speak(self, context: Context) -> dict[str, Any]:
-        validate_rendered(self, self._templates)
+        settle_rendered(self, self._templates, context)
         request = self._build_request(*self._text_and_type(context))
         validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:

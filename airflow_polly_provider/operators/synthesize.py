@@ -14,7 +14,7 @@ from airflow_polly_provider.request.billing import (
     validate_billed_characters,
     validate_max_request_characters,
 )
-from airflow_polly_provider.request.rendered import templates_of, validate_rendered
+from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text
 from airflow_polly_provider.request.validation import build_speech_request
 from airflow_polly_provider.request.voices import validate_voice
@@ -151,7 +151,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
 
     def execute(self, context: Context) -> SpeechXCom:
         """Speak, store the audio, and return where it lies and what it cost."""
-        validate_rendered(self, self._templates)
+        settle_rendered(self, self._templates, context)
         request = self._request(context)
         destination = speech_destination(
             bucket=self.output_s3_bucket_name,

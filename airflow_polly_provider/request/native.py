@@ -19,21 +19,30 @@ def validate_string(value: object, parameter: str) -> str:
     :param parameter: its name, for the error's words
     :raises PollyInvalidRequestError: it is of another type
     """
-    if not isinstance(value, str):
-        raise PollyInvalidRequestError(
-            f"{parameter} must be a string, not {type(value).__name__}. If the DAG has "
-            "render_template_as_native_obj=True, Jinja makes a tuple of 1,000 and a float of 1.5: give the "
-            f"value itself instead of a template, such as {parameter}=before.output."
+    if isinstance(value, str):
+        return value
+    if value is None:
+        advice = "The task before gave none: it failed, returned nothing, or has do_xcom_push=False."
+    else:
+        advice = (
+            "If the DAG has render_template_as_native_obj=True, Jinja makes a tuple of 1,000 and a float of "
+            "1.5: give the output of the task before instead of a template, or have it return a string."
         )
-    return value
+    raise PollyInvalidRequestError(f"{parameter} must be a string, not {type(value).__name__}. {advice}")
 
 
 def digits_of(value: object) -> object:
     """Return an integer as its digits, and anything else as it is.
 
-    :param value: the rendered value of an operator's parameter
+    :param value: the value of an operator's parameter, if a template then rendered to text
     """
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    try:
+        return str(value)
+    except ValueError as error:
+        # Python writes no integer of more than 4,300 digits.
+        raise PollyInvalidRequestError(f"An integer is too long to be used as text: {error}.") from error
 
 
 def validate_string_or_integer(value: object, parameter: str) -> str:
@@ -47,7 +56,7 @@ def validate_string_or_integer(value: object, parameter: str) -> str:
 
 
 def validate_path(value: object, parameter: str) -> Any:
-    """Return a path, as an ObjectStoragePath or whatever it is made of; an integer as its digits.
+    """Return an ObjectStoragePath, or a value that one can be made from; an integer as its digits.
 
     :param value: the rendered value of an operator's parameter
     :param parameter: its name, for the error's words

@@ -1,18 +1,20 @@
-"""Template fields that rendered to nothing.
+"""What an operator's templates rendered to.
 
-Jinja renders what has no value as the text ``None``, which Polly would speak, and bill.
+Jinja renders what has no value as the text ``None``, which Polly would speak, and bill. With
+``render_template_as_native_obj=True`` it makes the integer 202401 of ``2024_01``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_polly_provider.compat import BaseOperator
+    from airflow_polly_provider.compat import BaseOperator, Context
 
 NOTHING = "None"
 _MARKERS = ("{{", "{%")
@@ -47,15 +49,39 @@ def is_nothing(rendered: object) -> bool:
     return isinstance(rendered, str) and rendered.strip() == NOTHING
 
 
-def validate_rendered(operator: BaseOperator, templates: Mapping[str, str]) -> None:
-    """Refuse fields whose templates rendered to nothing. To be called by ``execute``.
+def text_environment(operator: BaseOperator) -> Any:
+    """Return the Jinja environment of an operator's DAG that renders to text, whatever the DAG asks for.
 
-    :param operator: its fields are rendered
+    :param operator: whose DAG it is
+    """
+    # Sandboxed, the environment is never a native one: the text "1.50" stays as it is.
+    return operator.dag.get_template_env(force_sandboxed=True)
+
+
+def render_text(template: Any, context: Context) -> str:
+    """Return what a Jinja template renders to.
+
+    :param template: of :func:`text_environment`
+    :param context: the running task's context
+    """
+    # Copying Airflow 2.11's context would warn of each deprecated key in it.
+    variables: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  # read only
+    return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+
+
+def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], context: Context) -> None:
+    """Refuse fields that rendered to nothing, and make integers texts. To be called by ``execute``.
+
+    :param operator: its fields are rendered; one that is an integer is rendered again, as text
     :param templates: what :func:`templates_of` returned before
+    :param context: the running task's context
     :raises PollyInvalidRequestError: a template rendered to ``None``
     """
     for name, template in templates.items():
-        if is_nothing(getattr(operator, name)):
+        value = getattr(operator, name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            setattr(operator, name, render_text(text_environment(operator).from_string(template), context))
+        elif is_nothing(value):
             raise PollyInvalidRequestError(
                 f"{name} rendered to 'None', so nothing was sent: its template {template!r:.200} names a "
                 "value that does not exist. Correct task_ids and key of its xcom_pull, or give the output of "

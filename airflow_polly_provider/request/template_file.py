@@ -8,13 +8,17 @@ missing file is an error that no retry repeats.
 from __future__ import annotations
 
 import re
-from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateNotFound
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
-from airflow_polly_provider.request.rendered import is_nothing, is_template
+from airflow_polly_provider.request.rendered import (
+    is_nothing,
+    is_template,
+    render_text,
+    text_environment,
+)
 from airflow_polly_provider.text.markup import Ssml
 
 if TYPE_CHECKING:
@@ -75,13 +79,9 @@ def text_from_file(
     :param parameter: the operator's parameter that names the file
     :raises PollyInvalidRequestError: when there is no such file
     """
-    # Sandboxed, the environment is never a native one: the text "1.50" stays as it is.
-    environment = operator.dag.get_template_env(force_sandboxed=True)
+    environment = text_environment(operator)
     try:
-        template = environment.get_template(file_name)
-        # Copying Airflow 2.11's context would warn of each deprecated key in it.
-        variables: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  # read only
-        rendered = "".join(template.root_render_func(template.new_context(variables, shared=True)))
+        rendered = render_text(environment.get_template(file_name), context)
     except UnicodeDecodeError as error:
         raise PollyInvalidRequestError(f"The template file {file_name!r} is not UTF-8: {error}.") from error
     except TemplateNotFound as error:

@@ -149,6 +149,7 @@ def _check_list(name: str, values: list[Any], member: Any) -> None:
             f"{_parameter(name)} has {len(values)} entries; Polly takes {maximum}."
         )
     for value in values:
+        validate_string(value, f"Each entry of {_parameter(name)}")
         _check_string(name, value, member.member)
 
 

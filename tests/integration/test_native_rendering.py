@@ -42,6 +42,20 @@ def speech(task_id: str, **given: Any) -> None:
     PollySynthesizeSpeechOperator(task_id=task_id, **arguments)
 
 
+@pytest.mark.parametrize("written", ["2024_01", "000", "0x10", "+49", "(5)"])
+def test_an_integer_in_another_form_is_the_text_that_was_written(
+    emulator: RunningEmulator, run_dag: RunDag, written: str
+) -> None:
+    """Jinja makes the integer 202401 of 2024_01, which would be another key."""
+    template = f"{{{{ '{written}' }}}}"
+    with native_dag() as dag:
+        speech("key", text=template, output_s3_bucket_name=emulator.bucket, output_s3_key=template)
+    run = run_dag(dag)
+    assert run.task("key") == ("success", 1), run.output
+    assert run.xcoms("key")["RequestCharacters"] == len(written)
+    assert run.xcoms("key")["OutputS3Uri"] == f"s3://{emulator.bucket}/{written}"
+
+
 class TestIntegerOfTheStartOperator:
     def test_is_spoken_and_is_a_key_prefix(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         with native_dag() as dag:
@@ -104,7 +118,7 @@ def test_a_value_of_another_type_is_refused_before_any_request_without_being_quo
         start("truth", text="{{ 'True' }}")
         start("prefix", output_s3_key_prefix=THOUSAND)
         start("key", output_s3_key=THOUSAND)
-        start("voice", voice_id=YEAR)
+        start("voice", voice_id="{{ '1.5' }}")
         speech("speech_text", text=secret, output_path=str(tmp_path / "a.mp3"))
         speech("speech_key", output_s3_bucket_name=emulator.bucket, output_s3_key=THOUSAND)
         speech("speech_path", output_path=THOUSAND)
@@ -118,7 +132,7 @@ def test_a_value_of_another_type_is_refused_before_any_request_without_being_quo
     for parameter in ("text", "output_s3_key_prefix", "output_s3_key", "output_path", "name", "content"):
         assert f"{parameter} must be a string, not tuple. If the DAG has render_template_as" in run.output
     assert "content_path must be a string, not tuple" in run.output
-    assert "voice_id must be a string, not int. If the DAG has render_template_as" in run.output
+    assert "voice_id must be a string, not float. If the DAG has render_template_as" in run.output
     assert "text must be a string, not bool" in run.output
     assert "secret" not in run.output
     assert os.listdir(tmp_path) == []

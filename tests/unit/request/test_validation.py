@@ -151,7 +151,7 @@ BAD = {
     "text of white space": ({"Text": " \n"}, ["text is empty", "2 characters"]),
     "text of another type": (
         {"Text": 1.5},
-        ["text must be a string", "float", "render_template_as_native_obj", "text=before.output"],
+        ["text must be a string", "float", "render_template_as_native_obj", "output of the task before"],
     ),
     "truth as text": ({"Text": True}, ["text must be a string", "bool"]),
     "no text": ({"Text": None}, ["text must be a string"]),
