@@ -130,7 +130,7 @@ TABLE: dict[str, Row] = {
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
-        start_without_waiting=Outcome(state="success", status="scheduled", words=("takes no start now",)),
+        start_without_waiting=Outcome(state="success", status="scheduled", words=("Polly throttled it",)),
         get_without_waiting=Outcome(
             state="success", status="inProgress", words=("Cannot see synthesis task",)
         ),
