@@ -40,6 +40,7 @@ def blocks_of_the_guides(folder: Path) -> list[Path]:
     return written
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}")
 def test_strict_mypy_accepts_a_typed_dag_and_the_guides(tmp_path: Path) -> None:
     """It runs in a folder of its own: the package is an installed one there, which needs its py.typed."""
@@ -53,7 +54,7 @@ def test_strict_mypy_accepts_a_typed_dag_and_the_guides(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=500,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
