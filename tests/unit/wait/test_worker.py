@@ -7,10 +7,18 @@ import pytest
 
 from airflow_polly_provider.exceptions import PollyWaitTimeoutError
 from airflow_polly_provider.wait import errors, schedule
-from tests.unit.support import Refusal, execute, get_operator, start_operator, synthesis_task, warnings_in
+from tests.unit.support import (
+    UNUSABLE,
+    Refusal,
+    execute,
+    get_operator,
+    start_operator,
+    synthesis_task,
+    warnings_in,
+)
 
 if TYPE_CHECKING:
-    from tests.unit.support import Answer, Request, Wire
+    from tests.unit.support import Answer, Request, Truncated, Wire
 
 SCHEDULED = synthesis_task(status="scheduled")
 COMPLETED = synthesis_task(status="completed")
@@ -33,6 +41,12 @@ class TestWaitInWorker:
     )
     def test_continues_after_an_error_that_may_pass(self, wire: Wire, refusal: Refusal) -> None:
         wire.script_start(SCHEDULED, refusal, SCHEDULED, refusal, COMPLETED)
+        operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
+        assert execute(operator)["TaskStatus"] == "completed"
+
+    @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
+    def test_continues_after_an_answer_that_is_not_pollys(self, wire: Wire, unusable: Truncated) -> None:
+        wire.script_start(SCHEDULED, unusable, SCHEDULED, unusable, COMPLETED)
         operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
         assert execute(operator)["TaskStatus"] == "completed"
 
