@@ -68,6 +68,7 @@ def speech_destination(
     :raises PollyInvalidRequestError: they name none
     """
     if path is None:
+        key = validate_string_or_integer(key, "output_s3_key")
         return S3Destination(_validate_location(bucket, key, "output_s3_key"), hook_parameters)
     path = validate_path(path, "output_path")
     if (found := s3_path(path, hook_parameters, parameter="output_path")) is None:
@@ -75,11 +76,9 @@ def speech_destination(
     return S3Destination(_validate_location(*found.location, "the key in output_path"), found.hook_parameters)
 
 
-def _validate_location(bucket: object, key: object, parameter: str) -> S3Location:
+def _validate_location(bucket: object, key: str, parameter: str) -> S3Location:
     check_member("OutputS3BucketName", bucket)
-    return S3Location(
-        str(bucket), validate_key(validate_string_or_integer(key, parameter), parameter=parameter)
-    )
+    return S3Location(str(bucket), validate_key(key, parameter=parameter))
 
 
 class S3Destination:
@@ -196,7 +195,7 @@ class PathDestination:
         try:
             with files.open(unfinished, "wb") as file:
                 if local is not None:
-                    local.give_mode_to(unfinished)
+                    local.give_mode_and_owner_to(file.fileno())
                 yield file
             self._finish(unfinished, target)
         except BaseException:

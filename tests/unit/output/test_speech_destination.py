@@ -17,6 +17,7 @@ from airflow_polly_provider.exceptions import (
     PollyIncompleteAnswerError,
     PollyInvalidRequestError,
 )
+from airflow_polly_provider.output.local_file import LocalFile
 from airflow_polly_provider.output.speech_destination import (
     PathDestination,
     S3Destination,
@@ -140,7 +141,7 @@ class TestLocalFile:
         yield
         os.umask(before)
 
-    @pytest.mark.parametrize("mode", [0o600, 0o664, 0o755, 0o444, 0o000])
+    @pytest.mark.parametrize("mode", [0o600, 0o664, 0o755, 0o444, 0o000, 0o2640])
     def test_that_is_replaced_keeps_its_mode(self, tmp_path: Path, mode: int) -> None:
         path = tmp_path / "a.mp3"
         path.write_bytes(b"before")
@@ -149,6 +150,41 @@ class TestLocalFile:
         assert mode_of(path) == mode
         path.chmod(0o600)
         assert path.read_bytes() == AUDIO
+
+    @pytest.mark.parametrize("mode", [0o600, 0o6755])
+    def test_that_is_replaced_by_root_keeps_its_owner_and_group(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "a.mp3"
+        path.write_bytes(b"before")
+        try:
+            os.chown(path, 12345, 54321)
+        except OSError:
+            pytest.skip("this process may not change the owner of a file")
+        path.chmod(mode)
+        PathDestination(str(path)).receive(speech)
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 54321)
+        assert mode_of(path) == mode
+        assert path.read_bytes() == AUDIO
+
+    def test_that_is_replaced_keeps_its_mode_where_owner_and_group_cannot_be_set(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "a.mp3"
+        path.write_bytes(b"before")
+        path.chmod(0o604)
+        asked: list[tuple[int, int]] = []
+
+        def refuse(_: int, uid: int, gid: int) -> None:
+            asked.append((uid, gid))
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "chown", refuse)
+        there = os.stat(path)
+        others = os.stat_result((*there[:4], there.st_uid + 1, there.st_gid + 1, *there[6:]))
+        with path.open("ab") as replacement:
+            os.fchmod(replacement.fileno(), 0o600)
+            LocalFile(str(path), others).give_mode_and_owner_to(replacement.fileno())
+        assert asked == [(-1, there.st_gid + 1), (there.st_uid + 1, -1)]
+        assert mode_of(path) == 0o604
 
     def test_that_is_new_has_the_mode_of_the_umask(self, tmp_path: Path) -> None:
         PathDestination(str(tmp_path / "new" / "a.mp3")).receive(speech)
