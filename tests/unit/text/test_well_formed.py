@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -47,6 +47,9 @@ WELL_FORMED = {
     "W3C's document type": '<!DOCTYPE speak PUBLIC "-//W3C//DTD SYNTHESIS 1.0//EN" "synthesis.dtd"><speak/>',
     "an entity of a document type that is elsewhere": '<!DOCTYPE speak SYSTEM "x.dtd"><speak>&nbsp;</speak>',
     "an entity of its own": '<!DOCTYPE speak [<!ENTITY co "A & B">]><speak>&co;</speak>',
+    "a parameter entity": '<!DOCTYPE speak [<!ENTITY % co "x"> %co;]><speak>Q & A</speak>',
+    "an entity that is elsewhere": '<!DOCTYPE speak [<!ENTITY co SYSTEM "x">]><speak>&co; & A</speak>',
+    "a name of the fourth edition": "<speak><größe>Hello</größe></speak>",
 }
 
 # the document, what the error says of it, and where: line and column from 1
@@ -63,12 +66,24 @@ MALFORMED = {
     "two roots": ("<speak/>\n<speak/>", "junk after document element", (2, 1)),
     "no markup": ("Hello", "syntax error", (1, 1)),
     "control character": ("<speak>a\x0b</speak>", "invalid token", (1, 9)),
+    "the word for an entity in a comment": (
+        "<speak><!-- <!ENTITY -->Q & A</speak>",
+        "invalid token",
+        (1, 28),
+    ),
+    "the word for an entity in CDATA": ("<speak><![CDATA[<!ENTITY]]>Q & A</speak>", "invalid token", (1, 31)),
+    "the word for an entity in the body": ('<speak><!ENTITY a "b"></speak>', "invalid token", (1, 10)),
+    "an XML declaration after white space": (
+        '\n <?xml version="1.0"?><speak/>',
+        "XML or text declaration not at start of entity",
+        (2, 2),
+    ),
     "lone surrogate": ("<speak>ab\ud83d</speak>", "invalid token", (1, 10)),
 }
 
 
 @pytest.mark.parametrize("document", WELL_FORMED.values(), ids=WELL_FORMED)
-def test_ssml_that_an_xml_parser_reads_is_taken(document: str) -> None:
+def test_ssml_that_expat_reads_is_taken(document: str) -> None:
     validate_well_formed(document)
 
 
@@ -96,7 +111,7 @@ def test_any_text_in_malformed_ssml_is_refused_without_being_quoted(text: str) -
     assert "secret" not in str(refused.value)
 
 
-BOMBS = {
+ENTITY_BOMBS = {
     "billion laughs": "".join(
         [
             '<!DOCTYPE speak [<!ENTITY a0 "ha">',
@@ -110,20 +125,30 @@ BOMBS = {
     "in a value": (
         f'<!DOCTYPE speak [<!ENTITY a "{"a" * 90_000}">]><speak><mark name="{"&a;" * 30_000}"/></speak>'
     ),
+}
+ENDLESS = {
     "tags within tags": f"<speak>{'<p>' * ((MAX_TOTAL_CHARACTERS - 15) // 7)}",
     "comments that never end": "<speak>" + "<!--" * (MAX_TOTAL_CHARACTERS // 4),
 }
 
 
-@pytest.mark.parametrize("document", BOMBS.values(), ids=BOMBS)
-def test_a_document_of_any_form_is_judged_within_a_second(document: str) -> None:
-    assert len(document) <= MAX_TOTAL_CHARACTERS + 10
-    began = time.perf_counter()
-    try:
+@pytest.mark.parametrize("document", ENTITY_BOMBS.values(), ids=ENTITY_BOMBS)
+def test_entities_that_a_document_declares_are_not_expanded(document: str) -> None:
+    """Expat ends an expansion of this size with an error."""
+    with pytest.raises(expat.ExpatError, match="amplification"):
+        expat.ParserCreate().Parse(document, True)
+    validate_well_formed(document)
+
+
+@pytest.mark.parametrize("document", ENDLESS.values(), ids=ENDLESS)
+def test_a_document_that_opens_as_much_as_fits_is_refused(document: str) -> None:
+    with pytest.raises(PollyInvalidRequestError):
         validate_well_formed(document)
-    except PollyInvalidRequestError:
-        assert "ENTITY" not in document
-    assert time.perf_counter() - began < 1
+
+
+def test_the_error_of_an_xml_declaration_that_is_not_first_says_what_to_remove() -> None:
+    with pytest.raises(PollyInvalidRequestError, match="very start: remove what is before it"):
+        validate_well_formed(' <?xml version="1.0"?><speak>Hello</speak>')
 
 
 class TestRequest:
