@@ -61,6 +61,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
             timeout=timeout,
             **kwargs,
         )
+        # Any: what it holds is known only when Airflow has rendered it.
         self.synthesis_task_id: Any = synthesis_task_id
         self._claims_output = wait_for_completion
 

@@ -68,9 +68,9 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         super().__init__(**kwargs)
         if (content is None) == (content_path is None):
             raise ValueError("Give the lexicon as either content or content_path.")
-        self.name = name
-        self.content = content
-        # Airflow puts a value in the place of an XComArg before execute.
+        # Any: what these hold is known only when Airflow has rendered them.
+        self.name: Any = name
+        self.content: Any = content
         self.content_path: Any = content_path
         self._templates = templates_of(self)
 
@@ -139,7 +139,7 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
 
     def __init__(self, *, name: str | XComArg, ignore_if_missing: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.name = name
+        self.name: Any = name
         self.ignore_if_missing = ignore_if_missing
         self._templates = templates_of(self)
 

@@ -19,7 +19,7 @@ from airflow_polly_provider.request.billing import (
     validate_max_request_characters,
 )
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
-from airflow_polly_provider.request.template_file import spoken_text
+from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
 from airflow_polly_provider.results.delivery import push_status, status_pushed_on_failure
@@ -86,7 +86,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
         given
     :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
-        others supply, which is then spoken as it stands
+        others supply, which is then spoken as it stands; ValueError for anything but a bool
     :param durable: put a token into the object's key, by which a lost answer's or an earlier try's synthesis
         task is found again instead of being started, and billed, twice; needs
         ``polly:ListSpeechSynthesisTasks``. False leaves the prefix exactly as given; then each try
@@ -175,25 +175,25 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             wait_for_completion=wait_for_completion,
             end_from_trigger=end_from_trigger,
         )
-        # Airflow puts values in the place of templates and XComArgs before execute.
+        # Any: what the templated ones hold is known only when Airflow has rendered them.
         self.text: Any = text
-        self.output_s3_bucket_name = output_s3_bucket_name
-        self.voice_id = voice_id
-        self.output_format = output_format
-        self.output_s3_key_prefix = output_s3_key_prefix
-        self.output_s3_key = output_s3_key
+        self.output_s3_bucket_name: Any = output_s3_bucket_name
+        self.voice_id: Any = voice_id
+        self.output_format: Any = output_format
+        self.output_s3_key_prefix: Any = output_s3_key_prefix
+        self.output_s3_key: Any = output_s3_key
         # What it renders to is checked in execute: None is then an error, not a way to do without.
         self._has_output_key = output_s3_key is not None
         self.keep_original = keep_original
         self.skip_if_unchanged = skip_if_unchanged
-        self.engine = engine
-        self.language_code = language_code
-        self.lexicon_names = lexicon_names
-        self.sample_rate = sample_rate
-        self.sns_topic_arn = sns_topic_arn
-        self.speech_mark_types = speech_mark_types
+        self.engine: Any = engine
+        self.language_code: Any = language_code
+        self.lexicon_names: Any = lexicon_names
+        self.sample_rate: Any = sample_rate
+        self.sns_topic_arn: Any = sns_topic_arn
+        self.speech_mark_types: Any = speech_mark_types
         self.text_type: Any = text_type
-        self.text_may_name_file = text_may_name_file
+        self.text_may_name_file = validate_text_may_name_file(text_may_name_file)
         self.durable = durable
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
@@ -262,8 +262,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
         """Return what is spoken, and its TextType."""
-        may_name_file = self.text_may_name_file
-        return spoken_text(self, self.text, self.text_type, context, may_name_file=may_name_file)
+        return spoken_text(self, self.text, self.text_type, context, may_name_file=self.text_may_name_file)
 
     def _build_request(self, text: str, text_type: str | None) -> dict[str, Any]:
         return build_request(

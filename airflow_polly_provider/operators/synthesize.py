@@ -15,7 +15,7 @@ from airflow_polly_provider.request.billing import (
     validate_max_request_characters,
 )
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
-from airflow_polly_provider.request.template_file import spoken_text
+from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_speech_request
 from airflow_polly_provider.request.voices import validate_voice
 from airflow_polly_provider.results.delivery import push_own_xcoms
@@ -74,7 +74,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
         given
     :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
-        others supply, which is then spoken as it stands
+        others supply, which is then spoken as it stands; ValueError for anything but a bool
     :param max_request_characters: refuse, before anything is sent, a text that would be billed for more
         characters than this; a whole number above 0, else ValueError; None for no limit
     :param check_voice: ask DescribeVoices, before anything is sent, whether voice, engine and language go
@@ -131,20 +131,20 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     ) -> None:
         super().__init__(**kwargs)
         _check_destination(output_s3_bucket_name, output_s3_key, output_path)
-        # Airflow puts values in the place of templates and XComArgs before execute.
+        # Any: what the templated ones hold is known only when Airflow has rendered them.
         self.text: Any = text
-        self.voice_id = voice_id
-        self.output_s3_bucket_name = output_s3_bucket_name
-        self.output_s3_key = output_s3_key
-        self.output_path = output_path
-        self.output_format = output_format
-        self.engine = engine
-        self.language_code = language_code
-        self.lexicon_names = lexicon_names
-        self.sample_rate = sample_rate
-        self.speech_mark_types = speech_mark_types
+        self.voice_id: Any = voice_id
+        self.output_s3_bucket_name: Any = output_s3_bucket_name
+        self.output_s3_key: Any = output_s3_key
+        self.output_path: Any = output_path
+        self.output_format: Any = output_format
+        self.engine: Any = engine
+        self.language_code: Any = language_code
+        self.lexicon_names: Any = lexicon_names
+        self.sample_rate: Any = sample_rate
+        self.speech_mark_types: Any = speech_mark_types
         self.text_type: Any = text_type
-        self.text_may_name_file = text_may_name_file
+        self.text_may_name_file = validate_text_may_name_file(text_may_name_file)
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
         self._templates = templates_of(self)
@@ -167,8 +167,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         return self._deliver(context, request, speech, output)
 
     def _request(self, context: Context) -> dict[str, Any]:
-        may_name_file = self.text_may_name_file
-        text, text_type = spoken_text(self, self.text, self.text_type, context, may_name_file=may_name_file)
+        text, text_type = spoken_text(
+            self, self.text, self.text_type, context, may_name_file=self.text_may_name_file
+        )
         return build_speech_request(
             Engine=self.engine,
             LanguageCode=self.language_code,

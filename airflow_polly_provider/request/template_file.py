@@ -39,6 +39,18 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
     return None
 
 
+def validate_text_may_name_file(text_may_name_file: bool) -> bool:
+    """Return ``text_may_name_file`` if it is a bool: the string "False" would let a text name a file.
+
+    :param text_may_name_file: the operator's parameter
+    :raises ValueError: for anything else
+    """
+    given: Any = text_may_name_file
+    if isinstance(given, bool):
+        return given
+    raise ValueError(f"text_may_name_file must be True or False, not {given!r:.100}. It is not templated.")
+
+
 def spoken_text(
     operator: BaseOperator,
     text: str | Ssml,

@@ -125,7 +125,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, timeout=timeout, mode=mode, **kwargs)
-        # Airflow puts a value in the place of an XComArg before execute.
+        # Any: what it holds is known only when Airflow has rendered it.
         self.synthesis_task_id: Any = synthesis_task_id
         self.deferrable = start_from_trigger or (default_deferrable() if deferrable is None else deferrable)
         self.end_from_trigger = end_from_trigger

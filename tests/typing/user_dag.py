@@ -22,11 +22,38 @@ from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 from airflow_polly_provider.text import ssml
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_polly_provider.results.lexicon import DeletedLexiconXCom, LexiconXCom
     from airflow_polly_provider.results.speech import SpeechXCom
     from airflow_polly_provider.results.synthesis_task import SynthesisTaskXCom
 
 BUCKET = "my-audio"
+
+
+class LoudOperator(PollyStartSpeechSynthesisTaskOperator):
+    """Reads rendered values, which the attributes hold when it runs."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        self.voice_id = self.voice_id.title()
+        print(self.output_s3_key_prefix.rstrip("/"), [name.lower() for name in self.lexicon_names])
+        return super().execute(context)
+
+
+class ShortOperator(PollySynthesizeSpeechOperator):
+    """Reads rendered values, which the attributes hold when it runs."""
+
+    def execute(self, context: Context) -> SpeechXCom:
+        print(self.voice_id.lower(), self.output_s3_key.rpartition("/"), int(self.sample_rate))
+        return super().execute(context)
+
+
+class PlacesOperator(PollyPutLexiconOperator):
+    """Reads rendered values, which the attributes hold when it runs."""
+
+    def execute(self, context: Context) -> LexiconXCom:
+        print(self.name.lower(), len(self.content))
+        return super().execute(context)
 
 
 @task

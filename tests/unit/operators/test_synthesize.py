@@ -25,6 +25,7 @@ class TestWhenTheDagIsParsed:
             ({"output_s3_bucket_name": "bucket"}, "belong together"),
             ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "belong together"),
             ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
+            ({**S3, "text_may_name_file": "False"}, "text_may_name_file must be True or False, not 'False'"),
         ],
     )
     def test_contradicting_parameters_are_refused(self, given: dict[str, Any], words: str) -> None:

@@ -150,6 +150,11 @@ class TestTextThatMayNotNameAFile:
     def test_is_rendered_as_a_template(self, speak: Any) -> None:
         assert speak("{{ ds }}.txt", text_may_name_file=False)["Text"] == "2025-01-02.txt"
 
+    @pytest.mark.parametrize("value", ["False", "", 0, None, "{{ params.trusted }}"])
+    def test_is_asked_for_with_a_bool_alone(self, value: Any) -> None:
+        with pytest.raises(ValueError, match="text_may_name_file must be True or False, not"):
+            start_operator(text_may_name_file=value)
+
 
 class TestOtherFields:
     def test_with_a_text_files_suffix_are_sent_as_they_are(self, speak: Any) -> None:
