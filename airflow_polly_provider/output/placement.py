@@ -120,7 +120,7 @@ class OutputPlacement:
             "OutputUri": self._final_uri(made.output_uri),
             "CreationTime": made.creation_time,
             "RequestCharacters": billed,
-            # The metadata holds 0 where Polly told no number; what was asked then is counted as it is now.
+            # 0 means unknown: count this request instead.
             "SpokenCharacters": billed if billed > 0 else billed_by_count(request),
         }
         if made.is_of_an_earlier_try(self._run, self.plan.run_token):

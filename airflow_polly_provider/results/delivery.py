@@ -125,8 +125,8 @@ def _log_completed(value: Mapping[str, Any]) -> None:
     billed, spoken = (value.get(key, "unknown") for key in ("RequestCharacters", "SpokenCharacters"))
     if value.get("Unchanged"):
         log.info(
-            "Nothing was synthesized: %s is unchanged since synthesis task %s made it from the same, "
-            "%s characters billed, %s spoken",
+            "Nothing to synthesize: %s is up to date (synthesis task %s made it from the same request). "
+            "%s characters billed; the audio has %s",
             place,
             value.get("TaskId"),
             billed,

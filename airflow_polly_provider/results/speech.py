@@ -24,7 +24,7 @@ class SpeechXCom(TypedDict):
     RequestCharacters: int
     """Billed characters."""
     SpokenCharacters: int
-    """The same, under the name by which the start operator pushes the length of what the audio holds."""
+    """Equal to ``RequestCharacters``; the start operator uses this name too."""
     ContentType: str
     """Such as ``audio/mpeg``."""
     OutputFormat: str

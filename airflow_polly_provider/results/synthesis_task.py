@@ -51,7 +51,7 @@ class SynthesisTaskXCom(TypedDict):
     RequestCharacters: int
     """Billed characters; 0 where ``Unchanged``."""
     SpokenCharacters: int
-    """The billed length of what the audio holds: where ``Unchanged``, what was billed when it was made."""
+    """The billed length of the text; where ``Unchanged``, what was billed when the audio was made."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_polly_provider.operators.base import PollyWaitingOperator
 from airflow_polly_provider.results.delivery import deliver_synthesis_task, push_own_xcoms
 from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
+from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 from tests.unit.support import (
     as_context,
     context,
@@ -19,9 +22,11 @@ from tests.unit.support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.unit.support import Wire
+
+    Logged = Callable[[], list[str]]
 
 
 class TestPushOwnXComs:
@@ -32,27 +37,16 @@ class TestPushOwnXComs:
         assert running_context["ti"].pushed == {"TaskId": "t1", "TaskStatus": "scheduled"}
 
 
-class _Lines(logging.Handler):
-    """Keep each message."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
 @pytest.fixture
-def logged() -> Iterator[list[str]]:
-    """Yield the lines that the package's modules log."""
-    handler, package = _Lines(), logging.getLogger("airflow_polly_provider")
-    level = package.level
-    package.addHandler(handler)
-    package.setLevel("INFO")
-    yield handler.lines
-    package.removeHandler(handler)
-    package.setLevel(level)
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Logged:
+    """Return the lines that the package's modules, operators and sensor have logged so far."""
+    caplog.set_level("INFO")
+    # On Airflow 3.3 the loggers of tasks are structlog's, which caplog does not see.
+    for task in (PollyWaitingOperator, PollySpeechSynthesisTaskSensor):
+        monkeypatch.setattr(task, "log", logging.getLogger(f"{task.__module__}.task"))
+    return lambda: [
+        record.getMessage() for record in caplog.records if "airflow_polly_provider." in record.name
+    ]
 
 
 def deliver(**fields: Any) -> None:
@@ -67,29 +61,34 @@ class TestClosingLogLine:
         [start_operator, lambda: get_operator(wait_for_completion=True), sensor],
         ids=["start", "get", "sensor"],
     )
-    def test_is_the_only_one_that_says_completed(self, wire: Wire, logged: list[str], make: Any) -> None:
-        wire.script_start(synthesis_task(status="scheduled"), synthesis_task())
+    def test_is_the_only_one_that_says_completed(
+        self, wire: Wire, logged: Logged, monkeypatch: pytest.MonkeyPatch, make: Any
+    ) -> None:
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        in_progress = synthesis_task(status="inProgress")
+        wire.script_start(synthesis_task(status="scheduled"), in_progress, in_progress, synthesis_task())
         execute(make())
-        assert [line for line in logged if "completed" in line] == [self.COMPLETED]
+        assert "Synthesis task t1 is inProgress" in logged()
+        assert [line for line in logged() if "completed" in line] == [self.COMPLETED]
 
-    def test_follows_a_deferral(self, logged: list[str]) -> None:
+    def test_follows_a_deferral(self, logged: Logged) -> None:
         operator = sensor(deferrable=True)
         with running(operator):
             operator.execute_complete(as_context(context()), {"synthesis_task": synthesis_task()})
-        assert self.COMPLETED in logged
+        assert self.COMPLETED in logged()
 
-    def test_says_that_nothing_was_synthesized_for_an_unchanged_object(self, logged: list[str]) -> None:
+    def test_says_that_nothing_was_synthesized_for_an_unchanged_object(self, logged: Logged) -> None:
         deliver(RequestCharacters=0, SpokenCharacters=1234, Unchanged=True)
-        assert logged == [
-            "Nothing was synthesized: s3://bucket/audio.t1.mp3 is unchanged since synthesis task t1 made it "
-            "from the same, 0 characters billed, 1234 spoken"
+        assert logged() == [
+            "Nothing to synthesize: s3://bucket/audio.t1.mp3 is up to date (synthesis task t1 made it from "
+            "the same request). 0 characters billed; the audio has 1234"
         ]
 
     @pytest.mark.parametrize("status", ["scheduled", "inProgress", "failed"])
-    def test_is_missing_before_the_end_and_after_a_failure(self, logged: list[str], status: str) -> None:
+    def test_is_missing_before_the_end_and_after_a_failure(self, logged: Logged, status: str) -> None:
         deliver(status=status)
-        assert logged == []
+        assert logged() == []
 
-    def test_names_the_output_uri_where_that_is_no_s3_object(self, logged: list[str]) -> None:
+    def test_names_the_output_uri_where_that_is_no_s3_object(self, logged: Logged) -> None:
         deliver(OutputUri="https://elsewhere")
-        assert "Synthesis task t1 completed: https://elsewhere, 5 characters billed" in logged
+        assert "Synthesis task t1 completed: https://elsewhere, 5 characters billed" in logged()
