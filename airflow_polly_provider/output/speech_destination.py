@@ -67,7 +67,7 @@ def speech_destination(
     :param hook_parameters: of the operator's own connection
     :raises PollyInvalidRequestError: they name none
     """
-    if path is None:
+    if path is None and (bucket is not None or key is not None):
         key = validate_string_or_integer(key, "output_s3_key")
         return S3Destination(_validate_location(bucket, key, "output_s3_key"), hook_parameters)
     path = validate_path(path, "output_path")

@@ -82,6 +82,12 @@ class TestWhenTheTaskRuns:
         with pytest.raises(PollyInvalidRequestError, match=f"output_path must be a string, not {name}"):
             execute(operator(output_path=path))
 
+    def test_an_output_path_of_which_the_task_before_gave_none_is_the_one_that_is_named(self) -> None:
+        speak = operator(output_path="{{ None }}")
+        speak.output_path = None
+        with pytest.raises(PollyInvalidRequestError, match=r"output_path must .* before gave none"):
+            execute(speak)
+
     def test_an_output_path_that_is_a_folder_is_refused_before_any_request(self, tmp_path: Any) -> None:
         with pytest.raises(PollyInvalidRequestError, match="is a folder"):
             execute(operator(output_path=f"file://{tmp_path}"))
