@@ -229,7 +229,8 @@ def translate_s3_errors(*, missing: str, denied: str) -> Iterator[None]:
 
 def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subject: str | None) -> None:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
-    if error.operation_name not in action:
+    by_sts = error.operation_name not in action
+    if by_sts:
         # The connection's own role is assumed first, by STS.
         action = f"sts:{error.operation_name}"
     if is_denied(error):
@@ -237,7 +238,7 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
             f"AWS denied {action} in {caller.asked_region}: {message} Allow {action} to the identity that "
             f"was used: {caller.describe_connection()}."
         ) from error
-    if code in _BAD_CREDENTIALS_CODES:
+    if code in _BAD_CREDENTIALS_CODES or (by_sts and http_status(error) < 500 and not is_throttling(error)):
         raise PollyCredentialsError(
             f"AWS refused the credentials for {action} ({code}: {message}): {caller.describe_connection()}. "
             "Renew or correct them."

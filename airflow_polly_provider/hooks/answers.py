@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.exceptions import PollyIncompleteAnswerError
@@ -30,7 +31,7 @@ def synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisT
     synthesis_task: SynthesisTaskTypeDef = member_of(response, "SynthesisTask")
     if not _has_texts(synthesis_task, *required):
         raise PollyIncompleteAnswerError(_incomplete(f"SynthesisTask with {' and '.join(required)}"))
-    return synthesis_task
+    return _in_utc(synthesis_task)
 
 
 def synthesis_tasks_in(page: Mapping[str, Any]) -> list[SynthesisTaskTypeDef]:
@@ -40,7 +41,7 @@ def synthesis_tasks_in(page: Mapping[str, Any]) -> list[SynthesisTaskTypeDef]:
     :raises PollyIncompleteAnswerError: there is no list, or no usable ``NextToken``
     """
     listed = collection_in(page, "SynthesisTasks", [])
-    usable = [each for each in listed if _has_texts(each, "TaskId", "TaskStatus")]
+    usable = [_in_utc(each) for each in listed if _has_texts(each, "TaskId", "TaskStatus")]
     if left_out := len(listed) - len(usable):
         log.warning("Ignoring %d listed synthesis tasks without TaskId or TaskStatus", left_out)
     if not isinstance(page.get("NextToken", ""), str):
@@ -75,6 +76,14 @@ def collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
 
 def _incomplete(what: str) -> str:
     return f"The answer was cut short, or is not Polly's: it holds no {what}."
+
+
+def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
+    """Return a SynthesisTask whose time has a zone: AWS gives one, and other services may not."""
+    created = synthesis_task.get("CreationTime")
+    if created is None or created.tzinfo is not None:
+        return synthesis_task
+    return {**synthesis_task, "CreationTime": created.replace(tzinfo=UTC)}
 
 
 def _has_texts(synthesis_task: object, *required: str) -> bool:

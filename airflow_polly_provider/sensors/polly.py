@@ -73,9 +73,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     own keys. A synthesis task that failed fails the sensor for good, with Polly's reason.
 
     Throttling, 5xx answers, a broken network and answers that are not Polly's do not end the wait; a shorter
-    ``execution_timeout`` does, and Airflow then retries the task. ``soft_fail`` and ``never_fail`` skip on
-    every error of this package and on the time-out, alike in all modes and Airflow versions; ``silent_fail``
-    goes on after errors that a retry may mend.
+    ``execution_timeout`` does, also while the task is deferred, and Airflow then retries it. ``soft_fail``
+    and ``never_fail`` skip on every error of this package and on the time-out, alike in all modes and Airflow
+    versions, but not where Airflow itself ends the task at its ``execution_timeout``; ``silent_fail`` goes on
+    after errors that a retry may mend.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
@@ -148,7 +149,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         synthesis_task_id: XComArg,
         *,
         timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
-        execution_timeout: timedelta | None = None,
+        execution_timeout: float | timedelta | None = None,
         **trigger_kwargs: Any,
     ) -> StartTriggerArgs:
         """Return ``start_trigger_args`` for ``partial``, where a mapped sensor starts in the triggerer.
@@ -158,7 +159,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
         :param synthesis_task_id: the mapped operator's ``output`` that ``expand`` is given
         :param timeout: seconds or a timedelta
-        :param execution_timeout: as ``partial`` is given it
+        :param execution_timeout: seconds or a timedelta, as ``partial`` is given it: it is not known here
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
             further arguments of the trigger; durations in seconds or as a timedelta
         :raises TypeError: for an argument that the trigger does not have
@@ -252,7 +253,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     @property
     def _may_be_retried_after_timeout(self) -> bool:
         """Whether ``execution_timeout`` ends the wait: Airflow retries after it, not after ``timeout``."""
-        return self.execution_timeout is not None and self.execution_timeout.total_seconds() < self.timeout
+        limit = self.execution_timeout
+        return limit is not None and 0 < limit.total_seconds() < self.timeout
 
     def _defer(self, context: Context) -> NoReturn:
         defer_until_ended(

@@ -7,6 +7,7 @@ attribute bear the same name; an XComArg would reach it as a bare reference, and
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,6 +17,7 @@ from airflow.triggers.base import StartTriggerArgs
 
 from airflow_polly_provider.compat import MappedOperator
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
+from airflow_polly_provider.wait.schedule import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +30,17 @@ _THIS_MAP_INDEX = "ti.map_index"
 
 
 def start_trigger_args(
-    synthesis_task_id: str, *, timeout: float, execution_timeout: timedelta | None, **trigger_kwargs: Any
+    synthesis_task_id: str,
+    *,
+    timeout: float,
+    execution_timeout: float | timedelta | None,
+    **trigger_kwargs: Any,
 ) -> StartTriggerArgs:
     """Return what starts the trigger in a worker's place.
 
     :param synthesis_task_id: a TaskId or a template for it
     :param timeout: seconds
-    :param execution_timeout: the task's; the earlier of the two ends the wait
+    :param execution_timeout: the task's, in seconds or as a timedelta; the earlier of the two ends the wait
     :param trigger_kwargs: further arguments of the trigger
     :raises TypeError: for an argument that the trigger does not have
     :raises ValueError: for a duration that is none
@@ -46,7 +52,7 @@ def start_trigger_args(
         trigger_kwargs={name: getattr(trigger, name) for name in ("synthesis_task_id", *trigger_kwargs)},
         next_method="execute_complete",
         next_kwargs=None,
-        timeout=min(timedelta(seconds=timeout), execution_timeout or timedelta.max),
+        timeout=timedelta(seconds=min(timeout, seconds(execution_timeout or math.inf))),
     )
 
 

@@ -16,6 +16,7 @@ from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyError,
+    PollyIncompleteAnswerError,
     PollySynthesisTaskNotFoundError,
 )
 from airflow_polly_provider.settings import start_look_seconds
@@ -263,4 +264,10 @@ class DurableStart:
                 f"cannot be looked up: {denied} It was not started twice. Allow "
                 "polly:ListSpeechSynthesisTasks and clear the task, or set durable=False to start "
                 "again at the risk of paying twice."
+            ) from error
+        except PollyIncompleteAnswerError as unusable:
+            raise PollyIncompleteAnswerError(
+                f"Polly's answer to the start was lost ({error}), and the list that tells whether a "
+                f"synthesis task was started cannot be read either: {unusable} A retry looks again before it "
+                "starts. Correct endpoint_url in the connection, or the proxy."
             ) from error

@@ -93,8 +93,8 @@ def retry_until_accepted(
         for one
     :raises HTTPClientError: the answer was lost
     """
-    began = time.monotonic()
-    repeats, renewed = 0, False
+    began = began_so = time.monotonic()
+    patience, repeats, renewed = 0.0, 0, False
     while True:
         before_each()
         try:
@@ -107,7 +107,11 @@ def retry_until_accepted(
             renewed = True
         except MAY_HAVE_STARTED as error:
             _raise_if_unverified(error)
-            remaining = began + _patience_with(error) - time.monotonic()
+            now = time.monotonic()
+            if (allowed := _patience_with(error)) != patience:
+                # A connection that is refused after an hour of throttling has not been refused for an hour.
+                patience, began_so = allowed, now
+            remaining = min(began_so + patience, began + THROTTLED_PATIENCE_SECONDS) - now
             if remaining <= 0:
                 raise
             repeats += 1

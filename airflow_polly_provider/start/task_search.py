@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_list import only_older_follow
 from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.exceptions import PollyIncompleteAnswerError
 from airflow_polly_provider.start.backoff import full_jitter
 from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up, wait_goes_on
 
@@ -31,6 +32,8 @@ _UNFINISHED = frozenset({TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS})
 PAGES_PER_SECOND = 2.0
 """A fifth of AWS's quota for Get and List together, since several looks may run at once."""
 _PAGE_PATIENCE_SECONDS = 30 * 60.0
+_UNUSABLE_PAGE_PATIENCE_SECONDS = 60.0
+"""How long a page is asked for while a proxy answers in Polly's place: it is likely to go on."""
 
 LONGEST_BACK_OFF_SECONDS = 90.0
 """The longest pause after a list request failed.
@@ -63,6 +66,7 @@ class TokenSearch:
 
         :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
         :raises PollyConfigurationError: the tasks may not be listed
+        :raises PollyIncompleteAnswerError: for a minute, the answer could not be used
         """
         found: dict[str, Any] = {}
         for status in _STATUSES:
@@ -106,8 +110,10 @@ class TokenSearch:
                 if renews:
                     self._hook.renew()
                 goes_on = wait_goes_on(error, waited) or (renews and not failures)
-                if not goes_on or waited >= _PAGE_PATIENCE_SECONDS:
+                is_unusable = isinstance(error, PollyIncompleteAnswerError)
+                patience = _UNUSABLE_PAGE_PATIENCE_SECONDS if is_unusable else _PAGE_PATIENCE_SECONDS
+                if not goes_on or waited >= patience:
                     raise
                 failures += 1
-                log.info("Cannot list synthesis tasks now: %s", error)
+                log.warning("Cannot list synthesis tasks now, and asks again: %s", error)
                 time.sleep(full_jitter(failures, LONGEST_BACK_OFF_SECONDS))

@@ -83,7 +83,7 @@ def defer_until_ended(
 
 def _remaining_execution_seconds(task: DeferringTask, context: Context, now: float) -> float:
     """Return the seconds until ``execution_timeout`` passes, counted from the start of this try."""
-    if task.execution_timeout is None:
+    if not task.execution_timeout:
         return math.inf
     began: datetime | None = context["ti"].start_date
     return (began.timestamp() if began else now) + task.execution_timeout.total_seconds() - now

@@ -142,7 +142,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
 
     async def _wait_until_deadline(self) -> Mapping[str, Any]:
         # A template that the triggerer rendered is checked here first.
-        synthesis_task_id_of(self.synthesis_task_id)
+        self.synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         try:
             async with asyncio.timeout(self._patience()):
                 return await self._wait()

@@ -108,7 +108,7 @@ def timed_out(synthesis_task_id: str, last_status: str | None) -> PollyWaitTimeo
     return PollyWaitTimeoutError(
         f"Synthesis task {synthesis_task_id} was {last_status or 'not seen at all'} when the timeout passed, "
         "or the execution_timeout, if that is shorter. It runs on and is billed, since Polly cannot cancel "
-        "it: give a longer one, or look for it with the get operator.",
+        "it: give a longer timeout or execution_timeout, or look for it with the get operator.",
         synthesis_task_id=synthesis_task_id,
         task_status=last_status,
     )

@@ -71,7 +71,6 @@ def _start(**fault: Any) -> tuple[dict[str, Any], ...]:
 
 
 LOST = _start(drop="after")
-PAGE = "<html>Accès refusé</html>"
 DENIED = {"operation": LIST, "error": "AccessDeniedException", "times": None}
 WAITING_IN_TRIGGERER = (DEFERRABLE, MAPPED)
 WAITING_IN_WORKER = (IN_WORKER, PLAIN)
@@ -84,7 +83,6 @@ SINGLE_FAULTS = (
     Fault("answer cut short", emulator=_start(cut=True)),
     Fault("TCP reset in the middle of the answer", spoil="reset"),
     Fault("a page of a proxy in place of the answer", spoil="page"),
-    Fault("a proxy's page with 403 after the work", emulator=_start(page=PAGE, status=403)),
     Fault("500 before the work", emulator=_start(error="ServiceFailureException")),
     Fault("500 after the work", spoil="500"),
     Fault("answer slower than the read time-out", emulator=_start(delay_seconds=6)),

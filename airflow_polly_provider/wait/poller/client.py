@@ -87,6 +87,7 @@ class StatusClient:
         while True:
             await self._rate.acquire()
             outcome = "failed"
+            self._is_suspect = True
             try:
                 answer = await self._blocking.run(self._call_hook, method, *args, **kwargs)
                 outcome = "ok"
@@ -106,14 +107,18 @@ class StatusClient:
                     raise
             else:
                 self.outage.note(None)
+                self._is_suspect = False
                 return answer
             finally:
-                self._is_suspect = outcome == "failed"
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
     def rest(self) -> None:
-        """End the thread until the next request, which makes a new client if the last request failed."""
+        """End the thread until the next request.
+
+        That makes a new client if the last request failed, or is still under way in the thread.
+        """
         self._blocking.close()
+        self.outage = CredentialsOutage()
         if self._is_suspect:
             self.__dict__.pop("_hook", None)
 

@@ -49,6 +49,9 @@ _SEEN_FOR_SECONDS = 10 * 60.0
 """How long a synthesis task that was seen once is taken to be known, so that not being listed as finished
 means that it is unfinished."""
 
+_LIST_AGAIN_SECONDS = 60.0
+"""How long no list is read after one that could not be."""
+
 KEPT_SECONDS = 60.0
 """How long a poller is kept after its last wait, so that the next wait has its client and its rate."""
 
@@ -73,6 +76,7 @@ class StatusPoller:
         self._finishing = 0.0
         self._may_list = True
         self._cannot_list = False
+        self._list_again_at = 0.0
         self._waits: dict[str, list[Wait]] = {}
         self._woken = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
@@ -145,11 +149,8 @@ class StatusPoller:
             due = await self._next_due()
             try:
                 await self._check(due)
-            except Exception:
-                # Of this package itself: it must not end the waits of all tasks.
-                log.exception("Unexpected error while checking %d waits, which go on", len(due))
-                for wait in due:
-                    wait.put_off(_now())
+            except Exception as error:  # noqa: BLE001  # of this package itself: it ends no other waits
+                await self._report_error_to_all(due, error)
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _next_due(self) -> list[Wait]:
@@ -169,7 +170,7 @@ class StatusPoller:
 
     async def _check(self, due: list[Wait]) -> None:
         strategy, budget = PollStrategy.GET, 0
-        if self._may_list:
+        if self._may_list and _now() >= self._list_again_at:
             strategy, budget = self._cheapest_strategy(due)
         # Few at a time: by then more may be due, and listing cheaper.
         to_get = due[:_GETS_PER_ROUND]
@@ -196,6 +197,7 @@ class StatusPoller:
             return False
         if isinstance(error, PollyConfigurationError) and not is_worth_a_new_look_up(error):
             self._may_list = False
+        self._list_again_at = _now() + _LIST_AGAIN_SECONDS
         if not self._cannot_list:
             self._cannot_list = True
             log.warning(

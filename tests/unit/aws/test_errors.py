@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -16,7 +16,7 @@ from airflow_polly_provider.exceptions import (
     PollySynthesisTaskNotFoundError,
 )
 from airflow_polly_provider.hooks.polly import PollyHook
-from tests.unit.support import UNUSABLE, Refusal, Truncated, new_id, warnings_in
+from tests.unit.support import CREATED, UNUSABLE, Refusal, Truncated, new_id, warnings_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,27 @@ class TestErrors:
         with pytest.raises((PollyIncompleteAnswerError, ClientError)) as error:
             calls[method]()
         assert not isinstance(error.value, ClientError) or is_service_failure(error.value)
+
+    @pytest.mark.parametrize("code", ["IDPCommunicationError", "InvalidIdentityToken", "IDPRejectedClaim"])
+    def test_a_role_that_cannot_be_assumed_now_is_an_error_of_the_credentials(
+        self, wire: Wire, code: str
+    ) -> None:
+        """The identity provider may answer again; a wait looks for credentials for 15 minutes."""
+        response: Any = {
+            "Error": {"Code": code, "Message": "no"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+        wire.answer = lambda _: ClientError(response, "AssumeRoleWithWebIdentity")
+        with pytest.raises(PollyCredentialsError, match=f"sts:AssumeRoleWithWebIdentity .{code}"):
+            PollyHook().get_speech_synthesis_task("t1")
+
+    def test_a_time_without_a_zone_is_in_utc(self, wire: Wire) -> None:
+        record = b'{"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "2025-01-02T03:04:05"}'
+        wire.answer = lambda _: Truncated(b'{"SynthesisTask": %b, "SynthesisTasks": [%b]}' % (record, record))
+        (listed,) = PollyHook().list_speech_synthesis_tasks()
+        assert (
+            listed["CreationTime"] == PollyHook().get_speech_synthesis_task("t1")["CreationTime"] == CREATED
+        )
 
     def test_a_listed_record_that_cannot_be_used_is_left_out(
         self, wire: Wire, caplog: pytest.LogCaptureFixture

@@ -175,7 +175,7 @@ def test_an_output_of_another_mapped_task_group_is_refused(dag: DAG) -> None:
         gate(synthesis_task_id=speak.expand(text=["One.", "Two."]))
 
 
-@pytest.mark.parametrize(("execution_timeout", "expected"), [(60, 60), (9000, 7200), (None, 7200)])
+@pytest.mark.parametrize(("execution_timeout", "expected"), [(60, 60), (9000, 7200), (0, 7200), (None, 7200)])
 def test_the_earlier_of_timeout_and_execution_timeout_ends_the_wait(
     dag: DAG, execution_timeout: float | None, expected: float
 ) -> None:
@@ -184,7 +184,7 @@ def test_the_earlier_of_timeout_and_execution_timeout_ends_the_wait(
     args = gate(synthesis_task_id="t1", timeout=7200, execution_timeout=limit).start_trigger_args
     assert started_with(args)[0] == timedelta(seconds=expected)
     mapped = PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(
-        mapped_start().output, timeout=7200, execution_timeout=limit
+        mapped_start().output, timeout=7200, execution_timeout=execution_timeout
     )
     assert started_with(mapped)[0] == timedelta(seconds=expected)
 

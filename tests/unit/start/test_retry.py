@@ -9,10 +9,10 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError, ProxyError
 
 from airflow_polly_provider.start import retry
-from tests.unit.support import Refusal, execute, start_operator, warnings_in
+from tests.unit.support import Refusal, execute, start_operator, synthesis_task, warnings_in
 
 if TYPE_CHECKING:
-    from tests.unit.support import Wire
+    from tests.unit.support import Answer, Request, Wire
 
 
 def through_proxy(cause: Exception) -> ProxyConnectionError:
@@ -25,6 +25,23 @@ def refused(error: Exception) -> Exception:
     error.__context__ = NewConnectionError(HTTPConnection("polly"), "refused")
     error.__context__.__cause__ = ConnectionRefusedError()
     return error
+
+
+def test_the_patience_with_a_refused_connection_begins_with_the_first_one(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(retry, "time", clock)
+    refusals = [refused(EndpointConnectionError(endpoint_url="polly"))]
+
+    def answer(_: Request) -> Answer:
+        if sum(slept) < 90:
+            return Refusal("ThrottlingException")
+        return refusals.pop() if refusals else synthesis_task(status="scheduled")
+
+    wire.answer = answer
+    assert execute(start_operator(wait_for_completion=False))["TaskStatus"] == "scheduled"
 
 
 class TestStart:

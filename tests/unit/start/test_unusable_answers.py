@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.support import UNUSABLE, execute, start_operator, synthesis_task
+from airflow_polly_provider.exceptions import PollyFinalError, PollyIncompleteAnswerError
+from airflow_polly_provider.start import task_search
+from tests.unit.support import UNUSABLE, Truncated, execute, start_operator, synthesis_task
 
 if TYPE_CHECKING:
-    from tests.unit.support import Answer, Request, Truncated, Wire
+    from tests.unit.support import Answer, Request, Wire
 
 START = "StartSpeechSynthesisTask"
 
@@ -35,6 +38,23 @@ def test_the_synthesis_task_that_it_started_is_found(wire: Wire, unusable: Trunc
     wire.answer = answer
     assert execute(start_operator(wait_for_completion=False))["TaskId"] == "t1"
     assert starts(wire) == 1
+
+
+@pytest.mark.parametrize("status", [302, 403, 404])
+def test_a_proxy_that_answers_everything_fails_the_start_after_a_minute(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(task_search, "time", clock)
+    wire.answer = lambda _: Truncated(b"<html>Blocked</html>", status)
+    with pytest.raises(PollyIncompleteAnswerError) as error:
+        execute(start_operator())
+    assert not isinstance(error.value, PollyFinalError), "a retry looks again"
+    assert 60 <= sum(slept) < 200
+    assert starts(wire) == 1
+    for words in (f"The answer to polly:StartSpeechSynthesisTask is HTTP {status}", "endpoint_url", "proxy"):
+        assert words in str(error.value)
 
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)

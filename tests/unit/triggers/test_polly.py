@@ -119,6 +119,12 @@ class TestSynthesisTaskId:
         assert wire.requests == []
 
 
+async def test_a_trigger_that_was_given_a_synthesis_task_waits_for_its_id(wire: Wire) -> None:
+    given: Any = {"TaskId": "t1"}
+    (event,) = [event async for event in PollySpeechSynthesisTaskTrigger(synthesis_task_id=given).run()]
+    assert events.synthesis_task_of(event.payload)["TaskId"] == "t1"
+
+
 class TestXComsPushedInTheTriggerer:
     @pytest.mark.parametrize("error", [OSError("no such bucket"), TimeoutError("no answer")])
     async def test_that_fail_leave_the_result_to_a_worker(

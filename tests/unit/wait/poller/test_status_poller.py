@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -195,6 +196,30 @@ class TestPollerEnds:
             wire.script(COMPLETED)
             await status_of(trigger())
         assert len(hooks) == 2
+
+    async def test_with_its_client_if_a_request_is_still_under_way(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two threads would else use one hook."""
+        release = threading.Event()
+
+        def answer(_: Request) -> Answer:
+            if not release.is_set():
+                release.wait(30)
+            return COMPLETED
+
+        wire.answer = answer
+        with recorded_hooks(monkeypatch) as hooks:
+            waiting = asyncio.create_task(event_of(trigger()))
+            await eventually(lambda: wire.requests)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            later = asyncio.create_task(status_of(trigger()))
+            await eventually(lambda: len(wire.requests) == 2)
+            release.set()
+            assert await later == "completed"
+        assert len(hooks) == 2
+        await eventually(lambda: not threads_named("polly-status"))
 
     async def test_its_thread_with_the_last_wait(self, wire: Wire) -> None:
         await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
@@ -394,6 +419,26 @@ class TestWaitGoesOn:
 
 
 class TestWaitFails:
+    async def test_after_a_grace_of_its_own_if_the_wait_before_used_its_up(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.3)
+        wire.script(Refusal("ExpiredTokenException", 403))
+        for _ in range(2):
+            began = time.monotonic()
+            assert isinstance(await error_of(trigger()), PollyCredentialsError)
+            assert time.monotonic() - began >= 0.3
+
+    async def test_when_a_defect_of_the_poller_repeats(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise KeyError("a defect")
+
+        monkeypatch.setattr(pending, "UNEXPECTED_GRACE_SECONDS", 0.2)
+        monkeypatch.setattr(StatusPoller, "_cheapest_strategy", fail)
+        assert "a defect" in str(await error_of(trigger()))
+
     async def test_when_the_id_stays_unknown_for_the_grace_period(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
