@@ -92,17 +92,17 @@ def http_status(error: ClientError) -> int:
 
 
 def is_throttling(error: ClientError) -> bool:
-    """Tell whether the request was refused for coming too soon."""
+    """Return whether the request was refused for coming too soon."""
     return error_code(error) in THROTTLING_CODES or http_status(error) == 429
 
 
 def is_service_failure(error: ClientError) -> bool:
-    """Tell whether the service failed or gave up waiting, which says nothing of the request."""
+    """Return whether the service failed or gave up waiting, which says nothing of the request."""
     return http_status(error) >= 500 or http_status(error) == 408 or error_code(error) in _TIMEOUT_CODES
 
 
 def is_from_aws(error: ClientError) -> bool:
-    """Tell whether an error has AWS's own format.
+    """Return whether an error has AWS's own format.
 
     What a proxy sends has no error code, and botocore puts the HTTP status in its place; AWS redirects no
     request to Polly.
@@ -112,12 +112,12 @@ def is_from_aws(error: ClientError) -> bool:
 
 
 def is_denied(error: ClientError) -> bool:
-    """Tell whether a permission was missing."""
+    """Return whether a permission was missing."""
     return error_code(error) in _DENIED_CODES
 
 
 def is_missing(error: ClientError) -> bool:
-    """Tell whether S3 has no such bucket or object."""
+    """Return whether S3 has no such bucket or object."""
     return error_code(error) in _MISSING_S3_CODES
 
 
@@ -181,7 +181,7 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
 
 
 def _is_about_answer(error: Exception) -> bool:
-    """Tell whether botocore failed while it read an answer.
+    """Return whether botocore failed while it read an answer.
 
     It raises errors of many classes then: AttributeError for a list in place of an object, ValueError for an
     invalid date, UnicodeDecodeError for another encoding than UTF-8.

@@ -48,11 +48,13 @@ NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
 class PollyHook(NamedConnectionHook):
     """Talk to Amazon Polly with an Airflow AWS connection.
 
-    Each method is one Polly operation and returns what that operation is about. StartSpeechSynthesisStream is
-    missing: it needs HTTP/2, so botocore removes it from its clients. Besides the errors named there, each
-    method raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` for want of a region or
-    a permission, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` for want of credentials,
-    and lets botocore's own errors pass for throttling, 5xx answers and a broken network.
+    Each method wraps one Polly operation and returns its result. StartSpeechSynthesisStream is missing: it
+    needs HTTP/2, so botocore removes it from its clients. Besides the errors named there, each method raises
+    :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` if a region or a permission is
+    missing, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` if credentials are missing or
+    refused, and :class:`~airflow_polly_provider.exceptions.PollyIncompleteAnswerError` if the answer cannot
+    be read or is not in AWS's format. botocore's own errors for throttling, 5xx answers and a broken network
+    pass through.
 
     :param aws_conn_id: the AWS connection; None or empty, or ``aws_default`` where it does not exist, falls
         back to boto3's own credential chain; any other that does not exist is an error

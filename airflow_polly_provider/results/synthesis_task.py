@@ -81,7 +81,7 @@ def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         name: field.isoformat() if isinstance(field, datetime) else field
         for name, field in synthesis_task.items()
     }
-    # The 0 that nothing was billed for is no length: what found the object unchanged tells that itself.
+    # RequestCharacters is 0 for an unchanged object; output/placement.py adds its length.
     if "RequestCharacters" in value and not value.get("Unchanged"):
         value.setdefault("SpokenCharacters", value["RequestCharacters"])
     if output_uri := value.get("OutputUri"):

@@ -93,7 +93,7 @@ def retry_until_accepted(
         for one
     :raises HTTPClientError: the answer was lost
     """
-    began = began_so = time.monotonic()
+    began = same_since = time.monotonic()
     patience, repeats, renewed = 0.0, 0, False
     while True:
         before_each()
@@ -110,8 +110,8 @@ def retry_until_accepted(
             now = time.monotonic()
             if (allowed := _patience_with(error)) != patience:
                 # A connection that is refused after an hour of throttling has not been refused for an hour.
-                patience, began_so = allowed, now
-            remaining = min(began_so + patience, began + THROTTLED_PATIENCE_SECONDS) - now
+                patience, same_since = allowed, now
+            remaining = min(same_since + patience, began + THROTTLED_PATIENCE_SECONDS) - now
             if remaining <= 0:
                 raise
             repeats += 1
@@ -144,7 +144,7 @@ def _raise_if_unverified(error: Exception) -> None:
 
 
 def surely_not_accepted(error: Exception) -> bool:
-    """Tell whether an error shows that Polly did not take the request: there is nothing to look for."""
+    """Return whether an error shows that Polly did not take the request: there is nothing to look for."""
     return _patience_with(error) > 0
 
 
@@ -160,7 +160,7 @@ def _patience_with(error: Exception) -> float:
 
 
 def _is_refused_connection(error: BaseException) -> bool:
-    """Tell whether the endpoint, or the proxy before it, refused the connection."""
+    """Return whether the endpoint, or the proxy before it, refused the connection."""
     if not isinstance(error, EndpointConnectionError | ProxyConnectionError):
         return False
     cause: BaseException | None = error
@@ -170,7 +170,7 @@ def _is_refused_connection(error: BaseException) -> bool:
 
 
 def _stopped_before_proxy(error: Exception) -> bool:
-    """Tell whether a request went no further than a proxy, which could not be reached or refused a tunnel.
+    """Return whether a request went no further than a proxy, which could not be reached or refused a tunnel.
 
     urllib3 blames the proxy for an answer that was lost on the way through it, too.
     """
