@@ -6,11 +6,14 @@ WORKERS ?= 2
 BENCH_ARGS ?=
 # As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
 export UV_SYSTEM_CERTS ?= true
+# Where it is set, each process of the tests would compile Airflow and numpy anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
 bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
 constraints := 2.11.0 3.0.6
+clients := tests/integration/emulator/clients
 examples-2.11.0 := tests/integration/test_example_dags.py
 examples-3.0.6 := tests/integration/shared_stack
 between := test-3.1 test-3.2
@@ -19,8 +22,8 @@ random_order := --random-order --random-order-seed $(shell date +%s)
 units-with := test-python-3.12 test-python-3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-wheel
-.PHONY: docs lint format clean env env-2.11 env-celery bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-commands
+.PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
+.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-commands
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +70,9 @@ test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that
 
 test-celery: env-celery ## Many texts on Celery while machines are lost; needs PostgreSQL and Redis servers
 	.venv-celery/bin/python -m pytest tests/integration/test_stack_celery.py -rs $(PYTEST_ARGS)
+
+test-clients: env-clients ## The emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
+	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
 test-wheel: ## Unit and integration tests against the built wheel, and their coverage
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
@@ -115,6 +121,11 @@ env-2.11: ## Build .venv-2.11 from the lock
 
 env-celery: ## Build .venv-celery from the lock
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-celery --no-group airflow-3-3 --no-group lint --group celery
+
+# Clients that conflict with the lock: those of the file alone, and nothing of Airflow.
+env-clients: env
+	@[ -d .venv-clients ] || .tools/uv/bin/uv venv --quiet --python $(bin)/python .venv-clients
+	@.tools/uv/bin/uv pip sync --quiet --python .venv-clients/bin/python $(clients)/requirements.txt
 
 $(addprefix env-,$(constraints)): env-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --no-group lint \

@@ -1,8 +1,8 @@
 """How fast the emulator answers, and how much memory its tasks take: ``python benchmarks/emulator.py``.
 
 The emulator runs on one core and the client on another. The client speaks bare HTTP over kept-alive
-connections, since boto3 takes a millisecond of its own for each call. The emulator's processor time for a
-request does not depend on what else the machine does, as all the other figures do.
+connections, since boto3 takes a millisecond of its own for each call. On a shared machine all figures vary
+from run to run, the processor time of a request too: compare two versions in turns.
 """
 
 from __future__ import annotations

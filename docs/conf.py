@@ -65,6 +65,7 @@ nitpick_ignore = [
     # Names that are imported for type checking only, where Sphinx cannot evaluate the rest of the annotation.
     ("py:class", "AwsConnectionWrapper"),
     ("py:class", "Context"),
+    ("py:class", "DAG"),
     ("py:class", "OperatorLineage"),
     ("py:class", "ObjectStoragePath"),
     ("py:class", "StartTriggerArgs"),

@@ -11,10 +11,13 @@ from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+import botocore.loaders
+import botocore.session
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from xdist.remote import Producer
@@ -57,6 +60,19 @@ class SharedStackScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedStackScheduling:
     return SharedStackScheduling(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _botocore_reads_each_file_once() -> Iterator[None]:
+    """Let all of botocore's sessions share what they read of its service models and endpoints.
+
+    Each new session would read them again, and each task of a DAG run makes a session. The clients of one
+    session share them in the same way.
+    """
+    loader = botocore.loaders.Loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -36,24 +36,19 @@ class TaskStatus(StrEnum):
 TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.value})
 """A synthesis task in one of these never changes again. Any other status, known or new, is waited on."""
 
+# Polly has one reason for a missing bucket, another region and a missing permission: "Error occurred while
+# trying to upload file to S3. Please verify that the bucket existsin this region and you have permission to
+# write objects to the specified bucket."
 _REASON_HINTS = (
     (
-        re.compile(r"region", re.IGNORECASE),
-        "The output bucket must lie in the region that Polly was called in",
-    ),
-    (
-        re.compile(r"access|denied|permission|authoriz|forbidden", re.IGNORECASE),
-        "Polly writes with the caller's permissions: allow s3:PutObject on the output bucket and key prefix "
-        "(and kms:GenerateDataKey where the bucket is encrypted with a KMS key)",
-    ),
-    (
-        re.compile(r"bucket|s3", re.IGNORECASE),
-        "Check that the output bucket exists, in the region that Polly was called in, and that the caller "
-        "may s3:PutObject into it",
-    ),
-    (
-        re.compile(r"sns|topic", re.IGNORECASE),
+        re.compile(r"\bsns\b|topic", re.IGNORECASE),
         "Check that sns_topic_arn exists in the same region and that the caller may sns:Publish to it",
+    ),
+    (
+        re.compile(r"bucket|s3|region|access|denied|permission|authoriz|forbidden", re.IGNORECASE),
+        "Check that the output bucket exists in the region that Polly was called in, and that the caller, "
+        "with whose permissions Polly writes, is allowed s3:PutObject on the bucket and key prefix (and "
+        "kms:GenerateDataKey where the bucket is encrypted with a KMS key)",
     ),
 )
 

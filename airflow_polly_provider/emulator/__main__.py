@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ipaddress
 import signal
 import sqlite3
 import sys
@@ -13,12 +12,14 @@ from pathlib import Path
 from airflow_polly_provider.emulator.base.quotas import parse_quotas
 from airflow_polly_provider.emulator.base.settings import Settings
 from airflow_polly_provider.emulator.control.server import EmulatorServer, MissingExtraError
+from airflow_polly_provider.emulator.http.browsers import is_loopback
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Settings:
     """Read the command line.
 
     :param arguments: without the program's name; None for this process's.
+    :raises ValueError: for a value that the emulator cannot use.
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_polly_provider.emulator",
@@ -55,11 +56,15 @@ def parse_arguments(arguments: list[str] | None = None) -> Settings:
     )
     parser.add_argument(
         "--quotas",
-        type=parse_quotas,
-        default={},
         help="throttle: 'aws' for AWS's own quotas, or a JSON object of [calls a second, burst]",
     )
     parser.add_argument("--state", type=Path, help="folder to keep tasks, objects and lexicons in")
+    parser.add_argument(
+        "--cors-origin",
+        action="append",
+        default=[],
+        help="let web pages of this origin, such as http://localhost:3000, call the emulator (repeatable)",
+    )
     given = parser.parse_args(arguments)
     return Settings(
         host=given.host,
@@ -71,8 +76,9 @@ def parse_arguments(arguments: list[str] | None = None) -> Settings:
         list_delay_seconds=given.list_delay_seconds,
         newest_first=given.newest_first,
         audio=given.audio,
-        quotas=given.quotas,
+        quotas=parse_quotas(given.quotas) if given.quotas is not None else {},
         state=given.state,
+        cors_origins=tuple(given.cors_origin),
     )
 
 
@@ -89,7 +95,7 @@ async def serve(settings: Settings) -> None:
     try:
         await server.start()
         print(f"Polly emulator listening on {server.endpoint_url}", flush=True)
-        print(describe_reach(settings.host), file=sys.stderr, flush=True)
+        print(describe_reach(server.address), file=sys.stderr, flush=True)
         await ended.wait()
     finally:
         await server.stop()
@@ -100,19 +106,23 @@ def describe_reach(host: str) -> str:
 
     :param host: the address.
     """
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if loopback:
+    if is_loopback(host):
         return f"Bound to {host}: only this machine can reach it."
-    return f"WARNING: bound to {host}: other machines may reach it, and it checks no credentials."
+    return (
+        f"WARNING: bound to {host}: other machines may reach it, and it checks no credentials. "
+        "A web page in a browser may reach it too, by a DNS name of its own."
+    )
 
 
 def main() -> int:
     """Run the command."""
     try:
-        asyncio.run(serve(parse_arguments()))
+        settings = parse_arguments()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(serve(settings))
     except (MissingExtraError, OSError, ValueError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,19 +12,53 @@ polly_emulator_settings    override it to change the emulator's settings for a s
 polly_connection           the same emulator, known to Airflow as the connection ``aws_default``
 polly_client               a boto3 client for it
 polly_bucket               the name of its bucket
+polly_run_dag              a function that runs a DAG against it, in the test's own process
+                           (:func:`~airflow_polly_provider.emulator.dag_runs.run_dag`)
 =========================  ==================================================================================
+
+``polly_run_dag`` needs the setting ``polly_airflow_home``: ``temporary`` for an Airflow home that lasts as
+long as the tests, or a folder.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from airflow_polly_provider.emulator.dag_runs import DagTestRun
     from airflow_polly_provider.emulator.testing import RunningEmulator
+
+_HOME = "polly_airflow_home"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting ``polly_airflow_home``."""
+    parser.addini(_HOME, "Airflow's home while the tests run: temporary, or a folder", default="")
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Give Airflow its home, before a conftest or a test module imports it."""
+    home = early_config.getini(_HOME)
+    if not home:
+        return
+    from airflow_polly_provider.emulator.dag_runs import use_home
+
+    if home == "temporary":
+        folder = Path(tempfile.mkdtemp(prefix="polly-airflow-home-"))
+        early_config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    else:
+        folder = early_config.rootpath / home
+    try:
+        use_home(folder)
+    except RuntimeError as error:
+        raise pytest.UsageError(f"{_HOME} has no effect: {error}. Which plugin imports it?") from error
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +103,24 @@ def polly_client(polly_emulator: RunningEmulator) -> Iterator[Any]:
     client = boto3.client("polly", **polly_emulator.client_settings)  # type: ignore[call-overload] # keywords
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def _airflow_database(pytestconfig: pytest.Config) -> None:
+    if not pytestconfig.getini(_HOME):
+        pytest.fail(
+            f"polly_run_dag would write to this machine's own Airflow. Set {_HOME} to temporary in pytest's "
+            f'settings: in pyproject.toml, [tool.pytest.ini_options], {_HOME} = "temporary".',
+            pytrace=False,
+        )
+    from airflow_polly_provider.emulator.dag_runs import create_database
+
+    create_database()
+
+
+@pytest.fixture
+def polly_run_dag(_airflow_database: None, polly_connection: RunningEmulator) -> Callable[..., DagTestRun]:
+    """Give a function that runs a DAG to its end, with the emulator as the connection ``aws_default``."""
+    from airflow_polly_provider.emulator.dag_runs import run_dag
+
+    return run_dag

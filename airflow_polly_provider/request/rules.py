@@ -23,9 +23,8 @@ SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
     "pcm": ("8000", "16000"),
     "mulaw": ("8000",),
     "alaw": ("8000",),
-    "json": (),
 }
-"""Sample rates in Hz that a synthesis task takes, by OutputFormat.
+"""Sample rates in Hz that a synthesis task takes, by OutputFormat; AWS documents none for json (marks).
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 """

@@ -20,9 +20,7 @@ from airflow_polly_provider.request.rules import (
     SPEECH_RULES,
     SYNTHESIS_TASK_RULES,
 )
-from airflow_polly_provider.text.limits import (
-    billed_characters,
-)
+from airflow_polly_provider.text.limits import billed_characters, total_characters
 from airflow_polly_provider.text.well_formed import validate_well_formed
 
 if TYPE_CHECKING:
@@ -97,10 +95,10 @@ def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
     if not text.strip():
         raise PollyInvalidRequestError(f"text is empty ({len(text)} characters, none but white space).")
     is_ssml = request.get("TextType") == "ssml"
-    billed = billed_characters(text, ssml=is_ssml)
-    if len(text) > rules.max_total_characters or billed > rules.max_billed_characters:
+    billed, total = billed_characters(text, ssml=is_ssml), total_characters(text, ssml=is_ssml)
+    if total > rules.max_total_characters or billed > rules.max_billed_characters:
         raise PollyInvalidRequestError(
-            f"text is too long for {rules.speaks_in}: {len(text):,} characters, {billed:,} of them billed. "
+            f"text is too long for {rules.speaks_in}: {total:,} characters, {billed:,} of them billed. "
             f"Polly takes {rules.max_total_characters:,} in all and {rules.max_billed_characters:,} billed "
             f"ones (SSML tags are not billed). {rules.when_too_long}"
         )
@@ -178,14 +176,14 @@ def _check_string(name: str, value: Any, shape: Shape) -> None:
 
 def _check_sample_rate(request: Mapping[str, Any], sample_rates: Mapping[str, tuple[str, ...]]) -> None:
     output_format, rate = request.get("OutputFormat", ""), request.get("SampleRate")
-    # A format that is newer than this table is Polly's to judge.
+    # Polly decides on json, for which AWS documents no rates, and on a format that is newer than this table.
     if rate is None or output_format not in sample_rates:
         return
     valid = sample_rates[output_format]
     if rate not in valid:
-        takes = f"takes {', '.join(valid)} (Hz)" if valid else "takes none: leave sample_rate out"
         raise PollyInvalidRequestError(
-            f"sample_rate {rate!r} does not fit output_format {output_format!r}, which {takes}."
+            f"sample_rate {rate!r} does not fit output_format {output_format!r}, which takes "
+            f"{', '.join(valid)} (Hz)."
         )
 
 

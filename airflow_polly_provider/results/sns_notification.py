@@ -14,51 +14,104 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_polly_provider.aws.service_model import polly_shape
 from airflow_polly_provider.exceptions import PollyInvalidNotificationError
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def synthesis_task_from_notification(message: str | Mapping[str, Any]) -> dict[str, Any]:
+Notification: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Any]"
+"""A notification, or several, in any envelope; see :func:`synthesis_tasks_from_notifications`."""
+
+# What holds one message, and what holds several: SNS's envelope, Lambda's record of SNS, a message of SQS as
+# boto3 and as Lambda have it; Lambda's event, and what boto3's receive_message returns.
+_ONE_INSIDE = ("Message", "Sns", "Body", "body")
+_SEVERAL_INSIDE = ("Records", "Messages")
+_MOST_ENVELOPES = 10
+
+
+def synthesis_task_from_notification(message: Notification) -> dict[str, Any]:
     """Return the SynthesisTask that a notification of Polly is about, as the operators push it to XCom.
 
     With AWS's own key names and values, ``CreationTime`` as an ISO 8601 string, and ``OutputS3Uri``. The
     notification tells less than the API: ``OutputUri`` is an ``s3://`` URI too, and what it leaves out is
     missing.
 
-    :param message: the ``Body`` of a message that an SQS queue received from the topic, as JSON text or
-        parsed; raw (``RawMessageDelivery``), or in the envelope that SNS wraps it in otherwise
-    :raises PollyInvalidNotificationError: not a notification of Polly: not a JSON object, ``taskId`` or
-        ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
+    :param message: one notification, in any form that :func:`synthesis_tasks_from_notifications` takes: the
+        ``Body`` of a message of SQS, the event of a Lambda function, and so on
+    :raises PollyInvalidNotificationError: not a notification of Polly, or not exactly one; never retried
     """
-    notification = _parsed(message)
-    if "taskId" not in notification and "Message" in notification:
-        notification = _parsed(notification["Message"])
+    synthesis_tasks = synthesis_tasks_from_notifications(message)
+    if len(synthesis_tasks) != 1:
+        raise PollyInvalidNotificationError(
+            f"Expected one Amazon Polly notification, and found {len(synthesis_tasks)}. "
+            "synthesis_tasks_from_notifications reads any number of them."
+        )
+    return synthesis_tasks[0]
+
+
+def synthesis_tasks_from_notifications(messages: Notification) -> list[dict[str, Any]]:
+    """Return the SynthesisTask of each notification, in their order, as the operators push it to XCom.
+
+    :param messages: notifications as JSON text, as its bytes (UTF-8, with or without a byte order mark) or
+        parsed; raw (``RawMessageDelivery``), in SNS's envelope, in a message of SQS (``Body``), in the
+        ``Records`` of a Lambda function's event from SNS or SQS, in what ``receive_message`` returns, or in a
+        list of any of these
+    :raises PollyInvalidNotificationError: one is not a notification of Polly: not a JSON object, ``taskId``
+        or ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
+    """
+    return [_synthesis_task(notification) for notification in _unwrapped(messages, _MOST_ENVELOPES)]
+
+
+def _unwrapped(message: Any, most_envelopes: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the notifications in a message, without their envelopes."""
+    message = _parsed(message)
+    if not most_envelopes:
+        raise PollyInvalidNotificationError("Not an Amazon Polly notification: too many envelopes.")
+    inside: list[Any] = []
+    if not isinstance(message, Mapping):
+        inside = list(message)
+    elif "taskId" not in message:
+        found = [message[name] for name in _SEVERAL_INSIDE if isinstance(message.get(name), list)]
+        inside = found[0] if found else [message[name] for name in _ONE_INSIDE if name in message][:1]
+        if not found and not inside:
+            yield message
+    else:
+        yield message
+    for each in inside:
+        yield from _unwrapped(each, most_envelopes - 1)
+
+
+def _synthesis_task(notification: Mapping[str, Any]) -> dict[str, Any]:
     # A failure may leave the object out.
     texts = {"outputUri": "none", **notification}
     for name in ("taskId", "taskStatus", "outputUri"):
         if not isinstance(texts.get(name), str) or not texts[name]:
             raise PollyInvalidNotificationError(
                 f"Not an Amazon Polly notification: {name!r} is missing or not a string (keys: "
-                f"{_keys_of(notification)}). Give the Body of a message that came from the topic in "
-                "sns_topic_arn, and keep other messages out of the queue."
+                f"{_keys_of(notification)}). Give a message that came from the topic in sns_topic_arn, and "
+                "keep other messages out of the queue."
             )
     return to_xcom_value({_member_name(name): _value(name, value) for name, value in notification.items()})
 
 
-def _parsed(message: Any) -> Mapping[str, Any]:
-    if isinstance(message, str):
-        try:
-            message = json.loads(message)
-        except (ValueError, RecursionError) as error:
-            raise PollyInvalidNotificationError(
-                f"Not an Amazon Polly notification: not JSON ({error})."
-            ) from error
-    if not isinstance(message, Mapping):
+def _parsed(message: Any) -> Mapping[str, Any] | Sequence[Any]:
+    """Return a message that is a JSON object or a list."""
+    try:
+        if isinstance(message, bytes | bytearray):
+            message = message.decode("utf-8")
+        if isinstance(message, str):
+            message = json.loads(message.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        # What could not be decoded is not told: it is the message.
+        why = f"not UTF-8 at byte {error.start}" if isinstance(error, UnicodeDecodeError) else f"{error}"
+        raise PollyInvalidNotificationError(f"Not an Amazon Polly notification: not JSON ({why}).") from error
+    if isinstance(message, str) or not isinstance(message, Mapping | Sequence):
         raise PollyInvalidNotificationError(
             f"Not an Amazon Polly notification: a {type(message).__name__}, not a JSON object."
         )

@@ -45,11 +45,17 @@ class Ssml:
     @property
     def billed_characters(self) -> int:
         """How many characters Polly bills: those of the text, none of the tags."""
-        return billed_characters(self.markup, ssml=True)
+        # A piece has no root, and white space at its ends is text.
+        return billed_characters(f"<speak>{self.markup}</speak>", ssml=True)
 
 
 class SsmlDocument(Ssml):
     """A whole document, whose root is ``<speak>``; its markup is what ``text`` takes."""
+
+    @property
+    def billed_characters(self) -> int:
+        """How many characters Polly bills: those of the text, none of the tags."""
+        return billed_characters(self.markup, ssml=True)
 
 
 def content(*parts: object) -> str:

@@ -1,6 +1,6 @@
 """What may be sent as a lexicon: a document of the Pronunciation Lexicon Specification (PLS) 1.0.
 
-Read by the standard library's expat, and no entity is ever expanded: a DOCTYPE is refused where it begins.
+Read by the standard library's expat, and no entity is ever expanded: the check ends where one is declared.
 
 Sources: https://www.w3.org/TR/pronunciation-lexicon/ and
 https://docs.aws.amazon.com/polly/latest/dg/limits.html
@@ -8,12 +8,15 @@ https://docs.aws.amazon.com/polly/latest/dg/limits.html
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from xml.parsers import expat
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+
+log = logging.getLogger(__name__)
 
 MAX_LEXICON_CHARACTERS = 40_000
 """Characters that a lexicon may have.
@@ -74,6 +77,8 @@ class PlsSummary(NamedTuple):
     :param alphabet: of its phonemes
     :param language: its ``xml:lang``
     :param lexemes: how many there are
+
+    Of a document that declares an entity, what comes before the declaration: the rest is left to Polly.
     """
 
     alphabet: str
@@ -85,14 +90,15 @@ def check_pls(content: str) -> PlsSummary:
     """Return what a PLS document is about, if Polly can take it.
 
     :param content: the document
-    :raises PollyInvalidRequestError: it is too long, not well-formed, has a DOCTYPE or is no PLS 1.0 document
-        with the attributes and replacements that Polly takes; the error names line and column
+    :raises PollyInvalidRequestError: it is too long, not well-formed, or no PLS 1.0 document with the
+        attributes and replacements that Polly takes; the error names line and column
     """
     if not content.strip():
         raise PollyInvalidRequestError("The lexicon is empty.")
-    if len(content) > MAX_LEXICON_CHARACTERS:
+    # Which characters AWS counts is undocumented: as few as XML allows.
+    if (size := len(content.replace("\r\n", "\n").strip())) > MAX_LEXICON_CHARACTERS:
         raise PollyInvalidRequestError(
-            f"The lexicon has {len(content):,} characters; Polly takes {MAX_LEXICON_CHARACTERS:,}. Split it: "
+            f"The lexicon has {size:,} characters; Polly takes {MAX_LEXICON_CHARACTERS:,}. Split it: "
             "a request takes up to 5 lexicons."
         )
     reader = _PlsReader()
@@ -123,8 +129,8 @@ class _Element:
     replacements: int = 0
 
 
-class _DoctypeError(Exception):
-    """Ends the reading at a DOCTYPE."""
+class _EntityDeclaredError(Exception):
+    """Ends the reading at the declaration of an entity."""
 
 
 class _PlsReader:
@@ -138,7 +144,7 @@ class _PlsReader:
         # The content is a string already: an encoding that it declares is none of its own any more.
         self._parser = parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._doctype
+        parser.EntityDeclHandler = self._end_at_entity
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
@@ -148,22 +154,20 @@ class _PlsReader:
 
         :param content: the document
         """
-        data = content.encode("utf-8", "surrogatepass")
         try:
-            self._parser.Parse(data, True)
+            self._parser.Parse(content.encode("utf-8", "surrogatepass"), True)
         except expat.ExpatError as error:
             what = f"it is not well-formed XML ({expat.ErrorString(error.code)})"
             self._problems.append(PlsProblem(error.lineno, error.offset + 1, what))
-        except _DoctypeError:
-            # expat tells of it only where its name ends.
-            begins = data.rfind(b"<!DOCTYPE", 0, self._parser.CurrentByteIndex + 1)
-            before = data[:begins].decode()
-            place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
-            self._problems.append(PlsProblem(*place, "a DOCTYPE is refused; PLS needs none"))
+        except _EntityDeclaredError:
+            log.warning(
+                "The lexicon declares an entity, and was checked only up to there, so that no entity is "
+                "expanded; Polly decides."
+            )
         return self._problems
 
-    def _doctype(self, *_: object) -> None:
-        raise _DoctypeError
+    def _end_at_entity(self, *_: object) -> None:
+        raise _EntityDeclaredError
 
     def _complain(self, what: str, about: _Element | None = None) -> None:
         line = about.line if about else self._parser.CurrentLineNumber

@@ -3,18 +3,32 @@
 Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssml`, and takes strings, numbers
 and such pieces as content. In templates they are ``macros.polly.speak``, ``macros.polly.pause`` and so on.
 
-Source: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html, which also tells which engine takes
-which tag.
+A value that AWS's guide rules out is refused. Where the guide says nothing of a value that W3C's SSML allows,
+it is sent with a warning in the log, and Polly decides.
+
+Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html, which also tells which engine takes
+which tag; https://docs.aws.amazon.com/polly/latest/dg/limits.html; https://www.w3.org/TR/speech-synthesis11/
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from airflow_polly_provider.exceptions import PollySsmlError
 from airflow_polly_provider.text import limits
 from airflow_polly_provider.text.markup import Ssml, SsmlDocument, content, element
+from airflow_polly_provider.text.ssml_values import (
+    NUMBER,
+    duration_value,
+    non_empty,
+    one_of,
+    rate_value,
+    warn_unnamed,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 MAX_PAUSE_SECONDS = 10
 """The longest pause that a ``<break>`` makes."""
@@ -30,20 +44,22 @@ DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "d", "m", "y", "yyy
 
 _STRENGTHS = ("none", "x-weak", "weak", "medium", "strong", "x-strong")
 _LEVELS = ("strong", "moderate", "reduced")
-_RATES = ("x-slow", "slow", "medium", "fast", "x-fast")
 _PITCHES = ("default", "x-low", "low", "medium", "high", "x-high")
 _VOLUMES = ("default", "silent", "x-soft", "soft", "medium", "loud", "x-loud")
 _ROLES = ("VB", "VBD", "DT", "IN", "JJ", "NN", "DEFAULT", "SENSE_1")
 
-_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-_DURATION = re.compile(rf"({_NUMBER})(ms|s)")
-_PERCENTAGE = re.compile(rf"({_NUMBER})%")
-_CHANGE = re.compile(rf"[+-]{_NUMBER}%")
-_DECIBELS = re.compile(rf"[+-]{_NUMBER}dB")
-_VOCAL_TRACT = re.compile(rf"[+-]?{_NUMBER}%")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]+)*")
+_CHANGE = re.compile(rf"[+-]{NUMBER}%")
+_DECIBELS = re.compile(rf"[+-]{NUMBER}dB")
+_VOCAL_TRACT = re.compile(rf"[+-]?{NUMBER}%")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*")
 _ALPHABET = re.compile(r"ipa|x-sampa|x-amazon-[a-z-]+")
-_SLOWEST_PERCENT, _FASTEST_PERCENT = 20, 200
+# What W3C's SSML has, in its version 1.0 or 1.1, and AWS's guide does not name.
+_OTHER_LEVEL = re.compile("none")
+_OTHER_PITCH = re.compile(rf"[+-]?{NUMBER}(?:%|Hz|st)")
+_OTHER_VOLUME = re.compile(rf"[+-]?{NUMBER}(?:%|dB)?")
+_OTHER_TYPE = re.compile("default")
+_ANYTHING = re.compile(r"(?s).*")
+_OTHER_ROLE = re.compile(r"\S+")
 
 
 def escape(*parts: str | float | Ssml) -> Ssml:
@@ -83,15 +99,16 @@ def pause(*, time: str | timedelta | None = None, strength: str | None = None) -
     """Return a pause (``<break>``); as after a comma unless given.
 
     :param time: such as ``500ms``, ``1.5s`` or a timedelta; at most 10 seconds
-    :param strength: instead of ``time``: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong``, ``x-strong``
-    :raises PollySsmlError: both are given, or one that Polly does not take
+    :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong``, ``x-strong``; mostly instead of
+        ``time``
+    :raises PollySsmlError: one is given that Polly does not take
     """
     if time is not None and strength is not None:
-        raise PollySsmlError("A pause has a time or a strength, not both.")
+        warn_unnamed("a pause with a time and a strength")
     return element(
         "break",
-        time=_duration("time", time, most_seconds=MAX_PAUSE_SECONDS),
-        strength=_one_of("strength", strength, _STRENGTHS),
+        time=duration_value("time", time, most_seconds=MAX_PAUSE_SECONDS),
+        strength=one_of("strength", strength, _STRENGTHS),
     )
 
 
@@ -102,7 +119,7 @@ def emphasis(*parts: str | float | Ssml, level: str = "moderate") -> Ssml:
     :param level: ``strong``, ``moderate`` or ``reduced``
     :raises PollySsmlError: another level is given
     """
-    return element("emphasis", *parts, level=_one_of("level", level, _LEVELS))
+    return element("emphasis", *parts, level=one_of("level", level, _LEVELS, other=_OTHER_LEVEL))
 
 
 def prosody(
@@ -115,7 +132,9 @@ def prosody(
     """Return speech of another rate, pitch or volume.
 
     :param parts: what is spoken
-    :param rate: ``x-slow``, ``slow``, ``medium``, ``fast``, ``x-fast``, or from ``20%`` to ``200%``
+    :param rate: ``x-slow``, ``slow``, ``medium``, ``fast``, ``x-fast``, a percentage of the voice's own rate
+        such as ``85%``, or a change such as ``-10%``; at least ``20%`` (``-80%``), and above ``200%`` not on
+        every engine
     :param pitch: ``default``, ``x-low``, ``low``, ``medium``, ``high``, ``x-high``, or a change such as
         ``+5%``; standard voices only
     :param volume: ``default``, ``silent``, ``x-soft``, ``soft``, ``medium``, ``loud``, ``x-loud``, or a
@@ -131,10 +150,12 @@ def prosody(
     return element(
         "prosody",
         *parts,
-        rate=_rate(rate),
-        pitch=_one_of("pitch", pitch, _PITCHES, _CHANGE, "a change such as +5% or -10%"),
-        volume=_one_of("volume", volume, _VOLUMES, _DECIBELS, "a change such as +6dB or -6dB"),
-        amazon__max_duration=_duration("max_duration", max_duration),
+        rate=rate_value(rate),
+        pitch=one_of("pitch", pitch, _PITCHES, _CHANGE, "a change such as +5% or -10%", other=_OTHER_PITCH),
+        volume=one_of(
+            "volume", volume, _VOLUMES, _DECIBELS, "a change such as +6dB or -6dB", other=_OTHER_VOLUME
+        ),
+        amazon__max_duration=duration_value("max_duration", max_duration),
     )
 
 
@@ -144,15 +165,18 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
     :param text: as it is written
     :param interpret_as: one of :data:`INTERPRET_AS`
     :param format: of a date, one of :data:`DATE_FORMATS`
-    :raises PollySsmlError: another value is given, or a format for what is no date
+    :raises PollySsmlError: another value is given
     """
+    interpret_as = one_of("interpret_as", interpret_as, INTERPRET_AS) or ""
+    other = None
     if format is not None and interpret_as != "date":
-        raise PollySsmlError(f"format is for interpret_as 'date' only, not for {interpret_as!r:.50}.")
+        warn_unnamed(f"a format for interpret_as {interpret_as!r}")
+        other = _ANYTHING
     return element(
         "say-as",
         text,
-        interpret_as=_one_of("interpret_as", interpret_as, INTERPRET_AS),
-        format=_one_of("format", format, DATE_FORMATS),
+        interpret_as=interpret_as,
+        format=one_of("format", format, DATE_FORMATS, other),
     )
 
 
@@ -160,23 +184,38 @@ def sub(text: str | float, *, alias: str) -> Ssml:
     """Return text that is spoken as other words: an abbreviation.
 
     :param text: as it is written, which is what Polly bills
-    :param alias: as it is spoken; not empty
-    :raises PollySsmlError: the alias is empty
+    :param alias: as it is spoken; with an empty one, Polly decides
+    :raises PollySsmlError: the alias is no string
     """
-    return element("sub", text, alias=_some("alias", alias))
+    if alias == "":
+        warn_unnamed("an empty alias")
+    return element("sub", text, alias=alias if alias == "" else non_empty("alias", alias))
 
 
-def phoneme(text: str | float, *, ph: str, alphabet: str = "ipa") -> Ssml:
+def phoneme(text: str | float, *, ph: str, alphabet: str | None = None, type: str | None = None) -> Ssml:
     """Return text with its pronunciation.
+
+    Sources: https://docs.aws.amazon.com/polly/latest/dg/phoneme-tag.html and, for ``type``,
+    https://aws.amazon.com/jp/blogs/news/amazon-polly-japanese-text-optimization/
 
     :param text: as it is written
     :param ph: its pronunciation, in signs of the alphabet; not empty
-    :param alphabet: ``ipa``, ``x-sampa``, or one of Polly's own such as ``x-amazon-pinyin``
-    :raises PollySsmlError: there is no pronunciation, or another alphabet is given
+    :param alphabet: ``ipa``, ``x-sampa``, or one of Polly's own: ``x-amazon-pinyin``, ``x-amazon-jyutping``,
+        ``x-amazon-yomigana``, ``x-amazon-pron-kana``; ``ipa`` unless given here or by ``type``
+    :param type: ``ruby`` for a Japanese reading in hiragana or katakana, in place of an alphabet
+    :raises PollySsmlError: there is no pronunciation, or another alphabet or type is given
     """
-    if not isinstance(alphabet, str) or not _ALPHABET.fullmatch(alphabet):
+    if alphabet is None and type is None:
+        alphabet = "ipa"
+    if alphabet is not None and (not isinstance(alphabet, str) or not _ALPHABET.fullmatch(alphabet)):
         raise PollySsmlError(f"alphabet {alphabet!r:.50} is not ipa, x-sampa or x-amazon-….")
-    return element("phoneme", text, alphabet=alphabet, ph=_some("ph", ph))
+    return element(
+        "phoneme",
+        text,
+        type=one_of("type", type, ("ruby",), other=_OTHER_TYPE),
+        alphabet=alphabet,
+        ph=non_empty("ph", ph),
+    )
 
 
 def lang(*parts: str | float | Ssml, language: str) -> Ssml:
@@ -197,7 +236,7 @@ def mark(name: str) -> Ssml:
     :param name: the mark's name; not empty
     :raises PollySsmlError: the name is empty
     """
-    return element("mark", name=_some("name", name))
+    return element("mark", name=non_empty("name", name))
 
 
 def w(text: str | float, *, role: str) -> Ssml:
@@ -205,10 +244,11 @@ def w(text: str | float, *, role: str) -> Ssml:
 
     :param text: the word
     :param role: what it is: ``amazon:VB``, ``amazon:VBD``, ``amazon:NN``, ``amazon:JJ``, ``amazon:DT``,
-        ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``
-    :raises PollySsmlError: another role is given
+        ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``; some languages have others
+    :raises PollySsmlError: the role is empty, or has white space
     """
-    return element("w", text, role=_one_of("role", role, tuple(f"amazon:{each}" for each in _ROLES)))
+    roles = tuple(f"amazon:{each}" for each in _ROLES)
+    return element("w", text, role=one_of("role", role, roles, other=_OTHER_ROLE))
 
 
 def effect(
@@ -223,18 +263,21 @@ def effect(
     :param name: ``whispered``, or ``drc`` (dynamic range compression)
     :param phonation: ``soft``
     :param vocal_tract_length: the timbre: ``110%``, or a change such as ``+10%``
-    :raises PollySsmlError: not one is given, but none or several, or one that Polly does not take
+    :raises PollySsmlError: none is given, or one that Polly does not take
     """
-    if sum(given is not None for given in (name, phonation, vocal_tract_length)) != 1:
+    effects = sum(given is not None for given in (name, phonation, vocal_tract_length))
+    if not effects:
         raise PollySsmlError("effect takes one of name, phonation and vocal_tract_length.")
+    if effects > 1:
+        warn_unnamed("several effects in one tag, in place of one inside the other")
     if name is not None and name not in ("whispered", "drc"):
         raise PollySsmlError(f"name {name!r:.50} is not whispered or drc.")
     return element(
         "amazon:effect",
         *parts,
         name=name,
-        phonation=_one_of("phonation", phonation, ("soft",)),
-        vocal_tract_length=_one_of(
+        phonation=one_of("phonation", phonation, ("soft",)),
+        vocal_tract_length=one_of(
             "vocal_tract_length", vocal_tract_length, (), _VOCAL_TRACT, "a percentage such as 110% or +10%"
         ),
     )
@@ -253,45 +296,3 @@ FUNCTIONS = (
     billed_characters,
 )
 """What templates get as ``macros.polly``."""
-
-
-def _one_of(
-    name: str,
-    value: str | None,
-    words: tuple[str, ...],
-    pattern: re.Pattern[str] | None = None,
-    meaning: str = "",
-) -> str | None:
-    if value is None or value in words:
-        return value
-    if pattern is not None and isinstance(value, str) and pattern.fullmatch(value):
-        return value
-    takes = ", ".join(words) + (", or " if words and meaning else "") + meaning
-    raise PollySsmlError(f"{name} {value!r:.50} is not taken by Polly: give {takes}.")
-
-
-def _rate(rate: str | None) -> str | None:
-    percentage = _PERCENTAGE.fullmatch(rate) if isinstance(rate, str) else None
-    if percentage and _SLOWEST_PERCENT <= float(percentage[1]) <= _FASTEST_PERCENT:
-        return rate
-    return _one_of("rate", rate, _RATES, meaning=f"from {_SLOWEST_PERCENT}% to {_FASTEST_PERCENT}%")
-
-
-def _duration(name: str, value: str | timedelta | None, most_seconds: float | None = None) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, timedelta):
-        value = f"{round(value.total_seconds() * 1000)}ms"
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise PollySsmlError(f"{name} {value!r:.50} is no duration: give seconds such as 1.5s or 500ms.")
-    seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
-    if most_seconds is not None and seconds > most_seconds:
-        raise PollySsmlError(f"{name} {value!r:.50} is too long: at most {most_seconds}s.")
-    return value
-
-
-def _some(name: str, value: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise PollySsmlError(f"{name} must not be empty, nor of another type than str.")
-    return value

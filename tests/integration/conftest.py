@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
 from pytest_socket import socket_allow_hosts
 
+from airflow_polly_provider.emulator.dag_runs import create_database
 from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import client_of
 
@@ -30,44 +28,11 @@ def _loopback_only() -> None:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _botocore_reads_each_file_once() -> Iterator[None]:
-    """Keep botocore's service models and endpoints in memory.
-
-    Every new session parses them again. Each task of each run makes a session, and most of a short run's time
-    went there. Within a session botocore shares them between its clients in the same way.
-    """
-    read = JSONFileLoader.load_file
-    contents: dict[str, Any] = {}
-
-    def load_file(self: JSONFileLoader, file_path: str) -> Any:
-        if contents.get(file_path) is None:
-            contents[file_path] = read(self, file_path)
-        return contents[file_path]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", load_file)
-        yield
-
-
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
     """Create Airflow's metadata database in this process's own home, as ``airflow db migrate`` does."""
     Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).mkdir(exist_ok=True)
-    # In this process, where Airflow is imported already: the command line takes three times as long.
-    from airflow.utils.db import upgradedb
-
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    try:
-        with warnings.catch_warnings():
-            # Airflow's own, about its own tables.
-            warnings.simplefilter("ignore")
-            upgradedb()
-    finally:
-        # The migrations of Airflow 2.11 let the root logger pass warnings only.
-        root.setLevel(level)
-        root.handlers[:] = handlers
+    create_database()
 
 
 @pytest.fixture(scope="session")

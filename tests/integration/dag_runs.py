@@ -14,6 +14,7 @@ import pytest
 from airflow import settings
 from sqlalchemy import text
 
+from airflow_polly_provider.emulator.dag_runs import write_to_database
 from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.compat import DAG
 
-BUNDLE = "dags-folder"
 IDLE_PAUSE_SECONDS = 0.05
 """How long ``dag.test()`` pauses where no task can run yet; by itself it pauses for a second."""
 
@@ -142,22 +142,3 @@ def short_idle_pauses() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", sleep_less)
         yield
-
-
-def write_to_database(dag: DAG) -> None:
-    """Write a DAG that is in no file to the database, from where Airflow 3 runs it."""
-    try:
-        from airflow.models.dagbundle import DagBundleModel
-    except ImportError:
-        return
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.definitions.dag import SerializedDAG
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
-
-    with database_session() as session:
-        session.merge(DagBundleModel(name=BUNDLE))
-        session.flush()
-        # With its assets, which Airflow treats as inactive until a DAG file has contained them.
-        SerializedDAG.bulk_write_to_db(BUNDLE, None, [dag], session=session)
-        SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=BUNDLE, session=session)
-        session.commit()

@@ -414,15 +414,16 @@ class TestClearedTask:
 
     @pytest.mark.parametrize("completed", [True, False])
     def test_that_may_have_succeeded_in_the_triggerer_adopts_what_is_unfinished(
-        self, polly: RunningEmulator, completed: bool
+        self, start_emulator: Callable[..., RunningEmulator], completed: bool
     ) -> None:
         """Nobody saves there that the task succeeded."""
+        emulator = start_emulator(in_progress_seconds=3600)
         store = Store()
-        first = start_durably(polly, store=store, ends_in_triggerer=True)
+        first = start_durably(emulator, store=store, ends_in_triggerer=True)
         if completed:
-            polly.advance_clock(60)
+            emulator.advance_clock(3610)
             wait_in_worker(hook(), first["TaskId"], schedule=Schedule(0.1), deadline=time.time() + 60)
-        again = start_durably(polly, store=store, run=CLEARED, try_number=2, ends_in_triggerer=True)
+        again = start_durably(emulator, store=store, run=CLEARED, try_number=2, ends_in_triggerer=True)
         assert (again["TaskId"] == first["TaskId"]) is not completed
 
 

@@ -70,7 +70,7 @@ class TestPut:
             "Alphabet": "ipa",
             "LanguageCode": "en",
             "LexemesCount": 2,
-            "Size": len(CONTENT.encode()),
+            "Size": len(CONTENT),
         }
         assert "2 lexemes" in run.output
 

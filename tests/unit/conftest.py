@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 import botocore.handlers
-import botocore.loaders
-import botocore.session
 import pytest
 from hypothesis import settings
 from pytest_socket import disable_socket
@@ -23,17 +21,6 @@ settings.load_profile("unit-ci" if os.environ.get("CI") else "unit")
 @pytest.fixture(autouse=True)
 def _no_network() -> None:
     disable_socket(allow_unix_socket=True)
-
-
-@pytest.fixture(scope="session")
-def _service_data() -> botocore.loaders.Loader:
-    return botocore.loaders.Loader()
-
-
-@pytest.fixture(autouse=True)
-def _service_data_read_once(monkeypatch: pytest.MonkeyPatch, _service_data: botocore.loaders.Loader) -> None:
-    """Read botocore's data files once for all tests: that is most of the time of creating a client."""
-    monkeypatch.setattr(botocore.session, "create_loader", lambda data_path=None: _service_data)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -39,20 +40,22 @@ def package_source() -> str:
     )
 
 
+def text_of(node: ast.expr) -> str:
+    """Return a string of the source, with … for its variable parts."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return "".join(text_of(part) for part in node.values) if isinstance(node, ast.JoinedStr) else "…"
+
+
+@functools.cache
 def messages() -> str:
-    """Return all strings of the package, one per line, with … for the variable parts."""
-
-    def text(node: ast.expr) -> str:
-        if isinstance(node, ast.Constant):
-            return str(node.value)
-        return "".join(text(part) for part in node.values) if isinstance(node, ast.JoinedStr) else "…"
-
+    """Return all strings of the package, in one line, with … for the variable parts."""
     strings = (
-        text(node)
+        text_of(node)
         for node in ast.walk(ast.parse(package_source()))
         if isinstance(node, ast.Constant | ast.JoinedStr)
     )
-    return re.sub(r"%(?:\.\d)?[sdf]", "…", "\n".join(strings))
+    return re.sub(r"\s+", " ", re.sub(r"%(?:\.\d)?[sdf]", "…", "\n".join(strings)))
 
 
 def policy_actions() -> set[str]:
@@ -116,10 +119,49 @@ def quoted_messages() -> Iterator[str]:
 
 @pytest.mark.parametrize("quoted", list(quoted_messages()))
 def test_the_package_contains_each_message_that_the_troubleshooting_page_quotes(quoted: str) -> None:
-    strings = re.sub(r"\s+", " ", messages())
     fragments = [fragment.strip() for fragment in re.split(r"…|\(\w+Exception\)", quoted)]
-    missing = [fragment for fragment in fragments if fragment and fragment not in strings]
+    missing = [fragment for fragment in fragments if fragment and fragment not in messages()]
     assert not missing
+
+
+CHECKING_MODULES = [
+    *("aws/s3.py", "output/provenance.py", "results/synthesis_task.py", "start/token.py"),
+    *("request/billing.py", "request/lexicon.py", "request/native.py", "request/validation.py"),
+    *("text/markup.py", "text/pls.py", "text/ssml.py", "text/ssml_values.py", "text/well_formed.py"),
+]
+
+
+def refusals() -> set[str]:
+    """Return the message of each refusal in the modules that check a request's content."""
+    calls = (
+        node
+        for name in CHECKING_MODULES
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
+        if isinstance(node, ast.Call)
+    )
+    refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._complain")
+    found = {text_of(call.args[0]) for call in calls if ast.unparse(call.func) in refusing}
+    # One message is put together of others, which have no variable parts to look for.
+    return {message for message in found if re.search("[a-z]", message)}
+
+
+def documented_refusals() -> list[list[str]]:
+    """Return the parts of each message that the page of checks quotes, without the variable ones."""
+    return [
+        [part.strip() for part in quoted.split("…") if part.strip()]
+        for row in ROW.finditer(page("checks.md"))
+        for quoted in QUOTED.findall(row["first"])
+    ]
+
+
+@pytest.mark.parametrize("message", sorted(refusals()))
+def test_each_refusal_of_a_requests_content_is_in_the_table_of_checks(message: str) -> None:
+    assert any(all(part in message for part in parts) for parts in documented_refusals())
+
+
+@pytest.mark.parametrize("parts", documented_refusals(), ids=str)
+def test_the_package_contains_each_message_that_the_table_of_checks_quotes(parts: list[str]) -> None:
+    assert not [part for part in parts if part not in messages()]
 
 
 def test_the_tree_of_errors_in_the_reference_contains_each_error() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.emulator.base.errors import ApiError
 from airflow_polly_provider.emulator.base.voices import describe, languages_of
-from airflow_polly_provider.emulator.http.protocol import Response
+from airflow_polly_provider.emulator.http.messages import Response
 from airflow_polly_provider.emulator.text.lexicons import LexiconShelf, check_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_polly_provider.emulator.base.clock import Clock
     from airflow_polly_provider.emulator.base.service_model import ApiModel
@@ -54,9 +56,18 @@ class Catalogue:
         """Forget every lexicon."""
         self._shelves.clear()
 
-    def _changed(self, region: str) -> None:
-        if self.on_change is not None:
-            self.on_change(region, self.shelf(region))
+    @contextmanager
+    def _change(self, region: str) -> Iterator[LexiconShelf]:
+        """Give a region's lexicons to change; what cannot be kept on disk is taken back."""
+        shelf = self.shelf(region)
+        before = {name: replace(lexicon, tags=dict(lexicon.tags)) for name, lexicon in shelf.lexicons.items()}
+        try:
+            yield shelf
+            if self.on_change is not None:
+                self.on_change(region, shelf)
+        except ApiError:
+            shelf.lexicons = before
+            raise
 
     def _describe_voices(self, _: str, parameters: dict[str, Any]) -> Response:
         _validate_no_token(parameters)
@@ -71,8 +82,8 @@ class Catalogue:
         return _answer({"Voices": voices})
 
     def _put_lexicon(self, region: str, parameters: dict[str, Any]) -> Response:
-        self.shelf(region).put(parameters["Name"], parameters["Content"], parameters.get("Tags"))
-        self._changed(region)
+        with self._change(region) as shelf:
+            shelf.put(parameters["Name"], parameters["Content"], parameters.get("Tags"))
         return _answer({})
 
     def _get_lexicon(self, region: str, parameters: dict[str, Any]) -> Response:
@@ -96,23 +107,23 @@ class Catalogue:
         )
 
     def _delete_lexicon(self, region: str, parameters: dict[str, Any]) -> Response:
-        self.shelf(region).find(parameters["Name"])
-        del self.shelf(region).lexicons[parameters["Name"]]
-        self._changed(region)
+        with self._change(region) as shelf:
+            shelf.find(parameters["Name"])
+            del shelf.lexicons[parameters["Name"]]
         return _answer({})
 
     def _tag(self, region: str, parameters: dict[str, Any]) -> Response:
-        lexicon = self.shelf(region).tagged(parameters["ResourceArn"])
-        lexicon.tags = check_tags(lexicon.tags | parameters["Tags"])
-        self._changed(region)
+        with self._change(region) as shelf:
+            lexicon = shelf.tagged(parameters["ResourceArn"])
+            lexicon.tags = check_tags(lexicon.tags | parameters["Tags"])
         return _answer({})
 
     def _untag(self, region: str, parameters: dict[str, Any]) -> Response:
-        lexicon = self.shelf(region).tagged(parameters["ResourceArn"])
-        check_tags(dict.fromkeys(parameters["TagKeys"], ""))
-        for key in parameters["TagKeys"]:
-            lexicon.tags.pop(key, None)
-        self._changed(region)
+        with self._change(region) as shelf:
+            lexicon = shelf.tagged(parameters["ResourceArn"])
+            check_tags(dict.fromkeys(parameters["TagKeys"], ""))
+            for key in parameters["TagKeys"]:
+                lexicon.tags.pop(key, None)
         return _answer({})
 
     def _list_tags(self, region: str, parameters: dict[str, Any]) -> Response:

@@ -12,11 +12,11 @@ from airflow_polly_provider.emulator.api.catalogue import Catalogue
 from airflow_polly_provider.emulator.base.errors import ApiError
 from airflow_polly_provider.emulator.base.quotas import QuotaKeeper, validate_quotas
 from airflow_polly_provider.emulator.base.voices import describe
-from airflow_polly_provider.emulator.http.protocol import Response
+from airflow_polly_provider.emulator.http.messages import Response
 from airflow_polly_provider.emulator.speech import rules
 from airflow_polly_provider.emulator.speech.synthesis import SynthesisError
 from airflow_polly_provider.emulator.tasks.disk import KeptTask
-from airflow_polly_provider.emulator.tasks.jobs import Jobs
+from airflow_polly_provider.emulator.tasks.jobs import Jobs, state_errors
 from airflow_polly_provider.emulator.tasks.output import CONTENT_TYPES, output_key
 from airflow_polly_provider.emulator.tasks.seeding import plant
 from airflow_polly_provider.emulator.tasks.store import COMPLETED, FAILED, SynthesisTask, TaskStore
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.base.settings import Settings
     from airflow_polly_provider.emulator.tasks.disk import DiskState
     from airflow_polly_provider.emulator.tasks.seeding import Seed
+    from airflow_polly_provider.emulator.text.lexicons import LexiconShelf
     from airflow_polly_provider.emulator.text.pronunciation import Lexeme
 
 _TICK_SECONDS = 0.05
@@ -77,6 +78,14 @@ class PollyService:
             self._tick_handle.cancel()
         self._jobs.close()
 
+    def announce(self, endpoint_url: str) -> None:
+        """Note where the emulator listens, for others that ask for its state folder.
+
+        :param endpoint_url: its URL.
+        """
+        if self._jobs.state is not None:
+            self._jobs.state.announce(endpoint_url)
+
     @property
     def aws(self) -> Aws:
         """Give the services beside Polly."""
@@ -88,11 +97,10 @@ class PollyService:
         :param region: such as ``us-east-1``.
         """
         if region not in self._stores:
-            state = self._jobs.state
             self._stores[region] = TaskStore(
                 self._clock,
                 on_end=functools.partial(self._jobs.ended, region),
-                on_forget=(lambda task: state.forget(task.task_id)) if state else None,
+                on_forget=self._jobs.forgotten,
             )
         return self._stores[region]
 
@@ -217,7 +225,7 @@ class PollyService:
     def _restore(self, state: DiskState) -> None:
         for region, lexicon in state.lexicons():
             self._catalogue.shelf(region).lexicons[lexicon.name] = lexicon
-        self._catalogue.on_change = state.keep_lexicons
+        self._catalogue.on_change = functools.partial(_keep_lexicons, state)
         for bucket, region in state.buckets():
             self.aws.create_bucket(bucket, region)
         jobs = list(state.tasks())
@@ -246,7 +254,7 @@ class PollyService:
         lexemes = self._lexemes(region, parameters)
         try:
             audio = await self._jobs.speak(parameters, lexemes, max_seconds=rules.LONGEST_SPEECH_SECONDS)
-        except SynthesisError as error:
+        except (SynthesisError, OSError) as error:
             raise ApiError("ServiceFailureException", str(error)) from error
         content_type = CONTENT_TYPES[parameters["OutputFormat"]]
         return Response(
@@ -260,6 +268,11 @@ class PollyService:
         return [lexeme for lexicon in lexicons if lexicon.speaks(language) for lexeme in lexicon.lexemes]
 
 
+def _keep_lexicons(state: DiskState, region: str, shelf: LexiconShelf) -> None:
+    with state_errors("keep the lexicons"):
+        state.keep_lexicons(region, shelf)
+
+
 def error_response(error: ApiError, status: int) -> Response:
     """Write an error in the form of Polly's protocol, restJson1.
 
@@ -267,4 +280,7 @@ def error_response(error: ApiError, status: int) -> Response:
     :param status: the HTTP status.
     """
     body = json.dumps({"message": error.message, **error.members}).encode()
-    return Response(status, body, (("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)))
+    headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
+    if error.detail is not None:
+        headers.append(("x-emulator-detail", error.detail.encode("unicode_escape").decode()))
+    return Response(status, body, tuple(headers))

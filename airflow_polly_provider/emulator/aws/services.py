@@ -6,21 +6,58 @@ import io
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import unescape
 
-from airflow_polly_provider.emulator.http.protocol import Response
+from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.http.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from airflow_polly_provider.emulator.http.protocol import Request
+    from airflow_polly_provider.emulator.http.messages import Request
 
 _CREDENTIAL = "AWS4-HMAC-SHA256 Credential=emulator/20200101/{region}/{service}/aws4_request"
-# The server frames its answers itself.
-_HOP_HEADERS = {"connection", "transfer-encoding"}
+Service = Literal["s3", "sns", "sqs", "sts"]
+SERVICES: tuple[Service, ...] = get_args(Service)
+"""The services beside Polly, by their names in a credential scope."""
+
+# A web page can make a browser open any URL, and these two do what a URL says.
+_NOT_BY_URL = {"sns", "sqs"}
+# moto's, and the emulator's own where a detour in the path led here.
+_CONTROL_PATH = re.compile(r"/+(?:moto-api|_emulator)(?:/|$)")
+_UNSIGNED_STS = re.compile(rb"(?:^|&)Action=AssumeRoleWith(?:SAML|WebIdentity)(?:&|$)")
+# The server frames its answers itself, and says which web pages may read them.
+_LEFT_OUT = re.compile(r"connection|transfer-encoding|access-control-.*", re.IGNORECASE)
+
+
+def service_of(request: Request, signed_for: str | None) -> Service:
+    """Return which service beside Polly a request is for.
+
+    moto's own server looks at the path too, which leads to its control paths and to a hundred other services.
+    Here it is one of :data:`SERVICES`, whatever the path.
+
+    :param request: the request.
+    :param signed_for: the service in its credential scope; None for an unsigned request.
+    :raises ApiError: for a service or a path that the emulator does not serve.
+    """
+    if _CONTROL_PATH.match(request.decoded_path):
+        raise ApiError("AccessDeniedException", "The emulator does not serve such control paths", status=403)
+    if signed_for is None:
+        return "sts" if request.method == "POST" and _UNSIGNED_STS.search(request.body) else "s3"
+    service = next((service for service in SERVICES if service == signed_for), None)
+    if service is None:
+        raise ApiError(
+            "UnknownOperationException",
+            f"The emulator does not serve {signed_for}: it serves polly, {', '.join(SERVICES)}",
+            status=501,
+        )
+    if service in _NOT_BY_URL and "authorization" not in request.headers:
+        raise ApiError(
+            "AccessDeniedException", f"A request to {service} must be signed in its headers", status=403
+        )
+    return service
 
 
 class Aws:
@@ -31,21 +68,25 @@ class Aws:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._application: Callable[..., Any] | None = None
+        self._applications: dict[Service, Callable[..., Any]] = {}
 
-    def load(self) -> Callable[..., Any]:
-        """Import moto, once."""
+    def load(self, service: Service = "s3") -> Callable[..., Any]:
+        """Give moto's application for a service, imported once.
+
+        :param service: one of :data:`SERVICES`.
+        """
         with self._lock:
-            if self._application is None:
-                from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+            if service not in self._applications:
+                from moto.moto_server.werkzeug_app import create_backend_app
 
-                self._application = DomainDispatcherApplication(create_backend_app)
-            return self._application
+                self._applications[service] = create_backend_app(service)
+            return self._applications[service]
 
-    def serve(self, request: Request) -> Response:
+    def serve(self, request: Request, service: Service) -> Response:
         """Answer a client's request. Blocks; call it from a worker thread.
 
         :param request: to any service but Polly.
+        :param service: one of :data:`SERVICES`.
         """
         environ: dict[str, Any] = {
             "REQUEST_METHOD": request.method,
@@ -71,11 +112,11 @@ class Aws:
                 environ["CONTENT_TYPE"] = value
             elif name not in ("content-length", "transfer-encoding") and "_" not in name:
                 environ["HTTP_" + name.upper().replace("-", "_")] = value
-        return self._run(environ)
+        return self._run(environ, service)
 
     def call(
         self,
-        service: str,
+        service: Service,
         region: str,
         method: str,
         path: str,
@@ -92,7 +133,7 @@ class Aws:
         :param body: the body.
         :param content_type: the body's type.
         """
-        from airflow_polly_provider.emulator.http.protocol import Request
+        from airflow_polly_provider.emulator.http.messages import Request
 
         raw_path, _, query = path.partition("?")
         headers = {
@@ -102,7 +143,7 @@ class Aws:
         }
         if content_type:
             headers["content-type"] = content_type
-        return self.serve(Request(method, raw_path, query, headers, body))
+        return self.serve(Request(method, raw_path, query, headers, body), service)
 
     def create_bucket(self, name: str, region: str) -> None:
         """Create a bucket, or keep the one that is there.
@@ -151,12 +192,12 @@ class Aws:
         """
         return self.call("s3", region, "HEAD", f"/{name}").status == 200
 
-    def put_object(self, bucket: str, key: str, path: Path, *, region: str, content_type: str) -> Response:
-        """Write a file as an object.
+    def put_object(self, bucket: str, key: str, body: bytes, *, region: str, content_type: str) -> Response:
+        """Write an object.
 
         :param bucket: the bucket.
         :param key: the object's key.
-        :param path: the file.
+        :param body: its content.
         :param region: of the caller.
         :param content_type: the object's type.
         """
@@ -165,7 +206,7 @@ class Aws:
             region,
             "PUT",
             f"/{bucket}/{quote(key)}",
-            body=path.read_bytes(),
+            body=body,
             content_type=content_type,
         )
 
@@ -193,7 +234,7 @@ class Aws:
             content_type="application/x-www-form-urlencoded; charset=utf-8",
         )
 
-    def _run(self, environ: dict[str, Any]) -> Response:
+    def _run(self, environ: dict[str, Any], service: Service) -> Response:
         status, headers = 500, []
 
         def start_response(line: str, fields: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -201,7 +242,7 @@ class Aws:
             status = int(line.split(" ", 1)[0])
             headers = fields
 
-        body = self.load()(environ, start_response)
+        body = self.load(service)(environ, start_response)
         try:
             whole = b"".join(body)
         finally:
@@ -209,5 +250,5 @@ class Aws:
                 body.close()
         if environ["REQUEST_METHOD"] != "HEAD":
             headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        kept = tuple((name, value) for name, value in headers if name.lower() not in _HOP_HEADERS)
+        kept = tuple((name, value) for name, value in headers if not _LEFT_OUT.fullmatch(name))
         return Response(status, whole, kept)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+LONGEST_SECONDS = 100 * 366 * 86400
+"""A century: times further away cannot all be written as dates."""
+
 
 class Clock:
     """The machine's clock, which can be set forward."""
@@ -19,7 +22,8 @@ class Clock:
         """Set the clock forward.
 
         :param seconds: by how much; not negative, since tasks never go back a state.
+        :raises ValueError: for what is not a finite number from 0 on.
         """
-        if seconds < 0:
-            raise ValueError(f"The clock only goes forward; got {seconds} seconds")
+        if not 0 <= seconds <= LONGEST_SECONDS:
+            raise ValueError(f"The clock goes forward, by a century at most; got {seconds} seconds")
         self._ahead += seconds

@@ -11,24 +11,25 @@ class ApiError(Exception):
     :param code: the error class of the service model, such as ``InvalidSsmlException``.
     :param message: what is wrong, for the client.
     :param status: HTTP status; None takes the one that the service model gives for the code.
+    :param detail: what the message, where it is Polly's own, does not tell; goes into a header of the answer.
     :param members: further members of the error's shape, such as ``reason`` of a ValidationException.
     """
 
-    def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
+    def __init__(
+        self, code: str, message: str, *, status: int | None = None, detail: str | None = None, **members: Any
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.detail = detail
         self.members = members
 
 
-def invalid(message: str, *, field: str | None = None) -> ApiError:
-    """Build the ValidationException that Polly gives for a value its model does not allow.
+def invalid(message: str, *, detail: str | None = None) -> ApiError:
+    """Build the ValidationException that Polly gives for what no single member is to blame for.
 
     :param message: what is wrong.
-    :param field: the offending member, if there is one.
+    :param detail: what the message does not tell.
     """
-    members: dict[str, Any] = {"reason": "fieldValidationFailed" if field else "other"}
-    if field:
-        members["fields"] = [{"name": field, "message": message}]
-    return ApiError("ValidationException", message, **members)
+    return ApiError("ValidationException", message, reason="other", detail=detail)

@@ -42,19 +42,24 @@ _GROUPS = {
     "PutLexicon": "lexicons",
 }
 _BY_ENGINE = {"start", "synthesize"}
+_EXAMPLE = '{"read-tasks": [10, 10]}'
+_MOST = 1e9
 
 
 def parse_quotas(text: str) -> Quotas:
     """Read quotas from a command line.
 
     :param text: ``aws``, or a JSON object such as ``{"read-tasks": [10, 10]}``.
-    :raises ValueError: for what is neither, or names no quota of Polly's; TypeError for other JSON.
+    :raises ValueError: for what is neither, or names no quota of Polly's.
     """
     if text == "aws":
         return dict(AWS_QUOTAS)
-    table = json.loads(text)
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError):
+        table = None
     if not isinstance(table, dict):
-        raise TypeError("Quotas are 'aws' or a JSON object")
+        raise ValueError(f"Quotas must be 'aws' or a JSON object such as {_EXAMPLE}, not {text[:100]!r}")  # noqa: TRY004
     return validate_quotas(table)
 
 
@@ -62,17 +67,29 @@ def validate_quotas(table: Mapping[str, Any]) -> Quotas:
     """Hold a table of quotas to its form.
 
     :param table: calls a second and burst by name.
-    :raises ValueError: for an unknown name, or a value that is not two numbers above 0.
+    :raises ValueError: for an unknown name, or a value that is not a rate above 0 and a burst from 1 on.
     """
     quotas: Quotas = {}
     for name, value in table.items():
         if name not in AWS_QUOTAS:
             raise ValueError(f"There is no quota {name!r}; there are {', '.join(AWS_QUOTAS)}")
-        rate, burst = (float(number) for number in value)
+        numbers = value if isinstance(value, list | tuple) else ()
+        if not (len(numbers) == 2 and all(_is_number(number) for number in numbers)):
+            raise ValueError(
+                f"The quota {name!r} must be two numbers, calls a second and burst, as in {_EXAMPLE}, "
+                f"not {value!r}"
+            )
+        rate, burst = (float(number) for number in numbers)
         if rate <= 0 or burst < 1:
-            raise ValueError(f"The quota {name!r} needs a rate above 0 and a burst of at least 1")
+            raise ValueError(
+                f"The quota {name!r} needs a rate above 0 and a burst of at least 1, not {value!r}"
+            )
         quotas[name] = (rate, burst)
     return quotas
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
 
 
 class QuotaKeeper:

@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 import botocore.session
 
@@ -33,6 +33,9 @@ COMMON_STATUSES = {
 }
 
 
+_PRESIGNED, _SPEECH_PATH = "SynthesizeSpeech", "/v1/speech"
+
+
 @functools.cache
 def load_service_model() -> Any:
     """Return botocore's model of Polly."""
@@ -50,6 +53,8 @@ class ApiModel:
         self._by_prefix: dict[tuple[str, str], str] = {}
         for name, operation in self._operations.items():
             self._add_route(name, operation)
+        # A presigned URL, of which the model knows nothing: all members are in the query.
+        self._exact["GET", _SPEECH_PATH] = _PRESIGNED
         self._statuses = dict(COMMON_STATUSES)
         for shape in self.service.error_shapes:
             self._statuses[shape.name] = int(shape.metadata["error"]["httpStatusCode"])
@@ -101,7 +106,14 @@ class ApiModel:
         raise ApiError("UnknownOperationException", f"Polly has no operation at {method} {path[:200]}")
 
     def parse(
-        self, operation: str, parameter: str | None, query: str, headers: Mapping[str, str], body: bytes
+        self,
+        operation: str,
+        parameter: str | None,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        method: str,
     ) -> dict[str, Any]:
         """Read the operation's parameters out of a request, and hold them to the model.
 
@@ -110,6 +122,7 @@ class ApiModel:
         :param query: the raw query string.
         :param headers: by lower-case name.
         :param body: the raw body.
+        :param method: the HTTP method.
         :raises ApiError: for what the model does not allow.
         """
         shape = self._operations[operation].input_shape
@@ -129,12 +142,14 @@ class ApiModel:
             elif location == "header":
                 value = headers.get(wire_name.lower())
             else:
-                if document is None:
+                if document is None and operation == _PRESIGNED and method == "GET":
+                    document = _from_query(shape, query)
+                elif document is None:
                     document = _json_object(body) if body else {}
                 value = document.get(wire_name)
             if value is not None:
                 values[name] = value
-        validate(shape, values, "")
+        validate(shape, values)
         return values
 
     def _add_route(self, name: str, operation: OperationModel) -> None:
@@ -156,6 +171,16 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ApiError("SerializationException", "The body is not a JSON object")
     return document
+
+
+def _from_query(shape: Any, query: str) -> dict[str, Any]:
+    """Give the members that a presigned URL holds; those of a list stand one after the other."""
+    given: dict[str, list[str]] = parse_qs(query, keep_blank_values=True)
+    return {
+        name: given[name] if member.type_name == "list" else given[name][-1]
+        for name, member in shape.members.items()
+        if name in given
+    }
 
 
 def _from_text(member: Any, name: str, text: str | None) -> Any:

@@ -1,7 +1,7 @@
 """The emulator's own HTTP interface, for tests in another process.
 
-Every request carries the header ``X-Polly-Emulator: 1``, which a page in a browser cannot send unasked, and
-a Host that is this machine's loopback or the address that was bound, so that no rebound name gets in.
+Every request carries the header ``X-Polly-Emulator: 1``, which a web page cannot send without being allowed
+to, no ``Origin``, and a ``Host`` that is localhost, an IP address or the name that was bound.
 
 ========  =========================  =====================================================================
 method    path                       meaning
@@ -25,7 +25,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.emulator.base.quotas import validate_quotas
-from airflow_polly_provider.emulator.http.protocol import Response
+from airflow_polly_provider.emulator.http.browsers import is_address
+from airflow_polly_provider.emulator.http.messages import Response
 from airflow_polly_provider.emulator.tasks.seeding import Seed
 
 if TYPE_CHECKING:
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.base.clock import Clock
     from airflow_polly_provider.emulator.base.settings import Settings
     from airflow_polly_provider.emulator.control.faults import Counters, Faults
-    from airflow_polly_provider.emulator.http.protocol import Request
+    from airflow_polly_provider.emulator.http.messages import Request
 
 HEADER = "X-Polly-Emulator"
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 class Admin:
@@ -54,7 +54,7 @@ class Admin:
     def __init__(
         self, settings: Settings, clock: Clock, faults: Faults, counters: Counters, service: PollyService
     ) -> None:
-        self._hosts = _LOOPBACK | {settings.host}
+        self._host = settings.host
         self._clock = clock
         self._faults = faults
         self._counters = counters
@@ -78,8 +78,12 @@ class Admin:
         :param request: with a path under ``/_emulator``.
         """
         host = request.headers.get("host", "")
-        if host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
-            return _answer(403, {"message": "The Host is none of this emulator's"})
+        if not is_address(host) and self._host not in (host, host.rpartition(":")[0]):
+            return _answer(
+                403, {"message": "The Host must be localhost, an IP address or the name given as --host"}
+            )
+        if "origin" in request.headers:
+            return _answer(403, {"message": "Web pages may not use the emulator's own interface"})
         if HEADER.lower() not in request.headers:
             return _answer(403, {"message": f"The header {HEADER} is missing"})
         path = request.path.removeprefix("/_emulator").rstrip("/")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.emulator.api.operations import PollyService, error_response
+from airflow_polly_provider.emulator.aws.services import service_of
 from airflow_polly_provider.emulator.base.errors import ApiError
 from airflow_polly_provider.emulator.base.service_model import ApiModel
 from airflow_polly_provider.emulator.control.admin import Admin
 from airflow_polly_provider.emulator.control.faults import Counters, Faults
+from airflow_polly_provider.emulator.http.browsers import BrowserGuard
+from airflow_polly_provider.emulator.http.messages import Response
+from airflow_polly_provider.emulator.http.refusal import refusal, scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -22,15 +25,17 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.base.clock import Clock
     from airflow_polly_provider.emulator.base.settings import Settings
     from airflow_polly_provider.emulator.control.faults import Fault
-    from airflow_polly_provider.emulator.http.protocol import Request, Response
+    from airflow_polly_provider.emulator.http.messages import Request
 
 log = logging.getLogger(__name__)
 
-# Credential=<key>/<date>/<region>/<service>/aws4_request; in a presigned URL its slashes are escaped.
-_SCOPE = re.compile(r"Credential=[^/,&]+(?:/|%2F)\d+(?:/|%2F)([\w-]+)(?:/|%2F)([\w-]+)(?:/|%2F)aws4_request")
 _MAX_POLLY_BODY = 4 * 1024 * 1024
 _MOTO_THREADS = 8
+_SQS_THREADS = 64
 _SLOW_OPERATION = "SynthesizeSpeech"
+# The outcome of a call whose client left before its speech was made.
+_DISCONNECTED = "disconnected"
+_BROKEN = "InternalFailure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,11 @@ class Application:
         self.faults = Faults(self.model.operation_names)
         self.counters = Counters()
         self.service = PollyService(settings, clock, self.model)
+        self._guard = BrowserGuard(settings.cors_origins)
         self._admin = Admin(settings, clock, self.faults, self.counters, self.service)
         self._pool = ThreadPoolExecutor(_MOTO_THREADS, thread_name_prefix="polly-emulator-aws")
+        # A client of SQS may wait for a message for 20 seconds, and no other request is to wait with it.
+        self._waiting_pool = ThreadPoolExecutor(_SQS_THREADS, thread_name_prefix="polly-emulator-sqs")
         self._request_numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -71,28 +79,56 @@ class Application:
         self._loop = asyncio.get_running_loop()
         self.service.open()
 
+    def announce(self, endpoint_url: str, address: str) -> None:
+        """Note where the emulator listens.
+
+        :param endpoint_url: its URL.
+        :param address: the IP address that it is bound to.
+        """
+        self._guard.bind(address)
+        self.service.announce(endpoint_url)
+
     def close(self) -> None:
         """End all work. Blocks."""
         self.service.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._waiting_pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a request.
 
         :param request: to Polly, to the other services or to the emulator itself.
         """
-        if request.path.startswith("/_emulator"):
+        refusal = self._guard.refuse(request)
+        if refusal is not None:
+            return refusal
+        if "origin" not in request.headers:
+            return self._route(request)
+        answer = self._guard.preflight(request) or self._route(request)
+        if isinstance(answer, Response):
+            return self._guard.share(request, answer)
+        return self._guard.share_later(request, answer)
+
+    def _route(self, request: Request) -> Response | Awaitable[Response]:
+        if request.path == "/_emulator" or request.path.startswith("/_emulator/"):
             return self._admin.handle(request)
-        scope = _SCOPE.search(request.headers.get("authorization", "")) or _SCOPE.search(request.query)
+        scope = scope_of(request)
         if scope is None and request.path.startswith("/v1/"):
             error = ApiError(
                 "MissingAuthenticationTokenException", "Missing Authentication Token", status=403
             )
             return error_response(error, 403)
-        if scope is None or scope[2] != "polly":
-            assert self._loop is not None
-            return self._loop.run_in_executor(self._pool, self.service.aws.serve, request)
-        return self._polly(request, scope[1])
+        if scope is not None and scope.service == "polly":
+            return self._polly(request, scope.region)
+        try:
+            service = service_of(request, scope and scope.service)
+        except ApiError as error:
+            return refusal(request, error.status or 403, error.code, error.message)
+        assert self._loop is not None
+        pool = self._waiting_pool if service == "sqs" else self._pool
+        work = self._loop.run_in_executor(pool, self.service.aws.serve, request, service)
+        # A request to S3 that was read is done, whether or not its client still waits for the answer.
+        return asyncio.shield(work) if service == "s3" else work
 
     def _polly(self, request: Request, region: str) -> Response | Awaitable[Response]:
         try:
@@ -122,53 +158,75 @@ class Application:
 
     def _answer(self, call: Call, *, fail_task: str | None = None) -> tuple[Response, str]:
         """Do the work, and tell its outcome for the counters."""
-        request = call.request
         try:
-            parameters = self.model.parse(
-                call.operation, call.parameter, request.query, request.headers, request.body
-            )
+            parameters = self._parameters(call)
             return self.service.operate(call.operation, call.region, parameters, fail_task=fail_task), "ok"
         except ApiError as error:
             return self._refusal(error), error.code
 
     async def _speak(self, call: Call) -> Response:
-        response, outcome = await self._answer_in_time(call, None)
-        self.counters.count(call.operation, outcome)
+        outcome = _BROKEN
+        try:
+            response, outcome = await self._answer_in_time(call, None)
+        except asyncio.CancelledError:
+            outcome = _DISCONNECTED
+            raise
+        finally:
+            self.counters.count(call.operation, outcome)
         return self._numbered(response)
 
     async def _answer_in_time(self, call: Call, fail_task: str | None) -> tuple[Response, str]:
         if call.operation != _SLOW_OPERATION:
             return self._answer(call, fail_task=fail_task)
-        request = call.request
         try:
-            parameters = self.model.parse(
-                call.operation, call.parameter, request.query, request.headers, request.body
-            )
+            parameters = self._parameters(call)
             return await self.service.speak(call.region, parameters), "ok"
         except ApiError as error:
             return self._refusal(error), error.code
+
+    def _parameters(self, call: Call) -> dict[str, Any]:
+        request = call.request
+        return self.model.parse(
+            call.operation,
+            call.parameter,
+            request.query,
+            request.headers,
+            request.body,
+            method=request.method,
+        )
 
     def _refusal(self, error: ApiError) -> Response:
         return error_response(error, error.status or self.model.status_of(error.code))
 
     async def _faulty(self, fault: Fault, call: Call) -> Response:
-        if fault.error or fault.drop == "before":
+        outcome = _BROKEN
+        try:
+            if fault.error or fault.drop == "before":
+                error = ApiError(fault.error or "InternalFailure", fault.message, status=fault.status)
+                dropped = fault.drop == "before"
+                outcome = "dropped before" if dropped else error.code
+                response = replace(
+                    self._numbered(self._refusal(error)), delivery="drop" if dropped else "whole"
+                )
+            else:
+                response, outcome = await self._answer_in_time(call, fault.fail_task)
+                response, outcome = _spoilt(fault, self._numbered(response), outcome)
             await asyncio.sleep(fault.delay_seconds)
-            error = ApiError(fault.error or "InternalFailure", fault.message, status=fault.status)
-            dropped = fault.drop == "before"
-            self.counters.count(call.operation, "dropped before" if dropped else error.code)
-            return replace(self._numbered(self._refusal(error)), delivery="drop" if dropped else "whole")
-        response, outcome = await self._answer_in_time(call, fault.fail_task)
-        self._numbered(response)
-        await asyncio.sleep(fault.delay_seconds)
-        if fault.drop == "after":
-            outcome, response = "dropped after", replace(response, delivery="drop")
-        elif fault.cut:
-            outcome, response = "cut", replace(response, delivery="cut")
-        elif fault.page:
-            html = fault.page.encode("latin-1", errors="xmlcharrefreplace")
-            headers = (("Content-Type", "text/html"),)
-            outcome = "page"
-            response = replace(response, status=fault.status or 200, body=html, headers=headers)
-        self.counters.count(call.operation, outcome)
+        except asyncio.CancelledError:
+            outcome = _DISCONNECTED if outcome == _BROKEN else outcome
+            raise
+        finally:
+            self.counters.count(call.operation, outcome)
         return response
+
+
+def _spoilt(fault: Fault, response: Response, outcome: str) -> tuple[Response, str]:
+    if fault.drop == "after":
+        return replace(response, delivery="drop"), "dropped after"
+    if fault.cut:
+        return replace(response, delivery="cut"), "cut"
+    if fault.page:
+        html = fault.page.encode("latin-1", errors="xmlcharrefreplace")
+        headers = (("Content-Type", "text/html"),)
+        return replace(response, status=fault.status or 200, body=html, headers=headers), "page"
+    return response, outcome

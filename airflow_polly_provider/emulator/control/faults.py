@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import threading
@@ -61,7 +62,7 @@ class Fault:
             raise ValueError(f"share is above 0 and at most 1, not {self.share!r}")
         if self.times is not None and (not _is_number(self.times, int) or self.times < 1):
             raise ValueError(f"times is a whole number from 1 on, or None for all calls, not {self.times!r}")
-        if not _is_number(self.delay_seconds) or self.delay_seconds < 0:
+        if not _is_number(self.delay_seconds) or not 0 <= self.delay_seconds < math.inf:
             raise ValueError(f"delay_seconds is a number from 0 on, not {self.delay_seconds!r}")
         if self.error is not None and not _ERROR_CLASS.fullmatch(str(self.error)):
             raise ValueError(f"error is an error class such as ThrottlingException, not {self.error!r}")
@@ -147,7 +148,8 @@ class Faults:
 class Counters:
     """How often each operation was called, and how each call ended.
 
-    An outcome is ``ok``, an error class, ``dropped before``, ``dropped after``, ``cut`` or ``page``.
+    An outcome is ``ok``, an error class, ``dropped before``, ``dropped after``, ``cut``, ``page``, or
+    ``disconnected`` for a client that left before its speech was made.
     """
 
     def __init__(self) -> None:

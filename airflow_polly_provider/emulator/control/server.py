@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from airflow_polly_provider.emulator.base.clock import Clock
-from airflow_polly_provider.emulator.http.protocol import HttpProtocol
+from airflow_polly_provider.emulator.http.connection import Listener, TimeLimits
+from airflow_polly_provider.emulator.http.opening import Opening
 
 if TYPE_CHECKING:
-    from airflow_polly_provider.emulator.base.settings import Settings
+    from collections.abc import Collection
 
-_REQUIRED = ("h11", "moto", "flask", "flask_cors", "soundfile", "numpy")
+    from airflow_polly_provider.emulator.base.settings import Settings
+    from airflow_polly_provider.emulator.http.connection import Connection
+
+_REQUIRED = ("h11", "h2", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
@@ -45,18 +50,27 @@ class EmulatorServer:
 
     :param settings: how it is to behave.
     :param clock: where times come from.
+    :param limits: how long a client may be silent.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, limits: TimeLimits | None = None
+    ) -> None:
         require_extras(settings)
         from airflow_polly_provider.emulator.control.application import Application
 
         self.settings = settings
         self.clock = clock or Clock()
         self.app = Application(settings, self.clock)
+        self._limits = limits or TimeLimits()
+        self._sweeping: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
-        self._connections: set[HttpProtocol] = set()
-        self._answers: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self.app.handle)
+
+    @property
+    def connections(self) -> Collection[Connection]:
+        """Give the open connections."""
+        return self._listener.connections
 
     @property
     def port(self) -> int:
@@ -64,6 +78,13 @@ class EmulatorServer:
         if self._server is None:
             raise RuntimeError("The emulator does not listen")
         return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def address(self) -> str:
+        """Tell the IP address; only while it listens."""
+        if self._server is None:
+            raise RuntimeError("The emulator does not listen")
+        return str(self._server.sockets[0].getsockname()[0])
 
     @property
     def endpoint_url(self) -> str:
@@ -75,21 +96,34 @@ class EmulatorServer:
         """Listen, and accept connections from now on."""
         loop = asyncio.get_running_loop()
         self.app.open()
-        self._server = await loop.create_server(
-            lambda: HttpProtocol(self.app.handle, self._connections, self._answers),
-            self.settings.host,
-            self.settings.port,
-        )
+        try:
+            self._server = await loop.create_server(
+                lambda: Opening(self._listener),
+                self.settings.host,
+                self.settings.port,
+            )
+        except socket.gaierror as error:
+            raise OSError(f"The host {self.settings.host!r} is not known: {error.strerror}") from error
+        self._sweeping = asyncio.create_task(self._close_stale_connections())
+        self.app.announce(self.endpoint_url, self.address)
+
+    async def _close_stale_connections(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.request_seconds / 10)
+            for connection in list(self._listener.connections):
+                connection.close_if_stale(self._limits)
 
     async def stop(self) -> None:
         """Hang up, and end all work."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in list(self._listener.connections):
             connection.abort()
-        for answer in list(self._answers):
+        for answer in list(self._listener.answers):
             answer.cancel()
-        await asyncio.gather(*self._answers, return_exceptions=True)
+        await asyncio.gather(*self._listener.answers, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(None, self.app.close)
         if self._server is not None:
             with contextlib.suppress(asyncio.CancelledError):

@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from airflow_polly_provider.emulator.speech.audio import (
+    SILENCE_AFTER_MILLISECONDS,
+    SILENCE_BEFORE_MILLISECONDS,
+)
+from airflow_polly_provider.emulator.speech.mp3 import Mp3Encoder
+from airflow_polly_provider.emulator.speech.output_file import OutputFile
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,7 +22,6 @@ if TYPE_CHECKING:
 _LARGEST_WRITE = 65536
 # libsndfile's names: container, codec.
 _SOUNDFILE_FORMATS = {
-    "mp3": ("MP3", "MPEG_LAYER_III"),
     "ogg_vorbis": ("OGG", "VORBIS"),
     "ogg_opus": ("OGG", "OPUS"),
     "mulaw": ("RAW", "ULAW"),
@@ -75,8 +81,66 @@ class Resampler:
         return samples_out
 
 
+def open_encoder(path: Path, output_format: str, rate: int) -> Encoder:
+    """Return an encoder that writes a file as Polly does, with silence before and after the speech.
+
+    :param path: the file to write.
+    :param output_format: Polly's OutputFormat.
+    :param rate: samples per second.
+    """
+    if output_format == "mp3":
+        return SilenceAround(Mp3Encoder(path, rate), rate)
+    return SilenceAround(SoundFileEncoder(path, output_format, rate), rate)
+
+
+class SilenceAround:
+    """Silence before and after the samples, by what they lack of it at their ends.
+
+    :param encoder: gets the samples and the silence.
+    :param rate: samples per second.
+    """
+
+    def __init__(self, encoder: Encoder, rate: int) -> None:
+        self._encoder = encoder
+        self._before = rate * SILENCE_BEFORE_MILLISECONDS // 1000
+        self._after = rate * SILENCE_AFTER_MILLISECONDS // 1000
+        self._has_begun = False
+        # How many samples of silence came last.
+        self._silent = 0
+
+    def write(self, samples: Samples) -> None:
+        """Take the next samples."""
+        sounding = np.flatnonzero(samples)
+        if not len(sounding):
+            self._silent += len(samples)
+            if self._has_begun:
+                self._encoder.write(samples)
+            return
+        if not self._has_begun:
+            # Silence at the beginning was held back, and its length is known now.
+            first = int(sounding[0])
+            self._write_silence(max(self._silent + first, self._before))
+            samples = samples[first:]
+            sounding -= first
+            self._has_begun = True
+        self._silent = len(samples) - int(sounding[-1]) - 1
+        self._encoder.write(samples)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._has_begun:
+            self._write_silence(self._after - self._silent)
+        else:
+            self._write_silence(max(self._silent, self._before + self._after))
+        self._encoder.close()
+
+    def _write_silence(self, count: int) -> None:
+        for start in range(0, count, _LARGEST_WRITE):
+            self._encoder.write(np.zeros(min(count - start, _LARGEST_WRITE), dtype=np.int16))
+
+
 class SoundFileEncoder:
-    """An encoder by libsndfile.
+    """An encoder by libsndfile, for all of Polly's audio formats but mp3.
 
     :param path: the file to write.
     :param output_format: Polly's OutputFormat.
@@ -87,8 +151,9 @@ class SoundFileEncoder:
         import soundfile
 
         container, codec = _SOUNDFILE_FORMATS[output_format]
+        self._output = OutputFile(path.open("w+b"))
         self._file = soundfile.SoundFile(
-            str(path),
+            self._output,
             "w",
             samplerate=rate,
             channels=1,
@@ -101,10 +166,12 @@ class SoundFileEncoder:
         """Take the next samples."""
         for start in range(0, len(samples), _LARGEST_WRITE):
             self._file.write(samples[start : start + _LARGEST_WRITE])
+            self._output.check()
 
     def close(self) -> None:
         """Write what is left."""
         self._file.close()
+        self._output.close()
 
 
 def _low_pass(source: int, target: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_polly_provider.emulator.speech.audio import Event
-    from airflow_polly_provider.emulator.text.spoken import SpokenText
+    from airflow_polly_provider.emulator.text.spoken import SpokenText, Tag
 
 # Which mouth shape a sound has: https://docs.aws.amazon.com/polly/latest/dg/ref-phoneme-tables-shell.html
 _VISEMES = {
@@ -22,7 +22,9 @@ _VISEMES = {
     "S": "ʃʒɕʑʂʐ",
     "T": "θð",
     "f": "fvʋ",
-    "k": "kgɡŋhxɣqɢχħʔcɟɲç",
+    "k": "kgɡŋhxɣqɢχħʔç",
+    "B": "β",
+    "J": "cɟɲʎʝ",
     "i": "iɪjyʏ",
     "r": "rɹɻʀʁɽ",
     "s": "sz",
@@ -35,6 +37,9 @@ _VISEMES = {
     "O": "ɔɒ",
 }
 _VISEME_OF = {sound: viseme for viseme, sounds in _VISEMES.items() for sound in sounds}
+_SIBILANTS = frozenset(_VISEMES["S"] + _VISEMES["s"])
+# AWS has a syllabic consonant where espeak has a schwa before it, as at the end of "little".
+_SYLLABIC = {"əl": "t", "ən": "t", "əm": "p"}
 _SILENCE = "sil"
 _PUNCTUATION = (
     " \t\r\n.,;:!?\"'()[]{}<>-"
@@ -42,6 +47,7 @@ _PUNCTUATION = (
 )
 _PHONEMES = re.compile(r"\[\[.*?\]\]")
 _MARKUP = re.compile(r"<[^>]*>|&[^;\s]+;|\[\[.*?\]\]")
+_TAGS = re.compile(r"<[^>]*>|\[\[.*?\]\]")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
 # What espeak tells in pieces: contractions, and numbers digit by digit.
 _TOLD_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
@@ -54,34 +60,38 @@ def mark_lines(
     spoken: SpokenText,
     source: str,
     *,
-    tags: list[tuple[str, int, int]],
+    tags: list[Tag],
     kinds: Iterable[str],
     end_milliseconds: int,
     markup: bool = False,
+    ends_silent: bool = True,
 ) -> Iterator[bytes]:
     """Write the speech marks of a synthesis, one JSON object a line.
 
     :param events: what happened, from the synthesizer.
     :param spoken: what was spoken.
     :param source: the request's text.
-    :param tags: name, first byte and the byte after the last of each mark tag in the text.
+    :param tags: the text's tags for marks and pauses.
     :param kinds: Polly's SpeechMarkTypes.
     :param end_milliseconds: how long the audio is.
     :param markup: whether what was spoken has tags in it.
+    :param ends_silent: whether the last viseme is silence; in AWS's example, of a standard voice, it is not.
     """
     wanted = set(kinds)
     data = source.encode()
     marks = [
         *_words(events, spoken, data, markup=markup),
-        *_sentences(events, spoken, data),
-        *_tags(events, tags),
+        *_sentences(events, spoken, data, markup=markup),
+        *_tags(events, tags, data),
     ]
     if "viseme" in wanted:
-        marks += _visemes(events, end_milliseconds)
+        marks += _visemes(events, end_milliseconds, ends_silent=ends_silent)
     chosen = [mark for mark in marks if mark["type"] in wanted and mark["time"] <= end_milliseconds]
     chosen.sort(key=lambda mark: (mark["time"], _ORDER[mark["type"]]))
     for mark in chosen:
-        yield json.dumps(mark, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        # Polly escapes slashes.
+        line = json.dumps(mark, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
+        yield line.encode() + b"\n"
 
 
 def _words(
@@ -129,46 +139,75 @@ def _whole_words(spans: list[tuple[int, int, int]], text: str) -> list[tuple[int
     return widened
 
 
-def _sentences(events: Iterable[Event], spoken: SpokenText, data: bytes) -> Iterator[dict[str, Any]]:
-    found: list[tuple[int, int]] = []
+def _sentences(
+    events: Iterable[Event], spoken: SpokenText, data: bytes, *, markup: bool
+) -> Iterator[dict[str, Any]]:
+    found: list[tuple[int, int, int]] = []
     for event in events:
         if event.kind == "sentence" and event.start < len(spoken):
             start, _ = spoken.span(event.start, 1)
             start -= _begun_before(data[:start])
             if not found or start > found[-1][1]:
-                found.append((event.milliseconds, start))
-    _, text_end = spoken.span(len(spoken) - 1, 1)
-    ends = [*(start for _, start in found[1:]), text_end]
-    for (milliseconds, start), end in zip(found, ends, strict=False):
-        start, end = _trimmed(data, start, end)
+                found.append((event.milliseconds, start, event.start))
+    text = _TAGS.sub(lambda match: " " * len(match.group()), str(spoken)) if markup else str(spoken)
+    ends = [*(first for _, _, first in found[1:]), len(text)]
+    for (milliseconds, start, first), after in zip(found, ends, strict=False):
+        # To the last character that is spoken: a closing tag behind it is not the sentence's.
+        length = len(text[first:after].rstrip())
+        start, end = _trimmed(data, start, spoken.span(first, length)[1] if length else start)
         if start < end:
             yield _mark(milliseconds, "sentence", start, end, data[start:end].decode(errors="replace"))
 
 
-def _tags(events: Iterable[Event], tags: list[tuple[str, int, int]]) -> Iterator[dict[str, Any]]:
+def _tags(events: Iterable[Event], tags: list[Tag], data: bytes) -> Iterator[dict[str, Any]]:
     waiting = list(tags)
     for event in events:
         if event.kind != "mark":
             continue
         # The synthesizer tells a mark's name, but not where its tag stands; the order is the text's.
         while waiting:
-            name, start, end = waiting.pop(0)
-            if name == event.name:
-                yield _mark(event.milliseconds, "ssml", start, end, name)
-                break
+            tag = waiting.pop(0)
+            if tag.told_as != event.name:
+                continue
+            if tag.mark is not None:
+                yield _mark(event.milliseconds, "ssml", tag.start, tag.end, tag.mark)
+            else:
+                # Polly tells a pause among the words.
+                written = data[tag.start : tag.end].decode(errors="replace")
+                yield _mark(event.milliseconds, "word", tag.start, tag.end, written)
+            break
 
 
-def _visemes(events: Iterable[Event], end_milliseconds: int) -> Iterator[dict[str, Any]]:
-    last = ""
+def _visemes(
+    events: Iterable[Event], end_milliseconds: int, *, ends_silent: bool
+) -> Iterator[dict[str, Any]]:
+    last = _SILENCE
+    silent_since: int | None = None
     for event in events:
         if event.kind != "phoneme":
             continue
-        viseme = next((_VISEME_OF[sound] for sound in event.name if sound in _VISEME_OF), _SILENCE)
-        if viseme != _SILENCE or last != _SILENCE:
-            yield {"time": event.milliseconds, "type": "viseme", "value": viseme}
-        last = viseme
-    if last != _SILENCE:
-        yield {"time": end_milliseconds, "type": "viseme", "value": _SILENCE}
+        viseme = _viseme_of(event.name)
+        if viseme == _SILENCE:
+            silent_since = event.milliseconds if silent_since is None else silent_since
+            continue
+        if silent_since is not None and last != _SILENCE:
+            yield {"time": silent_since, "type": "viseme", "value": _SILENCE}
+        yield {"time": event.milliseconds, "type": "viseme", "value": viseme}
+        last, silent_since = viseme, None
+    if last != _SILENCE and ends_silent:
+        time = end_milliseconds if silent_since is None else silent_since
+        yield {"time": time, "type": "viseme", "value": _SILENCE}
+
+
+def _viseme_of(name: str) -> str:
+    """Give the viseme of a sound as espeak names it: in IPA, with marks of stress and length."""
+    sounds = "".join(sound for sound in name if sound in _VISEME_OF)
+    if sounds in _SYLLABIC:
+        return _SYLLABIC[sounds]
+    if len(sounds) > 1 and sounds[0] in "td" and sounds[1] in _SIBILANTS:
+        # An affricate looks like the sound that it ends in.
+        return _VISEME_OF[sounds[1]]
+    return _VISEME_OF[sounds[0]] if sounds else _SILENCE
 
 
 def _mark(time: int, kind: str, start: int, end: int, value: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.base.bucket_names import is_bucket_name
+from airflow_polly_provider.emulator.base.errors import ApiError, invalid
 from airflow_polly_provider.emulator.base.voices import check_voice
 from airflow_polly_provider.emulator.speech.audio import MARKS
 from airflow_polly_provider.emulator.text.ssml import Ssml
@@ -26,21 +26,21 @@ MORE_RATES_FOR_SPEECH = {"mp3": ("44100", "48000"), "ogg_vorbis": ("44100", "480
 LONGEST_SPEECH_SECONDS = 600
 
 
-# Names that match the model's pattern and that S3 refuses all the same:
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_NO_BUCKET = re.compile(r"\d+\.\d+\.\d+\.\d+|.*(?:\.\.|\.-|-\.).*|xn--.*|.*-s3alias")
-
-
 def check_output(request: dict[str, Any]) -> None:
     """Hold where a task's output is to go to S3's rules, as far as they show without looking.
 
     :param request: members of StartSpeechSynthesisTask's request, valid by the service model.
     :raises ApiError: as Polly would.
     """
-    if _NO_BUCKET.fullmatch(request["OutputS3BucketName"]):
+    if not is_bucket_name(request["OutputS3BucketName"]):
         raise ApiError("InvalidS3BucketException", "The output bucket's name is not valid for S3")
-    if any(part in (".", "..") for part in request.get("OutputS3KeyPrefix", "").split("/")):
-        raise ApiError("InvalidS3KeyException", "The output key prefix holds a relative path")
+    # ".." is valid as long as it does not lead above the bucket:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+    depth = 0
+    for part in request.get("OutputS3KeyPrefix", "").split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            raise ApiError("InvalidS3KeyException", "The output key prefix holds a relative path")
 
 
 def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: bool) -> int:
@@ -64,14 +64,12 @@ def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: b
             "SsmlMarksNotSupportedForTextTypeException", "SSML speech marks need an SSML text (TextType ssml)"
         )
     if output_format == MARKS and not marks:
-        raise ApiError("ValidationException", "OutputFormat json needs SpeechMarkTypes", reason="other")
+        raise invalid("OutputFormat json needs SpeechMarkTypes")
     _check_rate(request, task=task)
     check_voice(request)
     # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html names the engines that have them.
     if output_format == MARKS and request.get("Engine") == "generative":
-        raise ApiError(
-            "ValidationException", "The generative engine does not support speech marks", reason="other"
-        )
+        raise invalid("The generative engine does not support speech marks")
     return _check_text(request, is_ssml=is_ssml, limits=limits)
 
 
@@ -92,8 +90,8 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
     given, output_format = request.get("SampleRate"), request["OutputFormat"]
     if given is None:
         return
-    # Which rates go with marks is documented nowhere; the audio rates are let through, since they do no harm.
-    allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000"))
+    # AWS documents no rates for speech marks, and its own client library sends them: any rate of audio goes.
+    allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000", "44100", "48000"))
     if not task:
         allowed += MORE_RATES_FOR_SPEECH.get(output_format, ())
     if given not in allowed:
@@ -106,17 +104,21 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
 def _check_text(request: dict[str, Any], *, is_ssml: bool, limits: tuple[int, int]) -> int:
     billed_limit, total_limit = limits
     text = request["Text"]
-    if len(text) > total_limit:
-        raise ApiError(
-            "TextLengthExceededException",
-            f"The text has {len(text)} characters; at most {total_limit} are allowed",
-        )
-    billed = len(Ssml(text, engine=request.get("Engine", "standard")).words) if is_ssml else len(text)
+    # Which characters around and between the tags Polly counts is undocumented: as few as XML allows.
+    total = len(text.replace("\r\n", "\n").strip()) if is_ssml else len(text)
+    if total > total_limit:
+        raise _too_long(f"{total} characters; at most {total_limit} are allowed")
+    billed = (
+        len(Ssml(text, engine=request.get("Engine", "standard"), voice_id=request["VoiceId"]).words)
+        if is_ssml
+        else len(text)
+    )
     if billed > billed_limit:
-        raise ApiError(
-            "TextLengthExceededException",
-            f"The text has {billed} billed characters; at most {billed_limit} are allowed",
-        )
+        raise _too_long(f"{billed} billed characters; at most {billed_limit} are allowed")
     if not text.strip():
-        raise ApiError("ValidationException", "The text is empty", reason="other")
+        raise invalid("The text is empty")
     return billed
+
+
+def _too_long(detail: str) -> ApiError:
+    return ApiError("TextLengthExceededException", "Maximum text length has been exceeded", detail=detail)

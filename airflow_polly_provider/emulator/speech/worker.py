@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from airflow_polly_provider.emulator.speech.audio import Event
-    from airflow_polly_provider.emulator.text.spoken import SpokenText
+    from airflow_polly_provider.emulator.text.spoken import SpokenText, Tag
 
     Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
@@ -45,7 +45,7 @@ def speech_available() -> bool:
 def synthesize(request: dict[str, Any]) -> dict[str, Any]:
     """Turn one request into a file.
 
-    :param request: ``text``, ``text_type``, ``output_format``, ``mark_types``, ``sample_rate``,
+    :param request: ``text``, ``text_type``, ``engine``, ``output_format``, ``mark_types``, ``sample_rate``,
         ``lexemes`` (fields of Lexeme), ``max_seconds`` (None for no limit), ``voice`` (espeak's name),
         ``pitch``, ``words_per_minute``, ``speech`` (false for the tone) and ``path`` of the file to write.
     :return: ``seconds`` of audio.
@@ -74,6 +74,7 @@ def synthesize(request: dict[str, Any]) -> dict[str, Any]:
             kinds=request["mark_types"],
             end_milliseconds=int(sink.seconds * 1000),
             markup=request["speech"] and request["text_type"] == "ssml",
+            ends_silent=request["engine"] != "standard",
         )
         with Path(request["path"]).open("wb") as file:
             file.writelines(lines)
@@ -84,12 +85,12 @@ class _Sink:
     """Takes samples at the synthesizer's rate, and encodes them at the request's."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        from airflow_polly_provider.emulator.speech.encoding import SoundFileEncoder
+        from airflow_polly_provider.emulator.speech.encoding import open_encoder
 
         self._rate = request["sample_rate"]
         self._encoder = None
         if request["output_format"] != MARKS:
-            self._encoder = SoundFileEncoder(Path(request["path"]), request["output_format"], self._rate)
+            self._encoder = open_encoder(Path(request["path"]), request["output_format"], self._rate)
         self._most = request.get("max_seconds")
         self._written = 0
         self.source_rate = self._rate
@@ -120,10 +121,8 @@ class _Sink:
             self._encoder.close()
 
 
-def _prepare(
-    text: str, *, ssml: bool, lexemes: list[list[str]]
-) -> tuple[SpokenText, list[tuple[str, int, int]], SpokenText]:
-    """Give what to speak, the mark tags in it, and the same without any tags."""
+def _prepare(text: str, *, ssml: bool, lexemes: list[list[str]]) -> tuple[SpokenText, list[Tag], SpokenText]:
+    """Give what to speak, the tags in it that have marks, and the same without any tags."""
     from airflow_polly_provider.emulator.text.pronunciation import Lexeme, Pronouncer
     from airflow_polly_provider.emulator.text.spoken import SpokenText
     from airflow_polly_provider.emulator.text.ssml import Ssml
@@ -131,7 +130,7 @@ def _prepare(
     pronouncer = Pronouncer(Lexeme(*lexeme) for lexeme in lexemes)
     if ssml:
         document = Ssml(text, pronouncer=pronouncer)
-        return document.spoken, document.marks, document.plain
+        return document.spoken, document.tags, document.plain
     spoken, plain = SpokenText(), SpokenText()
     pronouncer.write(spoken, text, 0)
     plain.add(text, 0)

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_polly_provider.emulator.speech.synthesis import SynthesisError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from airflow_polly_provider.emulator.aws.services import Aws
-    from airflow_polly_provider.emulator.speech.synthesis import Synthesizer
-    from airflow_polly_provider.emulator.text.pronunciation import Lexeme
 
 EXTENSIONS = {"json": "marks", "ogg_vorbis": "ogg", "ogg_opus": "ogg"}
 # https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html, the ContentType header.
@@ -29,6 +26,11 @@ CONTENT_TYPES = {
     "alaw": "audio/alaw",
     "json": "application/x-json-stream",
 }
+# As seen in public, for a bucket that is missing, elsewhere, or not to be written to; the typo is Polly's.
+NO_BUCKET_REASON = (
+    "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region "
+    "and you have permission to write objects to the specified bucket."
+)
 
 
 def output_key(prefix: str | None, task_id: str, output_format: str) -> str:
@@ -43,40 +45,42 @@ def output_key(prefix: str | None, task_id: str, output_format: str) -> str:
 
 def produce(
     request: dict[str, Any],
-    lexemes: Sequence[Lexeme],
     key: str,
     *,
     region: str,
-    synthesizer: Synthesizer,
+    speak: Callable[[], bytes],
     aws: Aws,
     may_write: Callable[[], AbstractContextManager[bool]],
-    keep: Callable[[Path], None] | None = None,
+    keep: Callable[[bytes], None] | None = None,
 ) -> str | None:
     """Speak a request's text into its bucket. Blocks; call it from the synthesizer's pool.
 
     :param request: members of StartSpeechSynthesisTask's request.
-    :param lexemes: of the lexicons to apply.
     :param key: the object's key.
     :param region: where the task was started.
-    :param synthesizer: speaks.
+    :param speak: gives the speech.
     :param aws: holds the bucket.
     :param may_write: entered to write; gives False where the task was forgotten meanwhile.
-    :param keep: called with what was written.
+    :param keep: called with what is to be written.
     :return: why it failed, None if it did not.
     """
     bucket = request["OutputS3BucketName"]
     if not aws.bucket_exists(bucket, region):
-        return f"Error occurred while trying to upload file to S3: the bucket {bucket} does not exist"
+        return NO_BUCKET_REASON
     try:
-        with synthesizer.synthesize(request, lexemes) as path, may_write() as wanted:
-            if not wanted:
-                return None
-            content_type = CONTENT_TYPES[request["OutputFormat"]]
-            answer = aws.put_object(bucket, key, path, region=region, content_type=content_type)
-            if keep is not None and answer.status == 200:
-                keep(path)
+        output = speak()
     except SynthesisError as error:
         return f"The synthesis failed: {error}"
+    with may_write() as wanted:
+        if not wanted:
+            return None
+        try:
+            if keep is not None:
+                keep(output)
+        except OSError as error:
+            return f"The emulator could not write to its state folder: {error}"
+        content_type = CONTENT_TYPES[request["OutputFormat"]]
+        answer = aws.put_object(bucket, key, output, region=region, content_type=content_type)
     if answer.status != 200:
         code = re.search(r"<Code>(\w+)</Code>", answer.body.decode(errors="replace"))
         return f"Error occurred while trying to upload file to S3: {code[1] if code else answer.status}"

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_polly_provider.emulator.base.clock import LONGEST_SECONDS
 from airflow_polly_provider.emulator.tasks.output import output_key
 from airflow_polly_provider.emulator.tasks.store import (
     COMPLETED,
@@ -54,6 +55,12 @@ class Seed:
             raise ValueError(f"{self.status!r} is no status of a synthesis task")
         if self.ends_as not in (COMPLETED, FAILED):
             raise ValueError(f"A synthesis task ends completed or failed, not {self.ends_as!r}")
+        if type(self.count) is not int or self.count < 0:
+            raise ValueError(f"count must be a whole number from 0 on, not {self.count!r}")
+        for name in ("age_seconds", "spacing_seconds", "starts_in_seconds", "ends_in_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
+                raise ValueError(f"{name} must be seconds from 0 to a century, not {seconds}")
         if not isinstance(self.members, dict):
             raise TypeError(f"members is a mapping of Polly's SynthesisTask, not {self.members!r}")
 

@@ -47,7 +47,8 @@ class Lexicon:
     :param content: the PLS document.
     :param alphabet: such as ``ipa`` or ``x-sampa``.
     :param language: its xml:lang.
-    :param lexemes: its entries.
+    :param lexemes: its entries, one for each grapheme.
+    :param lexeme_elements: how many lexemes the document has.
     :param modified: when it was stored, epoch seconds.
     :param tags: by key.
     """
@@ -57,6 +58,7 @@ class Lexicon:
     alphabet: str
     language: str
     lexemes: list[Lexeme]
+    lexeme_elements: int
     modified: float = 0.0
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -70,8 +72,8 @@ class Lexicon:
             "LanguageCode": self.language,
             "LastModified": round(self.modified, 3),
             "LexiconArn": arn_of(self.name, region),
-            "LexemesCount": len(self.lexemes),
-            "Size": len(self.content.encode()),
+            "LexemesCount": self.lexeme_elements,
+            "Size": len(self.content),
         }
 
     def speaks(self, language: str) -> bool:
@@ -99,7 +101,8 @@ def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
     :param languages: Polly's LanguageCodes.
     :raises ApiError: as Polly would, for each way in which it can be wrong.
     """
-    if len(content) > MAX_CHARACTERS:
+    # Which characters Polly counts is undocumented: as few as XML allows.
+    if len(content.replace("\r\n", "\n").strip()) > MAX_CHARACTERS:
         raise ApiError("LexiconSizeExceededException", f"A lexicon has at most {MAX_CHARACTERS} characters")
     try:
         root = ET.fromstring(content.encode(), ET.XMLParser(target=_Builder(), encoding="utf-8"))
@@ -112,16 +115,18 @@ def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
         raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet is to be one of {_ALPHABETS}")
     if language not in {*languages, *(code.partition("-")[0] for code in languages)}:
         raise ApiError("UnsupportedPlsLanguageException", f"Polly does not speak {language[:20]!r}")
-    lexemes = [
-        lexeme for element in root.iter(f"{_NAMESPACE}lexeme") for lexeme in _lexemes(element, alphabet)
-    ]
-    return Lexicon(name, content, alphabet, language, lexemes)
+    elements = list(root.iter(f"{_NAMESPACE}lexeme"))
+    lexemes = [lexeme for element in elements for lexeme in _lexemes(element, alphabet)]
+    return Lexicon(name, content, alphabet, language, lexemes, len(elements))
 
 
 def _lexemes(element: ET.Element, alphabet: str) -> list[Lexeme]:
     graphemes = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}grapheme")]
     aliases = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}alias")]
-    phonemes = [(child.text or "").strip() for child in element.iter(f"{_NAMESPACE}phoneme")]
+    written = list(element.iter(f"{_NAMESPACE}phoneme"))
+    phonemes = [(child.text or "").strip() for child in written]
+    if any(child.get("alphabet", alphabet) not in _ALPHABETS for child in written):
+        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet is to be one of {_ALPHABETS}")
     if not graphemes or not all(graphemes) or not any(aliases + phonemes):
         raise ApiError("InvalidLexiconException", "A lexeme needs a grapheme, and an alias or a phoneme")
     for replacement in aliases + phonemes:
@@ -132,6 +137,8 @@ def _lexemes(element: ET.Element, alphabet: str) -> list[Lexeme]:
             )
     alias = aliases[0] if aliases else ""
     phoneme = phonemes[0] if phonemes and not alias else ""
+    if phoneme:
+        alphabet = written[0].get("alphabet", alphabet)
     return [Lexeme(grapheme, alias, phoneme, alphabet) for grapheme in graphemes]
 
 

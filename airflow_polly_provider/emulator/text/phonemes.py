@@ -64,7 +64,21 @@ _X_SAMPA = {
     "O": "O:",
     "3": "3:",
 }
+# Other alphabets write syllables that a voice of their language reads: kana, pinyin, jyutping.
+_OF_SOUNDS = ("ipa", "x-sampa")
 _SILENT = {".", " ", "ː", ":", "-", "‿"}
+
+
+def spoken_form(pronunciation: str, alphabet: str) -> str:
+    """Write a pronunciation as the synthesizer takes it: sounds in double brackets, or words to read.
+
+    :param pronunciation: in the alphabet.
+    :param alphabet: one of Polly's; any but ``ipa`` and ``x-sampa`` is read as words.
+    """
+    if alphabet in _OF_SOUNDS:
+        return espeak_phonemes(pronunciation, alphabet)
+    # The sign of Pronunciation Kana for the fall of the pitch.
+    return pronunciation.replace("'", "").replace("[[", "[ ")
 
 
 def espeak_phonemes(pronunciation: str, alphabet: str) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_polly_provider.emulator.text.phonemes import espeak_phonemes
+from airflow_polly_provider.emulator.text.phonemes import spoken_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ class Lexeme:
     :param grapheme: as it is written.
     :param alias: other words to say; empty if there is a pronunciation instead.
     :param phonemes: the pronunciation.
-    :param alphabet: of the pronunciation: ``ipa`` or ``x-sampa``.
+    :param alphabet: of the pronunciation, such as ``ipa``.
     """
 
     grapheme: str
@@ -62,7 +62,7 @@ class Pronouncer:
             if lexeme.alias:
                 spoken.add_for(escape(_defused(lexeme.alias)), start, end)
             else:
-                spoken.add_for(espeak_phonemes(lexeme.phonemes, lexeme.alphabet), start, end)
+                spoken.add_for(escape(spoken_form(lexeme.phonemes, lexeme.alphabet)), start, end)
             start, at = end, match.end()
         spoken.add(_defused(text[at:]), start)
 

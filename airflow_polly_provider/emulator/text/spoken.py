@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from array import array
+from typing import NamedTuple
+
+# The full stop of a title ends no sentence, but for the synthesizer it does.
+_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Rev|Sr|Sra|Mme|Hr|St)\.(?=\s+\w)")
+
+
+class Tag(NamedTuple):
+    """An SSML tag that has a speech mark of its own.
+
+    :param told_as: the name of the mark by which the synthesizer tells when its time has come.
+    :param start: its first byte in the source.
+    :param end: the byte after its last.
+    :param mark: the name of a ``mark`` tag; None for a pause.
+    """
+
+    told_as: str
+    start: int
+    end: int
+    mark: str | None
 
 
 class SpokenText:
@@ -24,12 +44,19 @@ class SpokenText:
         return len(self._starts)
 
     def add(self, text: str, start: int) -> int:
-        """Add text that stands so in the source.
+        """Add text that stands so in the source. Full stops after titles are left out.
 
         :param text: the text.
         :param start: its first byte in the source.
         :return: the byte after its last.
         """
+        at, done = start, 0
+        for title in _TITLE.finditer(text):
+            at = self._add(text[done : title.end() - 1], at) + 1
+            done = title.end()
+        return self._add(text[done:], at)
+
+    def _add(self, text: str, start: int) -> int:
         at = start
         for character in text:
             width = _utf8_width(character)

@@ -7,18 +7,21 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from airflow_polly_provider.emulator.base.errors import ApiError
-from airflow_polly_provider.emulator.text.phonemes import espeak_phonemes
+from airflow_polly_provider.emulator.text.phonemes import spoken_form
 from airflow_polly_provider.emulator.text.pronunciation import Pronouncer
-from airflow_polly_provider.emulator.text.spoken import SpokenText
-from airflow_polly_provider.emulator.text.ssml_tags import check_tag, engine_refuses, espeak_tag
+from airflow_polly_provider.emulator.text.spoken import SpokenText, Tag
+from airflow_polly_provider.emulator.text.ssml_tags import check_support, check_tag, espeak_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_PAUSE = "polly-emulator-pause-"
 # Elements that stand for other words than the ones they enclose, with what is said instead.
 _REPLACED: dict[str, Callable[[dict[str, str]], str | None]] = {
     "sub": lambda attributes: attributes["alias"],
-    "phoneme": lambda attributes: espeak_phonemes(attributes["ph"], attributes.get("alphabet", "ipa")),
+    "phoneme": lambda attributes: spoken_form(
+        attributes["ph"], attributes.get("alphabet", "ruby" if attributes.get("type") == "ruby" else "ipa")
+    ),
     "say-as": lambda attributes: "beep" if attributes["interpret-as"] == "expletive" else None,
 }
 
@@ -28,19 +31,28 @@ class Ssml:
 
     :param text: the document.
     :param engine: Polly's Engine, some of which take fewer tags; None takes them all.
+    :param voice_id: Polly's VoiceId; None for a voice that takes all that its engine does.
     :param pronouncer: the lexicons to apply.
-    :raises ApiError: ``InvalidSsmlException`` for what Polly would refuse.
+    :raises ApiError: what Polly would refuse, mostly ``InvalidSsmlException``.
     """
 
-    def __init__(self, text: str, *, engine: str | None = None, pronouncer: Pronouncer | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        engine: str | None = None,
+        voice_id: str | None = None,
+        pronouncer: Pronouncer | None = None,
+    ) -> None:
         self._pronouncer = pronouncer or Pronouncer()
         self.spoken = SpokenText()
         self.plain = SpokenText()
         """What is spoken, without any tags."""
-        self.marks: list[tuple[str, int, int]] = []
-        """Name, first byte and the byte after the last of each mark, in their order."""
+        self.tags: list[Tag] = []
+        """The tags for marks and pauses, in their order."""
         self._words: list[str] = []
         self._engine = engine
+        self._voice_id = voice_id
         self._data = text.encode()
         self._open: list[tuple[str, str]] = []
         self._instead: list[str] = []
@@ -53,16 +65,19 @@ class Ssml:
         return "".join(self._words)
 
     def _parse(self) -> None:
-        # Without namespaces: Polly's own amazon: tags come with no declaration of their prefix.
-        self._parser = expat.ParserCreate("utf-8")
+        # A document that is not well-formed is refused for that, whatever tags come before the fault.
+        _read(self._parser_with_doctype_refused(), self._data)
+        self._parser = self._parser_with_doctype_refused()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        try:
-            self._parser.Parse(self._data, True)
-        except expat.ExpatError as error:
-            raise _invalid(f"not well-formed at line {error.lineno}, column {error.offset}") from error
+        _read(self._parser, self._data)
+
+    def _parser_with_doctype_refused(self) -> expat.XMLParserType:
+        # Without namespaces: Polly's own amazon: tags come with no declaration of their prefix.
+        parser = expat.ParserCreate("utf-8")
+        parser.StartDoctypeDeclHandler = self._doctype
+        return parser
 
     def _doctype(self, *_: object) -> None:
         # A document type can declare entities, and with them texts that grow without bound.
@@ -74,8 +89,8 @@ class Ssml:
         if self._open and name == "speak":
             raise _invalid("<speak> is the root only")
         check_tag(name, attributes)
-        if self._engine and (feature := engine_refuses(self._engine, name, attributes)):
-            raise _invalid(f"the {self._engine} engine does not support {feature}")
+        if self._engine:
+            check_support(self._engine, self._voice_id, name, attributes)
         at = self._parser.CurrentByteIndex
         opening, closing = espeak_tag(name, attributes)
         self._open.append((name, closing))
@@ -89,8 +104,29 @@ class Ssml:
             self._instead_from = None
             return
         if name == "mark":
-            self.marks.append((attributes["name"], at, self._data.index(b">", at) + 1))
+            self._add_tag(attributes["name"], at, mark=attributes["name"])
+        elif name == "break" and opening:
+            # The synthesizer tells nothing of a pause, so a mark before it does.
+            told_as = f"{_PAUSE}{len(self.tags)}"
+            self._add_tag(told_as, at)
+            opening = f'<mark name="{told_as}"/>{opening}'
         self.spoken.add_for(opening, at, at)
+
+    def _add_tag(self, told_as: str, at: int, mark: str | None = None) -> None:
+        self.tags.append(Tag(told_as, at, self._end_of_tag(at), mark))
+
+    def _end_of_tag(self, at: int) -> int:
+        # A value may hold a > of its own.
+        quote = b""
+        for index in range(at, len(self._data)):
+            byte = self._data[index : index + 1]
+            if quote:
+                quote = b"" if byte == quote else quote
+            elif byte in (b"'", b'"'):
+                quote = byte
+            elif byte == b">":
+                return index + 1
+        return len(self._data)
 
     def _end(self, _: str) -> None:
         at = self._parser.CurrentByteIndex
@@ -131,6 +167,13 @@ class Ssml:
             self.plain.add_for(self._words[-1] if self._words else " ", start, end)
         else:
             self._add_for(replacement, start, end)
+
+
+def _read(parser: expat.XMLParserType, data: bytes) -> None:
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise _invalid(f"not well-formed at line {error.lineno}, column {error.offset}") from error
 
 
 def _invalid(why: str) -> ApiError:

@@ -8,15 +8,28 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import quoteattr
 
-from airflow_polly_provider.emulator.base.errors import ApiError
+from airflow_polly_provider.emulator.base.errors import ApiError, invalid
 from airflow_polly_provider.emulator.base.voices import espeak_language
 
 _ANY = re.compile(r"(?s).*")
 _SOME = re.compile(r"(?s).+")
 _STRENGTH = re.compile(r"none|x-weak|weak|medium|strong|x-strong")
-_DURATION = re.compile(r"\+?(\d+(?:\.\d+)?)(ms|s)")
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_DURATION = re.compile(rf"\+?({_NUMBER}|\.[0-9]+)(ms|s)")
 _LONGEST_BREAK_SECONDS = 10
-_NUMBER = r"\d+(?:\.\d+)?"
+# https://docs.aws.amazon.com/polly/latest/dg/limits.html: the lowest rate is -80%.
+_SLOWEST_PERCENT = 20
+_RATE_IN_FIGURES = re.compile(rf"(?P<sign>[+-]?)(?P<number>{_NUMBER})(?P<percent>%?)")
+_BREATH_VOLUME = re.compile("default|x-soft|soft|medium|loud|x-loud")
+_BREATH_DURATION = re.compile("default|x-short|short|medium|long|x-long")
+_BREATH_FREQUENCY = re.compile("default|x-low|low|medium|high|x-high")
+# https://docs.aws.amazon.com/polly/latest/dg/say-as-tag.html
+_INTERPRET_AS = re.compile(
+    "characters|spell-out|cardinal|number|ordinal|digits|fraction|unit|date|time|address|expletive|telephone"
+)
+# https://docs.aws.amazon.com/polly/latest/dg/w-tag.html
+_ROLE = re.compile("amazon:(?:VB|VBD|DT|IN|JJ|NN|DEFAULT|SENSE_[0-9]+)")
+_DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "d", "m", "y", "yyyymmdd")
 # By tag: its attributes with the values they take, and which of them are required.
 _TAGS: dict[str, tuple[dict[str, re.Pattern[str]], set[str]]] = {
     "speak": ({}, set()),
@@ -26,24 +39,30 @@ _TAGS: dict[str, tuple[dict[str, re.Pattern[str]], set[str]]] = {
     "mark": ({"name": _SOME}, {"name"}),
     "p": ({"xml:lang": _SOME}, set()),
     "s": ({"xml:lang": _SOME}, set()),
-    "phoneme": ({"alphabet": re.compile("ipa|x-sampa|x-amazon-.+"), "ph": _SOME, "type": _ANY}, {"ph"}),
+    "phoneme": (
+        {"alphabet": re.compile("ipa|x-sampa|x-amazon-.+"), "ph": _SOME, "type": re.compile("ruby|default")},
+        {"ph"},
+    ),
     "prosody": (
         {
             "volume": re.compile(
                 rf"default|silent|x-soft|soft|medium|loud|x-loud|[+-]{_NUMBER}dB", re.IGNORECASE
             ),
-            "rate": re.compile(rf"default|x-slow|slow|medium|fast|x-fast|{_NUMBER}%"),
+            "rate": re.compile(rf"default|x-slow|slow|medium|fast|x-fast|[+-]?{_NUMBER}%|{_NUMBER}"),
             "pitch": re.compile(rf"default|x-low|low|medium|high|x-high|[+-]?{_NUMBER}%"),
             "amazon:max-duration": _DURATION,
         },
         set(),
     ),
-    "say-as": ({"interpret-as": _SOME, "format": _ANY, "detail": _ANY}, {"interpret-as"}),
+    "say-as": ({"interpret-as": _INTERPRET_AS, "format": _ANY, "detail": _ANY}, {"interpret-as"}),
     "sub": ({"alias": _ANY}, {"alias"}),
-    "w": ({"role": _SOME}, {"role"}),
-    "amazon:auto-breaths": ({"volume": _SOME, "frequency": _SOME, "duration": _SOME}, set()),
-    "amazon:breath": ({"volume": _SOME, "duration": _SOME}, set()),
-    "amazon:domain": ({"name": re.compile("news|conversational|long-form|music|fun")}, {"name"}),
+    "w": ({"role": _ROLE}, {"role"}),
+    "amazon:auto-breaths": (
+        {"volume": _BREATH_VOLUME, "frequency": _BREATH_FREQUENCY, "duration": _BREATH_DURATION},
+        set(),
+    ),
+    "amazon:breath": ({"volume": _BREATH_VOLUME, "duration": _BREATH_DURATION}, set()),
+    "amazon:domain": ({"name": re.compile("news|conversational")}, {"name"}),
     "amazon:effect": (
         {
             "name": re.compile("whispered|drc"),
@@ -53,6 +72,20 @@ _TAGS: dict[str, tuple[dict[str, re.Pattern[str]], set[str]]] = {
         set(),
     ),
 }
+_ALL_BUT_STANDARD = ("neural", "long-form", "generative")
+_ENGINES_WITHOUT = {
+    "emphasis": _ALL_BUT_STANDARD,
+    "prosody pitch": _ALL_BUT_STANDARD,
+    "prosody amazon:max-duration": _ALL_BUT_STANDARD,
+    "amazon:auto-breaths": _ALL_BUT_STANDARD,
+    "amazon:breath": _ALL_BUT_STANDARD,
+    "amazon:effect phonation": _ALL_BUT_STANDARD,
+    "amazon:effect vocal-tract-length": _ALL_BUT_STANDARD,
+    "amazon:effect name=whispered": _ALL_BUT_STANDARD,
+    "amazon:effect name=drc": ("generative",),
+}
+# https://docs.aws.amazon.com/polly/latest/dg/newscaster-tag.html
+_NEWS_VOICES = ("Matthew", "Joanna", "Lupe", "Amy")
 _AT_LEAST_ONE = {"prosody", "amazon:effect"}
 # Tags whose attributes are Polly's own business, and which change nothing here.
 _PASSED = {"p", "s", "speak"}
@@ -80,30 +113,44 @@ def check_tag(name: str, attributes: dict[str, str]) -> None:
             raise _invalid(f"<{name}> does not take {attribute[:50]}={value[:50]!r}")
     if name in _AT_LEAST_ONE and not attributes:
         raise _invalid(f"<{name}> needs an attribute")
+    _check_range(name, attributes)
+
+
+def _check_range(name: str, attributes: dict[str, str]) -> None:
     if name == "break" and "time" in attributes and _seconds(attributes["time"]) > _LONGEST_BREAK_SECONDS:
         raise _invalid(f"a break lasts at most {_LONGEST_BREAK_SECONDS} seconds")
+    percent = _rate_percent(attributes.get("rate", "")) if name == "prosody" else None
+    if percent is not None and percent < _SLOWEST_PERCENT:
+        raise _invalid(f"the rate is at least {_SLOWEST_PERCENT}%, which is -80%")
+    date_format = attributes.get("format") if attributes.get("interpret-as") == "date" else None
+    if name == "say-as" and date_format is not None and date_format not in _DATE_FORMATS:
+        raise _invalid(f"<say-as> does not take the date format {date_format[:50]!r}")
 
 
-def engine_refuses(engine: str, name: str, attributes: dict[str, str]) -> str | None:
-    """Name what an engine does not support about a tag, None where it takes it.
+def check_support(engine: str, voice_id: str | None, name: str, attributes: dict[str, str]) -> None:
+    """Hold a tag to what an engine supports, as in AWS's table of supported tags.
+
+    What that table calls partly available passes, since it does not say which part.
 
     :param engine: Polly's Engine.
+    :param voice_id: Polly's VoiceId; None for a voice that supports all that its engine does.
     :param name: the tag's name.
     :param attributes: its attributes.
+    :raises ApiError: as Polly would.
     """
-    if name == "amazon:domain" and engine != "neural":
-        return "amazon:domain"
-    if engine == "standard":
-        return None
-    if name in ("emphasis", "amazon:auto-breaths", "amazon:breath"):
-        return name
-    if name == "prosody":
-        for attribute in ("pitch", "amazon:max-duration"):
-            if attribute in attributes:
-                return f"prosody {attribute}"
-    if name == "amazon:effect" and (attributes.get("name") != "drc" or engine == "generative"):
-        return "amazon:effect"
-    return None
+    if name == "amazon:domain":
+        if engine != "neural" or voice_id not in {None, *_NEWS_VOICES}:
+            # Seen in public with the engine standard: aws-sdk-js 2845, aws-sdk-php 1992.
+            raise invalid("This voice does not support one of the used SSML features", detail=name)
+        return
+    for feature in (name, *(f"{name} {attribute}" for attribute in attributes), _named(name, attributes)):
+        if engine in _ENGINES_WITHOUT.get(feature, ()):
+            message = f"Unsupported {engine.capitalize()} feature"
+            raise ApiError("InvalidSsmlException", message, detail=feature)
+
+
+def _named(name: str, attributes: dict[str, str]) -> str:
+    return f"{name} name={attributes.get('name', '')}"
 
 
 def espeak_tag(name: str, attributes: dict[str, str]) -> tuple[str, str]:
@@ -136,6 +183,8 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
     for name in ("rate", "pitch"):
         if attributes.get(name, "default") != "default":
             known[name] = attributes[name]
+    if (percent := _rate_percent(attributes.get("rate", ""))) is not None:
+        known["rate"] = f"{percent:.0f}%"
     volume = attributes.get("volume", "default").lower()
     if volume.endswith("db"):
         decibels = float(volume[:-2])
@@ -143,6 +192,18 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
     if volume != "default":
         known["volume"] = volume
     return known
+
+
+def _rate_percent(rate: str) -> float | None:
+    """Give a rate in per cent of the voice's own, None for one in words.
+
+    :param rate: ``85%``; ``-15%``, a change; or ``0.85``, a factor, as in SSML 1.0.
+    """
+    found = _RATE_IN_FIGURES.fullmatch(rate)
+    if found is None:
+        return None
+    number = float(found["number"]) * (1 if found["percent"] else 100)
+    return 100 + float(found["sign"] + "1") * number if found["sign"] else number
 
 
 def _written(attributes: dict[str, str]) -> str:

@@ -12,11 +12,12 @@ import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import aws_client
+from tests.integration.emulator.processes import wait_until, workers_of
 from tests.integration.emulator.support import CREDENTIALS, emulator_command
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.integration.emulator.support import MakeClient
 
@@ -24,37 +25,6 @@ LONG = "It is a truth universally acknowledged. " * 2000
 TASK = {"Text": LONG, "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "audio"}
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes by /proc")
-
-
-def children_of(pid: int) -> set[int]:
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        if f"\nPPid:\t{pid}\n" in text:
-            found.add(int(status.parent.name))
-    return found
-
-
-def workers_of(pid: int) -> set[int]:
-    found = set()
-    for child in children_of(pid):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"airflow_polly_provider.emulator.speech.worker" in command:
-            found.add(child)
-    return found
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

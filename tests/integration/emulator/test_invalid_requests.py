@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import botocore.session
 import pytest
+from moto.moto_api._internal import urls
 
 from airflow_polly_provider.emulator.testing import running_emulator
 
@@ -47,6 +48,14 @@ STRANGE = [
     {},
     {"a": {"b": {}}},
 ]
+FOREIGN_HOSTS = ["evil.example", "evil.example:80", "localhost.evil.example", "", ":", "[", "192.0.2.1", "é"]
+OWN_HOSTS = ["localhost", "audio.localhost:80", "127.0.0.2", "[::1]:1"]
+FOREIGN_ORIGINS = ["https://evil.example", "null", "", "http://localhost:3000", "http://127.0.0.1", "é"]
+SERVICES = ["polly", "s3", "sns", "sqs", "sts", "moto_api", "ec2"]
+CONTROL_PATHS = [
+    *(path.removeprefix("{0}").rstrip("$") for path in urls.url_paths),
+    *(f"/_emulator{path}" for path in ("", "/faults", "/clock", "/counters", "/tasks", "/quotas")),
+]
 
 
 class Fuzzer:
@@ -76,6 +85,27 @@ class Fuzzer:
         if self.random.random() < 0.2:
             body = self.mangled(body)
         return method, path + ("?" + "&".join(query) if query else ""), body
+
+    def headers(self) -> tuple[dict[str, str], bool]:
+        """Headers, and whether a request with them is to be refused as that of a web page."""
+        headers, is_forbidden = {"Authorization": AUTHORIZATION}, False
+        if self.random.random() < 0.05:
+            headers["Host"] = self.random.choice(FOREIGN_HOSTS)
+            is_forbidden = True
+        elif self.random.random() < 0.05:
+            headers["Host"] = self.random.choice(OWN_HOSTS)
+        if self.random.random() < 0.05:
+            headers["Origin"] = self.random.choice(FOREIGN_ORIGINS)
+            is_forbidden = True
+        return headers, is_forbidden
+
+    def control_path(self) -> str:
+        """One of moto's control paths, written in one of many ways, or one of the emulator's own."""
+        path = self.random.choice(CONTROL_PATHS)
+        if self.random.random() < 0.3:
+            at = self.random.randrange(1, len(path))
+            path = f"{path[:at]}%{ord(path[at]):02x}{path[at + 1 :]}"
+        return self.random.choice(["", "/", "//"]) + path + self.random.choice(["", "/", "?a=b", "?Action=c"])
 
     def value(self, shape: Any) -> object:
         if self.random.random() < 0.15:
@@ -119,19 +149,33 @@ def test_thousands_of_invalid_requests_cause_no_500(silent_emulator: RunningEmul
     fuzzer = Fuzzer()
     connection = http.client.HTTPConnection(*address_of(silent_emulator), timeout=30)
     statuses: dict[int, int] = {}
+    kept = {"Authorization": AUTHORIZATION.replace("polly", "s3")}
+    connection.request("PUT", f"/{silent_emulator.bucket}/kept", b"content", kept)
+    assert connection.getresponse().read() == b""
     for _ in range(REQUESTS):
         method, path, body = fuzzer.request()
-        connection.request(method, path, body, {"Authorization": AUTHORIZATION})
+        headers, is_forbidden = fuzzer.headers()
+        is_control = fuzzer.random.random() < 0.05
+        if is_control:
+            path = fuzzer.control_path()
+            headers["Authorization"] = AUTHORIZATION.replace("polly", fuzzer.random.choice(SERVICES))
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
-        assert answer.status < 500 or answer.status == 501, (method, path, body, text)
-        if answer.status >= 400 and method != "HEAD":
+        assert answer.status < 500 or answer.status == 501, (method, path, headers, body, text)
+        assert not is_forbidden or answer.status == 403, (method, path, headers, body, text)
+        assert "access-control-allow-origin" not in answer.headers, (method, path, headers)
+        assert not is_control or answer.status >= 400, (method, path, headers, body, text)
+        if answer.status >= 400 and method != "HEAD" and not is_control:
             assert answer.headers["x-amzn-ErrorType"], (method, path, body)
             assert json.loads(text)["message"], (method, path, body)
+    connection.request("GET", f"/{silent_emulator.bucket}/kept", headers=kept)
+    assert connection.getresponse().read() == b"content"
     connection.close()
     assert statuses[200] > 300
     assert statuses[400] > 5000
+    assert statuses[403] > 1000
 
 
 @pytest.mark.parametrize(
@@ -148,7 +192,6 @@ def test_thousands_of_invalid_requests_cause_no_500(silent_emulator: RunningEmul
         b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000,
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
 def test_bytes_that_are_not_http_get_an_error_or_a_closed_connection_and_the_server_continues(
@@ -181,7 +224,7 @@ def test_a_chunked_request_that_arrives_in_pieces_is_read_completely(
     document = json.dumps(
         {"Text": "Hi", "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "any-bucket"}
     ).encode()
-    head = f"POST /v1/synthesisTasks HTTP/1.1\r\nHost: x\r\nAuthorization: {AUTHORIZATION}\r\n"
+    head = f"POST /v1/synthesisTasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: {AUTHORIZATION}\r\n"
     wire = head.encode() + b"Transfer-Encoding: chunked\r\n\r\n"
     wire += b"%x\r\n%s\r\n%x;ext=1\r\n%s\r\n0\r\n\r\n" % (
         10,
@@ -196,7 +239,9 @@ def test_a_chunked_request_that_arrives_in_pieces_is_read_completely(
 
 
 def signed(first_line: str, *more: str) -> bytes:
-    return "\r\n".join([first_line, "Host: x", f"Authorization: {AUTHORIZATION}", *more, "", ""]).encode()
+    return "\r\n".join(
+        [first_line, "Host: localhost", f"Authorization: {AUTHORIZATION}", *more, "", ""]
+    ).encode()
 
 
 def exchange(emulator: RunningEmulator, *wires: bytes) -> bytes:

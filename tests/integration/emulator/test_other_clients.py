@@ -1,96 +1,55 @@
-"""Clients that conflict with this environment, each in an environment of its own, from PyPI and npm.
+"""Clients that conflict with this environment, and moto's tests of Polly: `make test-clients` installs them.
 
-The tests install them, so they run only where ``POLLY_EMULATOR_OTHER_CLIENTS`` is set.
+``POLLY_EMULATOR_CLIENTS`` names the environment that has them, built from ``clients/requirements.txt``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import subprocess
-import sys
+import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_polly_provider.emulator.testing import RunningEmulator
+
+CLIENTS = Path(__file__).parent / "clients"
+ENVIRONMENT = Path(os.environ.get("POLLY_EMULATOR_CLIENTS", "missing")).resolve()
+MOTO = "moto==5.2.5"
+# moto's tests that demand what Polly does not answer, with what the emulator answers.
+NOT_AS_POLLY = {
+    "test_describe_voices": "ValidationException, not the code 400, for an unknown language",
+    "test_put_lexicon_bad_name": "ValidationException, not InvalidParameterValue",
+    "test_synthesize_speech_bad_output_format": "ValidationException, not InvalidParameterValue",
+    "test_synthesize_speech_bad_text_type": "ValidationException, not InvalidParameterValue",
+    "test_synthesize_speech_bad_voice_id": "ValidationException, not InvalidParameterValue",
+}
 
 pytestmark = [
     pytest.mark.skipif(
-        "POLLY_EMULATOR_OTHER_CLIENTS" not in os.environ,
-        reason="POLLY_EMULATOR_OTHER_CLIENTS is not set: installs clients from PyPI and npm",
+        not ENVIRONMENT.is_dir(),
+        reason="make test-clients installs other clients, and POLLY_EMULATOR_CLIENTS names their environment",
     ),
     pytest.mark.timeout(600),
 ]
 
-AIOBOTOCORE = """
-import asyncio, json, sys
-from aiobotocore.session import get_session
 
-async def main(url, bucket):
-    async with get_session().create_client(
-        "polly", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id="any", aws_secret_access_key="any",
-    ) as polly:
-        started = await polly.start_speech_synthesis_task(
-            Text="Hello", VoiceId="Joanna", OutputFormat="mp3", OutputS3BucketName=bucket)
-        task_id = started["SynthesisTask"]["TaskId"]
-        status = ""
-        while status not in ("completed", "failed"):
-            got = await polly.get_speech_synthesis_task(TaskId=task_id)
-            status = got["SynthesisTask"]["TaskStatus"]
-            await asyncio.sleep(0.05)
-        listed = await polly.list_speech_synthesis_tasks(Status="completed")
-        error = None
-        try:
-            await polly.get_speech_synthesis_task(TaskId="unknown")
-        except polly.exceptions.SynthesisTaskNotFoundException as raised:
-            error = type(raised).__name__
-        spoken = await polly.synthesize_speech(Text="Hello", VoiceId="Joanna", OutputFormat="mp3")
-        audio = await spoken["AudioStream"].read()
-    print(json.dumps({"status": status, "listed": len(listed["SynthesisTasks"]), "error": error,
-                      "bytes": len(audio)}))
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-JAVASCRIPT = """
-import { NodeHttpHandler } from "@smithy/node-http-handler";
-import {
-  GetSpeechSynthesisTaskCommand, ListSpeechSynthesisTasksCommand, PollyClient,
-  StartSpeechSynthesisTaskCommand, SynthesizeSpeechCommand,
-} from "@aws-sdk/client-polly";
-
-const [endpoint, bucket] = process.argv.slice(2);
-const polly = new PollyClient({
-  endpoint, region: "us-east-1", credentials: { accessKeyId: "any", secretAccessKey: "any" },
-  requestHandler: new NodeHttpHandler(),
-});
-const request = { Text: "Hello", VoiceId: "Joanna", OutputFormat: "mp3" };
-const started = await polly.send(
-  new StartSpeechSynthesisTaskCommand({ ...request, OutputS3BucketName: bucket }));
-let status = "";
-while (status !== "completed" && status !== "failed") {
-  const got = await polly.send(
-    new GetSpeechSynthesisTaskCommand({ TaskId: started.SynthesisTask.TaskId }));
-  status = got.SynthesisTask.TaskStatus;
-}
-const listed = await polly.send(new ListSpeechSynthesisTasksCommand({ Status: "completed" }));
-let error = null;
-try {
-  await polly.send(new GetSpeechSynthesisTaskCommand({ TaskId: "unknown" }));
-} catch (raised) {
-  error = raised.name;
-}
-const spoken = await polly.send(new SynthesizeSpeechCommand(request));
-const audio = await spoken.AudioStream.transformToByteArray();
-console.log(JSON.stringify({ status, listed: listed.SynthesisTasks.length, error, bytes: audio.length }));
-process.exit(0);
-"""
+@pytest.fixture
+def environ(emulator: RunningEmulator) -> dict[str, str]:
+    """Environment variables that tell every SDK where the emulator is."""
+    return os.environ | {
+        "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": emulator.endpoint_url,
+        "AWS_REGION": emulator.region,
+        "AWS_DEFAULT_REGION": emulator.region,
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }
 
 
 def run(*command: object, **settings: Any) -> str:
@@ -101,24 +60,76 @@ def run(*command: object, **settings: Any) -> str:
     return done.stdout
 
 
-def assert_served(output: str) -> None:
-    seen = json.loads(output.splitlines()[-1])
+def seen_by(output: str) -> dict[str, Any]:
+    seen: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return seen
+
+
+def assert_served(seen: dict[str, Any], error: str = "SynthesisTaskNotFoundException") -> None:
     assert seen.pop("bytes") > 1000
-    assert seen == {"status": "completed", "listed": 1, "error": "SynthesisTaskNotFoundException"}
+    assert seen == {"status": "completed", "listed": 1, "error": error}
 
 
-def test_aiobotocore_starts_gets_lists_and_speaks(emulator: RunningEmulator, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
-    python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "aiobotocore")
-    assert_served(run(python, "-c", AIOBOTOCORE, emulator.endpoint_url, emulator.bucket))
+def test_aiobotocore_starts_gets_lists_and_speaks(emulator: RunningEmulator, environ: dict[str, str]) -> None:
+    assert_served(seen_by(run("python", CLIENTS / "use_aiobotocore.py", emulator.bucket, env=environ)))
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_the_javascript_sdk_over_http_1_starts_gets_lists_and_speaks(
-    emulator: RunningEmulator, tmp_path: Path
+def test_capo_starts_gets_lists_and_speaks(emulator: RunningEmulator, environ: dict[str, str]) -> None:
+    script = (CLIENTS / "use_capo.py", emulator.endpoint_url, emulator.bucket)
+    assert_served(seen_by(run("python", *script, env=environ)))
+
+
+def test_py3_tts_wrapper_speaks_and_times_the_words(environ: dict[str, str]) -> None:
+    seen = seen_by(run("python", CLIENTS / "use_tts_wrapper.py", env=environ))
+    assert seen.pop("seconds") > 1
+    assert seen == {"words": ["Hello", "from", "the", "emulator"], "joanna": True}
+
+
+def test_the_javascript_sdk_as_it_comes_starts_gets_lists_and_speaks(
+    emulator: RunningEmulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    packages = ("@aws-sdk/client-polly", "@smithy/node-http-handler")
-    run("npm", "install", "--no-audit", "--no-fund", "--prefix", tmp_path, *packages)
-    (tmp_path / "client.mjs").write_text(JAVASCRIPT)
-    assert_served(run("node", tmp_path / "client.mjs", emulator.endpoint_url, emulator.bucket, cwd=tmp_path))
+    for name in ("package.json", "package-lock.json", "use_the_javascript_sdk.mjs"):
+        (tmp_path / name).write_text((CLIENTS / name).read_text())
+    run("npm", "ci", "--no-audit", "--no-fund", cwd=tmp_path, env=environ)
+    script = ("use_the_javascript_sdk.mjs", emulator.endpoint_url, emulator.bucket)
+    seen = seen_by(run("node", *script, cwd=tmp_path, env=environ))
+    assert seen.pop("protocol") == "h2"
+    assert_served(seen)
+
+
+@pytest.fixture(scope="module")
+def moto_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Moto's tests of Polly from its source distribution, which call the endpoint that they are given."""
+    folder = tmp_path_factory.mktemp("moto")
+    source = ("--no-deps", "--no-binary", "moto", "--dest", folder, MOTO)
+    run(ENVIRONMENT / "bin" / "python", "-m", "pip", "download", "--quiet", *source)
+    (archive,) = folder.glob("moto-*.tar.gz")
+    with tarfile.open(archive) as files:
+        member = files.extractfile(f"{archive.name.removesuffix('.tar.gz')}/tests/test_polly/test_polly.py")
+        assert member is not None
+        text, replaced = re.subn(
+            r"(?m)^from moto import mock_aws.*$", "mock_aws = lambda test: test", member.read().decode()
+        )
+    assert replaced == 1
+    path = folder / "test_polly.py"
+    path.write_text(text)
+    return path
+
+
+def test_motos_tests_pass_where_they_agree_with_polly(moto_tests: Path, environ: dict[str, str]) -> None:
+    names = re.findall(r"(?m)^def (test_\w+)", moto_tests.read_text())
+    command: list[str | Path] = [
+        ENVIRONMENT / "bin" / "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        moto_tests,
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environ, cwd=moto_tests.parent
+    )
+    failed = set(re.findall(r"(?m)^FAILED \S+::(test_\w+)", done.stdout))
+    assert len(names) == 14
+    assert failed == NOT_AS_POLLY.keys(), done.stdout

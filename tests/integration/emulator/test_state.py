@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.aws_clients import aws_client
+from tests.integration.emulator.processes import wait_until, workers_of
 from tests.integration.emulator.support import CREDENTIALS, emulator_command, lexicon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TASKS = 30
 """Enough that many are unfinished when the emulator is killed; each takes a process."""
+
+LONG_TASK = {
+    "Text": "It is a truth universally acknowledged. " * 2000,
+    "VoiceId": "Joanna",
+    "OutputFormat": "mp3",
+    "OutputS3BucketName": "audio",
+}
 
 
 @contextmanager
@@ -34,6 +45,16 @@ def emulator(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Any, Any]
         finally:
             polly.close()
             s3.close()
+
+
+def command_on(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "airflow_polly_provider.emulator", "--state", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def statuses(polly: Any) -> dict[str, str]:
@@ -100,13 +121,80 @@ def test_a_bucket_and_an_advanced_clock_are_kept_after_a_kill(tmp_path: Path) ->
 def test_an_unusable_state_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("not a folder")
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow_polly_provider.emulator", "--state", str(taken)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = command_on(taken)
     assert done.returncode == 1
     assert str(taken) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_state_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").write_bytes(b"damaged" * 1000)
+    done = command_on(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == f"The state folder {tmp_path} cannot be used: file is not a database\n"
+
+
+def test_a_second_emulator_does_not_start_on_the_same_folder_and_names_the_first(tmp_path: Path) -> None:
+    with emulator("--state", str(tmp_path)) as (process, polly, _):
+        done = command_on(tmp_path)
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"The state folder {tmp_path} is in use by the emulator at {polly.meta.endpoint_url} "
+            f"(process {process.pid}): stop that one, or give this one another folder\n"
+        )
+    # The lock ends with the process, however that ends.
+    with emulator("--state", str(tmp_path)) as (_, polly, _):
+        assert statuses(polly) == {}
+
+
+def test_a_killed_emulator_leaves_no_temporary_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with emulator("--bucket", "audio", "--state", str(tmp_path / "state")) as (process, polly, _):
+        polly.start_speech_synthesis_task(**LONG_TASK)
+        wait_until(lambda: workers_of(process.pid))
+        workers = workers_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a running process")
+def test_a_state_folder_that_cannot_be_written_to_fails_tasks_and_the_emulator_goes_on(
+    tmp_path: Path,
+) -> None:
+    with emulator("--bucket", "audio", "--state", str(tmp_path), "--audio", "tone") as (process, polly, _):
+        polly.put_lexicon(Name="kept", Content=lexicon())
+        text = LONG_TASK["Text"][:800]
+        started = polly.start_speech_synthesis_task(**LONG_TASK | {"Text": text})["SynthesisTask"]["TaskId"]
+        wait_until(lambda: workers_of(process.pid))
+        (worker,) = workers_of(process.pid)
+        os.kill(worker, signal.SIGSTOP)
+        # No file of the emulator may grow beyond this size now, as on a full disk.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: statuses(polly)[started] == "failed")
+        task = polly.get_speech_synthesis_task(TaskId=started)["SynthesisTask"]
+        assert "could not write to its state folder: " in task["TaskStatusReason"]
+        with pytest.raises(
+            polly.exceptions.ServiceFailureException, match="could not keep the synthesis task"
+        ):
+            polly.start_speech_synthesis_task(**LONG_TASK)
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+            polly.put_lexicon(Name="mine", Content=lexicon())
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+            polly.delete_lexicon(Name="kept")
+        assert [each["Name"] for each in polly.list_lexicons()["Lexicons"]] == ["kept"]
+        assert statuses(polly) == {started: "failed"}
+
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        later = polly.start_speech_synthesis_task(**LONG_TASK | {"Text": "Hello"})["SynthesisTask"]["TaskId"]
+        wait_until(lambda: statuses(polly)[later] == "completed")
+    with emulator("--state", str(tmp_path)) as (_, polly, s3):
+        assert statuses(polly) == {started: "failed", later: "completed"}
+        objects = s3.list_objects_v2(Bucket="audio")["Contents"]
+        assert [each["Key"] for each in objects] == [f"{later}.mp3"]

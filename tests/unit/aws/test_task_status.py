@@ -15,7 +15,21 @@ class TestTaskStatus:
         assert {"completed", "failed"} == TERMINAL_STATUSES
 
 
+# Seen in public; the typo is Polly's.
+REASON = (
+    "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region "
+    "and you have permission to write objects to the specified bucket."
+)
+
+
 class TestFailure:
+    @pytest.mark.parametrize(
+        "hint", ["bucket exists", "region that Polly was called in", "s3:PutObject", "kms:GenerateDataKey"]
+    )
+    def test_with_pollys_own_reason_names_both_causes(self, hint: str) -> None:
+        told = str(failure_of(synthesis_task("t1", "failed", TaskStatusReason=REASON), final=False))
+        assert hint in told.replace(REASON.rstrip("."), "")
+
     @pytest.mark.parametrize(
         ("reason", "hint"),
         [
@@ -23,6 +37,7 @@ class TestFailure:
             ("The specified bucket does not exist", "bucket exists"),
             ("The bucket is in this region: eu-west-1", "region that Polly was called in"),
             ("Could not publish to the SNS topic", "sns:Publish"),
+            ("You have no permission to publish to the topic in this region", "sns:Publish"),
         ],
     )
     def test_names_the_id_the_reason_and_what_to_do(self, reason: str, hint: str) -> None:

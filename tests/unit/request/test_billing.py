@@ -131,3 +131,10 @@ class TestMetric:
         wire.answer = lambda _: scheduled(RequestCharacters=5)
         start(text="Hello")
         assert warnings_in(caplog) == []
+
+
+def test_the_limit_counts_the_content_of_cdata() -> None:
+    request = {"Text": "<speak><![CDATA[one < two]]></speak>", "TextType": "ssml"}
+    billing.validate_billed_characters(9, request)
+    with pytest.raises(PollyInvalidRequestError, match="Polly would bill 9 characters"):
+        billing.validate_billed_characters(8, request)

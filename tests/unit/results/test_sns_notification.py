@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import PollyFinalError, PollyInvalidNotificationError
-from airflow_polly_provider.results.sns_notification import synthesis_task_from_notification
+from airflow_polly_provider.results.sns_notification import (
+    synthesis_task_from_notification,
+    synthesis_tasks_from_notifications,
+)
 from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
 from tests.unit.support import values_of
 
@@ -66,8 +69,23 @@ def in_envelope(message: Any, **fields: Any) -> dict[str, Any]:
         in_envelope(json.dumps(RECORDED)),
         json.dumps(in_envelope(json.dumps(RECORDED))),
         in_envelope(RECORDED),
+        json.dumps(RECORDED).encode(),
+        b"\xef\xbb\xbf" + json.dumps(RECORDED).encode(),
+        "\ufeff" + json.dumps(in_envelope(json.dumps(RECORDED))),
+        {"Records": [{"EventSource": "aws:sns", "Sns": in_envelope(json.dumps(RECORDED))}]},
+        {"EventSource": "aws:sns", "Sns": in_envelope(json.dumps(RECORDED))},
+        {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(in_envelope(json.dumps(RECORDED)))}]},
+        {"MessageId": "m1", "ReceiptHandle": "r", "Body": json.dumps(in_envelope(json.dumps(RECORDED)))},
+        [{"MessageId": "m1", "ReceiptHandle": "r", "Body": json.dumps(RECORDED)}],
+        {"Messages": [{"MessageId": "m1", "Body": json.dumps(RECORDED)}], "ResponseMetadata": {}},
+        (RECORDED,),
     ],
-    ids=["raw, parsed", "raw", "in SNS's envelope, parsed", "in SNS's envelope", "parsed throughout"],
+    ids=[
+        *("raw, parsed", "raw", "in SNS's envelope, parsed", "in SNS's envelope", "parsed throughout"),
+        *("bytes", "bytes with a byte order mark", "with a byte order mark", "Lambda's event from SNS"),
+        *("Lambda's record of SNS", "Lambda's event from SQS", "SQS message", "list of SQS messages"),
+        *("what receive_message returns", "tuple"),
+    ],
 )
 def test_a_recorded_notification_is_translated_to_the_operators_xcom_form(
     message: str | Mapping[str, Any],
@@ -110,14 +128,20 @@ def test_values_are_translated_to_the_apis_spelling_and_unknown_ones_kept(
         ("not JSON", "not JSON"),
         ("", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        ("[]", "a list, not a JSON object"),
+        ("[]", "found 0"),
+        ("7", "a int, not a JSON object"),
+        ('"text"', "a str, not a JSON object"),
+        (b"\xff\xfe", r"not JSON \(not UTF-8 at byte 0\)"),
+        ([RECORDED, RECORDED], "found 2.*synthesis_tasks_from_notifications"),
+        ([[[[[[[[[[[RECORDED]]]]]]]]]]], "too many envelopes"),
         (None, "a NoneType, not a JSON object"),
         ({}, r"'taskId' is missing or not a string \(keys: none\)"),
         ({"taskId": 7, "taskStatus": "COMPLETED"}, "'taskId' is missing"),
         ({"taskId": "t1"}, r"'taskStatus' is missing or not a string \(keys: taskId\)"),
         ({**RECORDED, "outputUri": None}, "'outputUri' is missing"),
         (in_envelope("Your subscription was confirmed"), "not JSON"),
-        (in_envelope('{"Records": []}'), r"'taskId' is missing or not a string \(keys: Records\)"),
+        (in_envelope('{"Records": []}'), "found 0"),
+        (in_envelope('{"Records": 7}'), r"'taskId' is missing or not a string \(keys: Records\)"),
         (TRANSLATED, "'taskId' is missing"),
     ],
 )
@@ -127,6 +151,18 @@ def test_a_message_that_is_not_a_notification_of_polly_is_refused_with_a_final_e
     with pytest.raises(PollyInvalidNotificationError, match=why) as refused:
         synthesis_task_from_notification(message)
     assert isinstance(refused.value, PollyFinalError)
+
+
+def test_several_notifications_are_read_in_their_order() -> None:
+    tasks = [{**RECORDED, "taskId": name} for name in ("t1", "t2", "t3")]
+    event = {
+        "Records": [
+            {"body": json.dumps(in_envelope(json.dumps(tasks[0])))},
+            {"body": json.dumps(tasks[1:])},
+        ]
+    }
+    assert [task["TaskId"] for task in synthesis_tasks_from_notifications(event)] == ["t1", "t2", "t3"]
+    assert synthesis_tasks_from_notifications([]) == []
 
 
 def test_a_refusal_does_not_quote_the_message() -> None:

@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_polly_provider.text.limits import MAX_TOTAL_CHARACTERS, billed_characters
+from airflow_polly_provider.text.limits import (
+    MAX_TOTAL_CHARACTERS,
+    billed_characters,
+    total_characters,
+)
 
 # What XML itself allows in a document; a carriage return would come back as a line feed.
 characters = st.characters(
@@ -54,14 +58,39 @@ class TestBilledCharacters:
             ("<speak><!-- <p>no</p> -->yes</speak>", 3),
             ('<?xml version="1.0"?><speak>Hi</speak>', 2),
             ("<speak>\N{GRINNING FACE}</speak>", 1),
+            ("<speak>a\r\nb</speak>", 3),
+            ("\r\n <speak>a</speak> \r\n", 1),
+            ("<speak><![CDATA[a < b > c &amp; d]]></speak>", 17),
+            ("<speak><![CDATA[two\r\nlines]]></speak>", 9),
+            ("<speak><?note a > b?>yes</speak>", 3),
+            ("<!DOCTYPE speak><speak>yes</speak>", 3),
+            ('<!DOCTYPE speak [<!ENTITY a "b > c">]>\r\n<speak>&a;<![CDATA[d&amp;]]></speak>\n', 7),
         ],
     )
     def test_tags_and_comments_are_not_billed(self, ssml: str, billed: int) -> None:
         assert billed_characters(ssml, ssml=True) == billed
 
-    @pytest.mark.parametrize("part", ["<!--", "<", '<"', "<a '", "&", "&#", "<!-- -", "-->"])
+    @pytest.mark.parametrize(
+        "part",
+        [
+            *("<!--", "<", '<"', "<a '", "&", "&#", "<!-- -", "-->", "<![CDATA[", "<?", "<!DOCTYPE", "]]>"),
+            *("<!DOCTYPE [", "<!DOCTYPE [] ", "<a>", "\r\n"),
+        ],
+    )
     def test_malformed_ssml_of_the_largest_size_is_counted_within_a_second(self, part: str) -> None:
         text = part * (MAX_TOTAL_CHARACTERS // len(part))
         began = time.process_time()
         billed_characters(text, ssml=True)
         assert time.process_time() - began < 1
+
+
+class TestTotalCharacters:
+    def test_a_plain_text_counts_as_it_is(self) -> None:
+        assert total_characters(" a\r\n", ssml=False) == 4
+
+    def test_ssml_counts_without_the_white_space_around_it_and_with_crlf_as_one(self) -> None:
+        assert total_characters("\r\n<p>a\r\nb</p> ", ssml=True) == len("<p>a\nb</p>")
+
+    @given(st.text())
+    def test_is_at_least_what_is_billed(self, text: str) -> None:
+        assert total_characters(text, ssml=True) >= billed_characters(text, ssml=True)

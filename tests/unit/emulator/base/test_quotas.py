@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 
@@ -61,7 +62,21 @@ def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: Stopp
     assert accepted(keeper, "StartSpeechSynthesisTask", 99) == 99
 
 
-@pytest.mark.parametrize("text", ['{"reads": [1, 1]}', '{"voices": [0, 1]}', '{"voices": 3}', "[]", "fast"])
-def test_malformed_quotas_on_the_command_line_are_refused(text: str) -> None:
-    with pytest.raises((ValueError, TypeError)):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"reads": [1, 1]}', "There is no quota 'reads'"),
+        ('{"voices": [0, 1]}', "'voices' needs a rate above 0 and a burst of at least 1"),
+        ('{"voices": 3}', "'voices' must be two numbers"),
+        ('{"voices": [1]}', "'voices' must be two numbers"),
+        ('{"voices": ["1", "1"]}', "'voices' must be two numbers"),
+        ('{"voices": [true, 1]}', "'voices' must be two numbers"),
+        ('{"voices": [NaN, 1]}', "'voices' must be two numbers"),
+        ("[]", "must be 'aws' or a JSON object"),
+        ("fast", "must be 'aws' or a JSON object"),
+        ("[" * 100_000, "must be 'aws' or a JSON object"),
+    ],
+)
+def test_malformed_quotas_on_the_command_line_are_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
         parse_quotas(text)

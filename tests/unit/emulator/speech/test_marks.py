@@ -17,12 +17,14 @@ from airflow_polly_provider.emulator.text.ssml import Ssml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_polly_provider.emulator.text.spoken import Tag
+
 
 def marks_of(
     text: str,
     events: list[Event],
     spoken: SpokenText,
-    tags: Sequence[tuple[str, int, int]] = (),
+    tags: Sequence[Tag] = (),
     kinds: Sequence[str] = ("sentence", "word", "ssml"),
     *,
     markup: bool = False,
@@ -88,7 +90,7 @@ def test_ssml_marks_with_the_same_name_each_get_their_own_offset_in_document_ord
     text = '<speak>a<mark name="x"/>b<mark name="y"/>c<mark name="x"/>d</speak>'
     document = Ssml(text)
     events = [Event("mark", time, 3, name=name) for time, name in ((1, "x"), (2, "y"), (3, "x"))]
-    found = marks_of(text, events, document.spoken, tags=document.marks, kinds=["ssml"])
+    found = marks_of(text, events, document.spoken, tags=document.tags, kinds=["ssml"])
     tag = len('<mark name="x"/>')
     assert [(mark["value"], mark["start"], mark["end"]) for mark in found] == [
         ("x", 8, 8 + tag),

@@ -29,8 +29,8 @@ def test_the_child_process_imports_its_parents_package_with_any_sys_path(
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with monkeypatch.context() as patch:
         patch.setattr(subprocess, "Popen", start)
-        with pytest.raises(StartedError), synthesis.Synthesizer(speech=False).synthesize(REQUEST):
-            pass
+        with pytest.raises(StartedError):
+            synthesis.Synthesizer(speech=False).synthesize(REQUEST, cancellation=synthesis.Cancellation())
     # Without its site-packages, Python finds only what the environment names.
     command = [
         sys.executable,

@@ -11,7 +11,7 @@ from airflow_polly_provider.emulator.text.ssml import Ssml
 
 ALL_TAGS = """<?xml version="1.0"?>
 <speak version="1.1" xmlns="http://www.w3.org/2001/10/synthesis" xml:lang="en-US">
-<amazon:auto-breaths volume="low"><p><s>One <break strength="x-strong"/><break time="300ms"/> two.</s></p>
+<amazon:auto-breaths volume="soft"><p><s>One <break strength="x-strong"/><break time="300ms"/> two.</s></p>
 <prosody rate="120%" volume="+6dB" pitch="-10%">three</prosody> <emphasis level="strong">four</emphasis>
 <lang xml:lang="fr-FR">cinq</lang> <say-as interpret-as="characters">six</say-as>
 <say-as interpret-as="expletive">bad</say-as> <sub alias="seven">7</sub> <w role="amazon:VB">read</w>
@@ -47,11 +47,24 @@ def test_a_document_with_every_tag_that_polly_documents_is_accepted() -> None:
         "<speak><break strength='huge'/></speak>",
         "<speak><prosody>nothing</prosody></speak>",
         "<speak><prosody rate='quick'>no</prosody></speak>",
+        "<speak><prosody rate='-81%'>no</prosody></speak>",
+        "<speak><prosody rate='19%'>no</prosody></speak>",
+        "<speak><prosody rate='0.1'>no</prosody></speak>",
+        "<speak><phoneme type='rubi' ph='x'>no</phoneme></speak>",
+        "<speak><say-as interpret-as='currency'>no</say-as></speak>",
+        "<speak><say-as interpret-as='date' format='iso'>no</say-as></speak>",
+        "<speak><amazon:breath volume='huge'/></speak>",
+        "<speak><amazon:auto-breaths frequency='often'>no</amazon:auto-breaths></speak>",
+        "<speak><amazon:domain name='music'>no</amazon:domain></speak>",
+        "<speak><break time='\N{ARABIC-INDIC DIGIT FIVE}s'/></speak>",
         "<speak><mark/></speak>",
         "<speak><sub>no alias</sub></speak>",
         "<speak><say-as>no</say-as></speak>",
         "<speak><lang>no</lang></speak>",
         "<speak><phoneme alphabet='ipa'>no</phoneme></speak>",
+        "<speak><w role='VB'>no</w></speak>",
+        "<speak><say-as interpret-as='verse'>no</say-as></speak>",
+        "<speak><say-as interpret-as='date' format='ymdh'>no</say-as></speak>",
         "<speak><p bold='yes'>no</p></speak>",
         "<!DOCTYPE speak><speak>no</speak>",
         '<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>',
@@ -65,20 +78,110 @@ def test_ssml_that_polly_refuses_is_refused(ssml: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "inner"),
+    ("rate", "spoken"),
     [
-        ("neural", "<emphasis>no</emphasis>"),
-        ("neural", "<prosody pitch='high'>no</prosody>"),
-        ("long-form", "<amazon:effect name='whispered'>no</amazon:effect>"),
-        ("neural", "<prosody amazon:max-duration='2s'>no</prosody>"),
-        ("generative", "<amazon:effect name='drc'>no</amazon:effect>"),
-        ("standard", "<amazon:domain name='news'>no</amazon:domain>"),
+        ("-10%", "90%"),
+        ("+10%", "110%"),
+        ("-80%", "20%"),
+        ("20%", "20%"),
+        ("85.5%", "86%"),
+        ("300%", "300%"),
+        ("2", "200%"),
+        ("slow", "slow"),
     ],
 )
-def test_a_tag_is_refused_only_for_an_engine_that_does_not_support_it(engine: str, inner: str) -> None:
-    assert Ssml(f"<speak>{inner}</speak>").words == "no"
-    with pytest.raises(ApiError, match=f"the {engine} engine does not support"):
-        Ssml(f"<speak>{inner}</speak>", engine=engine)
+def test_a_rate_is_spoken_in_per_cent_of_the_voices_own(rate: str, spoken: str) -> None:
+    document = Ssml(f"<speak><prosody rate='{rate}'>yes</prosody></speak>")
+    assert f'<prosody rate="{spoken}">' in str(document.spoken)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ('type="ruby" ph="にっぽんばし"', "にっぽんばし"),
+        ('alphabet="x-amazon-yomigana" ph="ひろかず"', "ひろかず"),
+        ('alphabet="x-amazon-pron-kana" ph="ヒロカ\'ズ"', "ヒロカズ"),
+        ('alphabet="x-amazon-pinyin" ph="bo2"', "bo2"),
+        ('alphabet="x-amazon-jyutping" ph="sing3"', "sing3"),
+    ],
+)
+def test_a_reading_in_syllables_is_said_in_place_of_the_text(attributes: str, said: str) -> None:
+    document = Ssml(f"<speak>a <phoneme {attributes}>日本橋</phoneme></speak>")
+    assert str(document.plain) == f"a {said}"
+    assert document.words == "a 日本橋"
+
+
+@pytest.mark.parametrize("time", [".5s", "+0.5s", "10s", "10000ms"])
+def test_every_form_of_duration_is_accepted(time: str) -> None:
+    assert f'<break time="{time}"/>' in str(Ssml(f"<speak><break time='{time}'/></speak>").spoken)
+
+
+# https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html; standard voices support all of these.
+WITH_AN_ENGINE = {
+    "<break/>": "neural long-form generative",
+    "<emphasis>no</emphasis>": "",
+    "<lang xml:lang='fr-FR'>non</lang>": "neural long-form generative",
+    "<mark name='here'/>": "neural long-form generative",
+    "<p>no</p>": "neural long-form generative",
+    "<phoneme ph='n'>no</phoneme>": "neural long-form generative",
+    "<prosody rate='slow' volume='loud'>no</prosody>": "neural long-form generative",
+    "<prosody pitch='high'>no</prosody>": "",
+    "<prosody amazon:max-duration='2s'>no</prosody>": "",
+    "<s>no</s>": "neural long-form generative",
+    "<say-as interpret-as='date' format='mdy'>1/2/2026</say-as>": "neural long-form generative",
+    "<sub alias='yes'>no</sub>": "neural long-form generative",
+    "<w role='amazon:VB'>read</w>": "neural long-form generative",
+    "<amazon:auto-breaths>no</amazon:auto-breaths>": "",
+    "<amazon:breath/>": "",
+    "<amazon:effect name='drc'>no</amazon:effect>": "neural long-form",
+    "<amazon:effect phonation='soft'>no</amazon:effect>": "",
+    "<amazon:effect vocal-tract-length='+5%'>no</amazon:effect>": "",
+    "<amazon:effect name='whispered'>no</amazon:effect>": "",
+}
+
+
+@pytest.mark.parametrize("engine", ["standard", "neural", "long-form", "generative"])
+@pytest.mark.parametrize("inner", WITH_AN_ENGINE)
+def test_a_tag_is_refused_only_for_an_engine_that_does_not_support_it(inner: str, engine: str) -> None:
+    ssml = f"<speak>{inner}</speak>"
+    if engine in ("standard", *WITH_AN_ENGINE[inner].split()):
+        Ssml(ssml, engine=engine)
+        return
+    with pytest.raises(ApiError, match=f"InvalidSsmlException: Unsupported {engine.capitalize()} feature"):
+        Ssml(ssml, engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("voice_id", "engine", "speaks_news"),
+    [
+        ("Joanna", "neural", True),
+        ("Matthew", "neural", True),
+        ("Lupe", "neural", True),
+        ("Amy", "neural", True),
+        ("Brian", "neural", False),
+        ("Joanna", "standard", False),
+        ("Danielle", "long-form", False),
+        ("Amy", "generative", False),
+    ],
+)
+def test_four_neural_voices_speak_news(voice_id: str, engine: str, speaks_news: bool) -> None:
+    news = "<speak><amazon:domain name='news'>yes</amazon:domain></speak>"
+    if speaks_news:
+        assert Ssml(news, engine=engine, voice_id=voice_id).words == "yes"
+        return
+    with pytest.raises(ApiError, match="ValidationException: This voice does not support one of the used"):
+        Ssml(news, engine=engine, voice_id=voice_id)
+
+
+@pytest.mark.parametrize("before", ["<emphasis>no</emphasis>", "<amazon:domain name='news'/>", "<marquee/>"])
+def test_a_document_that_is_not_well_formed_is_refused_for_that(before: str) -> None:
+    with pytest.raises(ApiError, match="InvalidSsmlException: Invalid SSML request: not well-formed at line"):
+        Ssml(f"<speak>{before}<p></speak>", engine="neural", voice_id="Brian")
+
+
+@pytest.mark.parametrize("role", ["VB", "VBD", "DT", "IN", "JJ", "NN", "DEFAULT", "SENSE_1"])
+def test_every_role_of_the_guide_is_accepted(role: str) -> None:
+    assert Ssml(f"<speak><w role='amazon:{role}'>read</w></speak>").words == "read"
 
 
 @given(st.text(max_size=60))

@@ -496,6 +496,7 @@ class TestWaitFails:
     async def test_with_a_clear_error_when_no_client_can_be_made(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
     ) -> None:
+        monkeypatch.setattr(pending, "UNEXPECTED_GRACE_SECONDS", 0.2)
         monkeypatch.setenv("AIRFLOW_CONN_BROKEN", '{"conn_type": "aws", "extra": "{not json"}')
         if "verify" in settings:
             wire.answer = lambda _: OSError("Could not find a suitable TLS CA certificate bundle")

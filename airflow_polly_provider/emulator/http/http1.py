@@ -1,156 +1,106 @@
-"""HTTP/1.1 on asyncio: h11 reads and writes the protocol, this module holds the connections.
-
-The calls that a poller makes by the thousand are answered straight from the event loop, with no framework
-in between; what is slow is awaited. A framework would not hang up or cut an answer short on demand either.
-"""
+"""HTTP/1.1: h11 reads and writes it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING
 
 import h11
 
+from airflow_polly_provider.emulator.http.connection import Connection
+from airflow_polly_provider.emulator.http.messages import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    Request,
+    Response,
+    error_answer,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
+
+    from airflow_polly_provider.emulator.http.connection import Listener
 
 log = logging.getLogger(__name__)
 
-MAX_HEAD_BYTES = 64 * 1024
-# Objects that tests upload pass through memory; Polly's own requests have a far lower limit.
-MAX_BODY_BYTES = 256 * 1024 * 1024
-_BROKEN = "The emulator failed at %s %s"
-_SEE_LOG = "The emulator failed; its log says how"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(slots=True)
-class Request:
-    """One request.
+class Http1Connection(Connection):
+    """One connection, with one request after another.
 
-    :param method: such as ``GET``.
-    :param path: still percent-encoded.
-    :param query: without the question mark.
-    :param headers: by lower-case name.
-    :param body: whole.
+    :param listener: what it shares with the others.
     """
 
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def decoded_path(self) -> str:
-        """Give the path as WSGI wants it: percent-decoded bytes, as Latin-1."""
-        return unquote_to_bytes(self.path).decode("latin-1")
-
-
-@dataclass(slots=True)
-class Response:
-    """One answer.
-
-    :param status: the HTTP status.
-    :param body: whole.
-    :param headers: without length and connection, which the server adds.
-    :param delivery: ``whole``; ``cut`` after the first half; or ``drop`` to send nothing and hang up.
-    """
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
-    delivery: Literal["whole", "cut", "drop"] = "whole"
-
-
-class HttpProtocol(asyncio.Protocol):
-    """One connection.
-
-    :param handler: answers a request, at once or in an awaitable.
-    :param open_connections: holds this connection while it is open.
-    :param answers: holds the answers that are being made, whether or not anyone still waits for them.
-    """
-
-    def __init__(
-        self,
-        handler: Callable[[Request], Response | Awaitable[Response]],
-        open_connections: set[HttpProtocol],
-        answers: set[asyncio.Task[None]],
-    ) -> None:
-        self._handler = handler
-        self._open = open_connections
-        self._answers = answers
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener)
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._head: h11.Request | None = None
         self._body = bytearray()
-        self._transport: asyncio.Transport | None = None
         self._answering: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the connection."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._open.add(self)
+        self._waiting_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection; what it asked for is finished all the same."""
-        self._transport = None
-        self._open.discard(self)
+        """Forget the connection, and cancel the answer that it waited for."""
+        super().connection_lost(exc)
+        if self._answering is not None:
+            self._answering.cancel()
 
-    def abort(self) -> None:
-        """Hang up now."""
-        if self._transport is not None:
-            self._transport.abort()
+    def _is_answering(self) -> bool:
+        return self._answering is not None
+
+    def _is_within_request(self) -> bool:
+        return self._http.their_state is h11.SEND_BODY or bool(self._http.trailing_data[0])
+
+    def _give_up_request(self, answer: Response) -> None:
+        self._finish(answer)
+
+    def _close(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and answer the requests that they complete."""
+        self._last_active = self._loop.time()
         self._http.receive_data(data)
         if self._answering is None:
             self._serve_received()
         elif self._transport is not None:
-            # A request that comes before the last one's answer waits with the client, not in memory here.
-            self._transport.pause_reading()
+            # A few requests that come before the last one's answer wait here, so that a client that leaves is
+            # noticed; more wait with the client, not in memory.
+            self._waiting_bytes += len(data)
+            if self._waiting_bytes > MAX_HEAD_BYTES:
+                self._transport.pause_reading()
 
     def _serve_received(self) -> None:
         while self._answering is None and self._transport is not None and not self._transport.is_closing():
             try:
                 request = self._next_request()
             except h11.RemoteProtocolError as error:
-                self._finish(_error(error.error_status_hint, "BadRequestException", str(error)))
+                self._finish(error_answer(error.error_status_hint, "BadRequestException", str(error)))
                 return
             if request is None:
                 return
-            try:
-                answer = self._handler(request)
-            except Exception:
-                log.exception(_BROKEN, request.method, request.path)
-                answer = _error(500, "InternalFailure", _SEE_LOG)
+            answer = self._handle(request)
             if isinstance(answer, Response):
                 self._finish(answer)
             else:
                 self._answering = asyncio.ensure_future(self._answer_later(answer, request))
-                self._answers.add(self._answering)
-                self._answering.add_done_callback(self._answers.discard)
+                self._listener.answers.add(self._answering)
+                self._answering.add_done_callback(self._listener.answers.discard)
 
     async def _answer_later(self, answer: Awaitable[Response], request: Request) -> None:
         try:
-            try:
-                response = await answer
-            except Exception:
-                log.exception(_BROKEN, request.method, request.path)
-                response = _error(500, "InternalFailure", _SEE_LOG)
-            self._finish(response)
+            self._finish(await self._finished(answer, request))
         except asyncio.CancelledError:
             self.abort()
             raise
         finally:
             self._answering = None
         if self._transport is not None:
+            self._waiting_bytes = 0
             self._transport.resume_reading()
             self._serve_received()
 
@@ -176,6 +126,7 @@ class HttpProtocol(asyncio.Protocol):
     def _finish(self, response: Response) -> None:
         if self._transport is None:
             return
+        self._written()
         if response.delivery == "drop":
             self._transport.abort()
             return
@@ -202,7 +153,7 @@ class HttpProtocol(asyncio.Protocol):
             needs_length = has_body
         if needs_length:
             headers.append((b"Content-Length", b"%d" % len(response.body)))
-        if self._http.their_state in (h11.SEND_BODY, h11.ERROR):
+        if self._http.their_state in (h11.IDLE, h11.SEND_BODY, h11.ERROR):
             headers.append((b"Connection", b"close"))
         reason = _REASONS.get(response.status, "Unknown").encode()
         events: list[h11.Event] = [h11.Response(status_code=response.status, headers=headers, reason=reason)]
@@ -215,13 +166,10 @@ class HttpProtocol(asyncio.Protocol):
 
     def _write(self, *events: h11.Event) -> None:
         assert self._transport is not None
-        pieces = [piece for event in events for piece in self._http.send_with_data_passthrough(event) or ()]
-        self._transport.writelines(pieces)
-
-
-def _error(status: int, code: str, message: str) -> Response:
-    headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", code))
-    return Response(status, json.dumps({"message": message}).encode(), headers)
+        pieces = (piece for event in events for piece in self._http.send_with_data_passthrough(event) or ())
+        # asyncio of Python 3.12 and 3.13 keeps an empty piece in its buffer: it tries to send it again and
+        # again, and never closes the connection.
+        self._transport.writelines([piece for piece in pieces if piece])
 
 
 def _check_head(head: h11.Request) -> None:
