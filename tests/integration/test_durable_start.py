@@ -35,7 +35,7 @@ from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import START
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.emulator.testing import RunningEmulator
@@ -117,6 +117,7 @@ def start_durably(
     run_began: datetime = RUN_BEGAN,
     ends_in_triggerer: bool = False,
     delivers: bool = False,
+    xcoms_to_clear: Sequence[str] = (),
     **config: Any,
 ) -> Mapping[str, Any]:
     request = {"Text": text, "VoiceId": "Amy", "OutputFormat": "mp3", "OutputS3BucketName": emulator.bucket}
@@ -135,7 +136,11 @@ def start_durably(
     # Store stands for Airflow's accessor, which only a task runner can make.
     context: Any = {
         "dag_run": SimpleNamespace(start_date=run_began),
-        "ti": SimpleNamespace(try_number=try_number, max_tries=run.max_tries),
+        "ti": SimpleNamespace(
+            try_number=try_number,
+            max_tries=run.max_tries,
+            _ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=[*xcoms_to_clear]),
+        ),
         "task": SimpleNamespace(retries=retries),
     }
     context |= {} if store is None else {"task_state_store": store}
@@ -299,6 +304,16 @@ def test_the_same_try_executed_twice_starts_once(polly: RunningEmulator) -> None
     store = Store()
     first = start_durably(polly, store=store)
     assert start_durably(polly, store=store, try_number=1)["TaskId"] == first["TaskId"]
+
+
+def test_a_retry_that_airflow_executes_as_the_first_try_adopts_the_synthesis_task(
+    polly: RunningEmulator,
+) -> None:
+    """Airflow 3.0.6 can execute the workload of the first try again, and has no store."""
+    first = start_durably(polly)
+    again = start_durably(polly, try_number=1, xcoms_to_clear=("TaskId", "TaskStatus"))
+    assert again["TaskId"] == first["TaskId"]
+    assert started(polly) == 1
 
 
 def test_a_failed_synthesis_task_is_not_adopted(polly: RunningEmulator) -> None:

@@ -42,9 +42,11 @@ class Runs:
     lineage_file: Path
     states: dict[str, str] = field(default_factory=dict)
     seen: set[tuple[str, str, int, str | None]] = field(default_factory=set)
+    tries: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
     def note(self, dag_id: str, task: TaskInstance) -> None:
-        """Keep a state that a task was in."""
+        """Remember a state that a task was in, and its latest try."""
+        self.tries[dag_id, task.task_id, task.map_index] = task.try_number
         self.seen.add((dag_id, task.task_id, task.map_index, task.state))
 
     def states_of(self, dag_id: str, task_id: str, map_index: int = -1) -> set[str | None]:
