@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
+import inspect
 import json
 import os
 import re
@@ -76,11 +78,12 @@ def test_the_table_of_permissions_names_each_action_of_the_hooks_errors() -> Non
     assert {action for action in permission_rows() if action.startswith("polly:")} == asked_for
 
 
-def test_the_policy_allows_the_actions_that_operators_and_the_sensor_need() -> None:
+def test_the_policy_allows_every_action_of_operators_and_sensor_on_polly_and_the_bucket() -> None:
+    """Topics, queues and KMS keys are the user's own, and the further methods of the hook are optional."""
     needed = {
         action
         for action, needed_for in permission_rows().items()
-        if not needed_for.startswith(("only", "optional", "the hook's"))
+        if not needed_for.startswith("the hook's") and action.startswith(("polly:", "s3:"))
     }
     assert policy_actions() == needed
 
@@ -162,6 +165,31 @@ def test_each_refusal_of_a_requests_content_is_in_the_table_of_checks(message: s
 @pytest.mark.parametrize("parts", documented_refusals(), ids=str)
 def test_the_package_contains_each_message_that_the_table_of_checks_quotes(parts: list[str]) -> None:
     assert not [part for part in parts if part not in messages()]
+
+
+def documented_classes() -> list[type]:
+    """Return the operators and the sensor of the reference."""
+    named = re.findall(r"autoclass:: (\S+)\.(\w+(?:Operator|Sensor))$", page("reference.rst"), re.MULTILINE)
+    return [getattr(importlib.import_module(module), name) for module, name in named]
+
+
+@pytest.mark.parametrize("documented", documented_classes())
+def test_the_reference_describes_each_parameter_of_an_operator(documented: type) -> None:
+    parameters = set(inspect.signature(documented.__init__).parameters) - {"self", "kwargs"}
+    described = set(re.findall(r":param (\w+):", documented.__doc__ or ""))
+    assert described == parameters
+
+
+def test_the_reference_contains_each_operator_and_sensor_of_the_provider() -> None:
+    info = get_provider_info()
+    modules = [name for kind in ("operators", "sensors") for name in info[kind][0]["python-modules"]]
+    classes = [
+        value
+        for name in modules
+        for value in vars(importlib.import_module(name)).values()
+        if inspect.isclass(value) and value.__module__ == name and value.__name__.startswith("Polly")
+    ]
+    assert set(documented_classes()) == set(classes)
 
 
 def test_the_tree_of_errors_in_the_reference_contains_each_error() -> None:
