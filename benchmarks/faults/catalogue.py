@@ -19,7 +19,7 @@ OUTPUT_KEY_ENDING = "named.mp3"
 
 BUCKET = "polly-faults"
 MAPPED_OVER = 20
-NO_FAULT = "none, for comparison"
+NO_FAULT = "no fault, for comparison"
 Event = Literal["triggerer", "scheduler", "database", "emulator"]
 START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
 SHORT_LOOK_SECONDS = 10
@@ -77,14 +77,14 @@ WAITING_IN_WORKER = (IN_WORKER, PLAIN)
 
 SINGLE_FAULTS = (
     Fault(NO_FAULT),
-    Fault("answer lost after the work", emulator=LOST),
+    Fault("answer lost after the request was processed", emulator=LOST),
     Fault("connection refused for a while", shut=True),
-    Fault("connection closed before the work", emulator=_start(drop="before")),
+    Fault("connection closed before the request was processed", emulator=_start(drop="before")),
     Fault("answer cut short", emulator=_start(cut=True)),
     Fault("TCP reset in the middle of the answer", spoil="reset"),
-    Fault("a page of a proxy in place of the answer", spoil="page"),
-    Fault("500 before the work", emulator=_start(error="ServiceFailureException")),
-    Fault("500 after the work", spoil="500"),
+    Fault("a proxy's page instead of the answer", spoil="page"),
+    Fault("500 before the request was processed", emulator=_start(error="ServiceFailureException")),
+    Fault("500 after the request was processed", spoil="500"),
     Fault("answer slower than the read time-out", emulator=_start(delay_seconds=6)),
     Fault(
         "answer lost, and List shows the task 20 s late",
@@ -97,8 +97,8 @@ SINGLE_FAULTS = (
         "credentials expired three times", emulator=_start(error="ExpiredTokenException", status=403, times=3)
     ),
     Fault("SIGKILL of the worker before the call", hold="before the call"),
-    Fault("SIGKILL of the worker between call and remembering", hold="after the call"),
-    Fault("SIGKILL of the worker between remembering and waiting", OURS, hold="remembered"),
+    Fault("SIGKILL of the worker after the call, before the id is saved", hold="after the call"),
+    Fault("SIGKILL of the worker after the id is saved, before the wait", OURS, hold="remembered"),
     Fault("SIGKILL of the worker while it waits", WAITING_IN_WORKER, hold="waiting"),
     Fault("running task cleared while it waits", WAITING_IN_WORKER, hold="waiting", clears=True),
     Fault(
@@ -110,8 +110,8 @@ SINGLE_FAULTS = (
     Fault("connection not found at the first look-up", look_ups_fail=1),
     Fault("SIGKILL of the worker on resume", WAITING_IN_TRIGGERER, hold="resume"),
     Fault("SIGKILL of the worker before the copy", WITH_OUTPUT_KEY, hold="before the copy"),
-    Fault("SIGKILL of the worker between copy and removal", WITH_OUTPUT_KEY, hold="copied"),
-    Fault("SIGKILL of the worker between removal and XComs", WITH_OUTPUT_KEY, hold="removed"),
+    Fault("SIGKILL of the worker between the copy and the removal", WITH_OUTPUT_KEY, hold="copied"),
+    Fault("SIGKILL of the worker between the removal and the XComs", WITH_OUTPUT_KEY, hold="removed"),
     Fault(
         "throttled 20 times",
         emulator=_start(error="ThrottlingException", times=20),
@@ -129,7 +129,7 @@ SHARED_FAULTS = (
         slow=45,
     ),
     Fault(
-        "SIGKILL of the scheduler and all workers between call and remembering",
+        "SIGKILL of the scheduler and all workers after the call, before the id is saved",
         hold="after the call",
         event="scheduler",
         slow=20,
@@ -140,7 +140,7 @@ SHARED_FAULTS = (
         event="scheduler",
         slow=45,
     ),
-    Fault("metadata database drops every connection, thrice in 6 s", event="database", slow=45),
+    Fault("metadata database drops every connection, three times in 6 s", event="database", slow=45),
     Fault(
         "emulator killed and restarted with its state",
         (DEFERRABLE, IN_WORKER, MAPPED, PLAIN),

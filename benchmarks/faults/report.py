@@ -58,11 +58,11 @@ def table(rows: list[Row]) -> str:
 def sums(rows: list[Row]) -> str:
     """Give the sums over the operator's and over plain boto3's runs."""
     columns = (
-        "faulted Airflow tasks",
+        "Airflow tasks with a fault",
         "synthesis tasks",
         "billed characters",
-        "exactly one each",
-        "ended right",
+        "exactly one synthesis task",
+        "ended as expected",
     )
     lines = [f"| | {' | '.join(columns)} |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")

@@ -28,21 +28,21 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 FAULTS = {fault.name: fault for fault in (*SINGLE_FAULTS, *SHARED_FAULTS)}
 MAPPED_OVER = 3
 SINGLE = [
-    ("answer lost after the work", MAPPED),
-    ("SIGKILL of the worker between call and remembering", DEFERRABLE),
+    ("answer lost after the request was processed", MAPPED),
+    ("SIGKILL of the worker after the call, before the id is saved", DEFERRABLE),
     ("SIGKILL of the worker while it waits", IN_WORKER),
-    ("500 after the work", NOT_WAITING),
+    ("500 after the request was processed", NOT_WAITING),
     ("SIGKILL of the worker before the copy", NAMED_IN_WORKER),
-    ("SIGKILL of the worker between copy and removal", NAMED),
-    ("SIGKILL of the worker between removal and XComs", NAMED_IN_WORKER),
+    ("SIGKILL of the worker between the copy and the removal", NAMED),
+    ("SIGKILL of the worker between the removal and the XComs", NAMED_IN_WORKER),
     ("answer lost, and List denied", IN_WORKER),
     ("running task cleared while it waits", IN_WORKER),
     ("SIGKILL of the worker after the call, task state store unavailable", NOT_WAITING),
     ("connection not found at the first look-up", DEFERRABLE),
-    ("a page of a proxy in place of the answer", MAPPED),
+    ("a proxy's page instead of the answer", MAPPED),
 ]
 # One alone: Airflow 2.11 on SQLite runs one task at a time, and all must be held when the scheduler dies.
-SHARED = ("SIGKILL of the scheduler and all workers between call and remembering", DEFERRABLE)
+SHARED = ("SIGKILL of the scheduler and all workers after the call, before the id is saved", DEFERRABLE)
 
 
 @pytest.fixture(scope="module")
