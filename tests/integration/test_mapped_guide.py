@@ -48,7 +48,7 @@ def returned(run: FinishedRun, task_id: str) -> Any:
 def test_the_output_of_a_mapped_operator_leaves_out_a_failed_instance(
     emulator: RunningEmulator, run_dag: RunDag
 ) -> None:
-    names: dict[str, Any] = {"task": task, "Any": Any}
+    names: dict[str, Any] = {"task": task}
     exec(compile(guide_code("def report("), str(GUIDE), "exec"), names)
     with new_dag("failed") as dag:
 
@@ -162,8 +162,11 @@ def test_expand_kwargs_renders_each_templated_argument_of_an_xcom(
                 }
             ]
 
+        def unchanged(row: dict[str, Any]) -> dict[str, Any]:
+            return row
+
         kwargs: Any = arguments()
-        PollyStartSpeechSynthesisTaskOperator.partial(**given).expand_kwargs(kwargs.map(dict))
+        PollyStartSpeechSynthesisTaskOperator.partial(**given).expand_kwargs(kwargs.map(unchanged))
 
     run = run_dag(dag)
 
