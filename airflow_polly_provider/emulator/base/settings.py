@@ -37,7 +37,7 @@ class Settings:
     :param audio: ``speech``, ``tone`` or ``none`` (synthesis tasks complete, but no object is written); None
         for speech if the ``speech`` extra is installed, and a tone otherwise.
     :param quotas: request quotas by name, as in :data:`~.quotas.AWS_QUOTAS`; no limits by default.
-    :param state: a folder that stores synthesis tasks, objects and lexicons; None to keep them in memory only.
+    :param state: a folder that stores synthesis tasks, objects and lexicons; None to keep them in memory.
     :param cors_origins: origins, such as ``http://localhost:3000``, whose web pages may call the emulator;
         none by default.
     :raises ValueError: if a value is not valid; the message names the setting or the value.

@@ -112,7 +112,7 @@ def test_a_host_that_is_not_known_is_an_error_that_names_it(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", "--host", "[::1]"])
     assert command.main() == 1
-    assert "The host '[::1]' is not known" in capsys.readouterr().err
+    assert "Unknown host '[::1]'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_an_error(
