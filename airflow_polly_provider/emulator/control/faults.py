@@ -33,8 +33,8 @@ class Fault:
         and for 200 of the page.
     :param message: the message of ``error``.
     :param delay_seconds: the delay of the answer.
-    :param drop: ``before`` to close the connection without running the operation, ``after`` to run it and then
-        close the connection without an answer.
+    :param drop: ``before`` to close the connection without running the operation, ``after`` to run it and
+        then close the connection without an answer.
     :param cut: whether to run the operation, send only the first half of the answer and close the connection.
     :param page: an HTML page to send instead of the answer, as a proxy does. The operation runs; the page is
         encoded in Latin-1.
