@@ -140,7 +140,7 @@ def test_a_second_emulator_does_not_start_on_the_same_folder_and_names_the_first
         assert done.returncode == 1
         assert done.stderr == (
             f"The state folder {tmp_path} is in use by the emulator at {polly.meta.endpoint_url} "
-            f"(process {process.pid}): stop that one, or give this one another folder\n"
+            f"(process {process.pid}): stop that emulator, or use another folder\n"
         )
     # The lock ends with the process, however that ends.
     with emulator("--state", str(tmp_path)) as (_, polly, _):
