@@ -270,7 +270,7 @@ class PollyService:
 
 
 def _keep_lexicons(state: DiskState, region: str, shelf: LexiconShelf) -> None:
-    with state_errors("keep the lexicons"):
+    with state_errors("store the lexicons"):
         state.keep_lexicons(region, shelf)
 
 

@@ -46,7 +46,7 @@ def service_of(request: Request, signed_for: str | None) -> Service:
     :raises ApiError: if the emulator does not serve the service or the path.
     """
     if _CONTROL_PATH.match(request.decoded_path):
-        raise ApiError("AccessDeniedException", "The emulator does not serve such control paths", status=403)
+        raise ApiError("AccessDeniedException", "Access to control paths is denied", status=403)
     if signed_for is None:
         return "sts" if request.method == "POST" and _UNSIGNED_STS.search(request.body) else "s3"
     service = next((service for service in SERVICES if service == signed_for), None)

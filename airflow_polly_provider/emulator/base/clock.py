@@ -21,8 +21,8 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Set the clock forward.
 
-        :param seconds: the number of seconds, from 0 to :data:`LONGEST_SECONDS`. Negative numbers are not
-            allowed, because a synthesis task never returns to an earlier status.
+        :param seconds: the number of seconds, from 0 to a century. Negative numbers are not allowed, because
+            a synthesis task never returns to an earlier status.
         :raises ValueError: if ``seconds`` is outside this range.
         """
         if not 0 <= seconds <= LONGEST_SECONDS:

@@ -167,4 +167,4 @@ class Synthesizer:
             child.communicate()
         if not report:
             last_line = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-            raise SynthesisError(last_line or "The child process died")
+            raise SynthesisError(last_line or "The child process ended without a report")

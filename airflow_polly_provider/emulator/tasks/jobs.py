@@ -175,7 +175,7 @@ class Jobs:
             return
         bucket = job.request["OutputS3BucketName"]
         is_new = bucket not in self._kept_buckets and self.aws.bucket_exists(bucket, job.region)
-        with state_errors("keep the synthesis task"):
+        with state_errors("store the synthesis task"):
             self.state.keep(job, bucket=bucket if is_new else None)
         if is_new:
             self._kept_buckets.add(bucket)
@@ -243,7 +243,7 @@ class Jobs:
 def state_errors(work: str) -> Iterator[None]:
     """Translate an error of the state folder into an error answer.
 
-    :param work: the failed work, for the message, such as ``keep the lexicons``.
+    :param work: the failed work, for the message, such as ``store the lexicons``.
     :raises ApiError: ``ServiceFailureException`` if the block raises an error of the file system or SQLite.
     """
     try:

@@ -181,12 +181,12 @@ def test_a_state_folder_that_cannot_be_written_to_fails_tasks_and_the_emulator_g
         task = polly.get_speech_synthesis_task(TaskId=started)["SynthesisTask"]
         assert "could not write to its state folder: " in task["TaskStatusReason"]
         with pytest.raises(
-            polly.exceptions.ServiceFailureException, match="could not keep the synthesis task"
+            polly.exceptions.ServiceFailureException, match="could not store the synthesis task"
         ):
             polly.start_speech_synthesis_task(**LONG_TASK)
-        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not store the lexicons"):
             polly.put_lexicon(Name="mine", Content=lexicon())
-        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not store the lexicons"):
             polly.delete_lexicon(Name="kept")
         assert [each["Name"] for each in polly.list_lexicons()["Lexicons"]] == ["kept"]
         assert statuses(polly) == {started: "failed"}
