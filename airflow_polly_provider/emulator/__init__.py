@@ -1,1 +1,1 @@
-"""Amazon Polly on this machine: start, get and list synthesis tasks that really speak, without an account."""
+"""A local emulator of Amazon Polly: synthesis tasks produce real speech, without an AWS account."""

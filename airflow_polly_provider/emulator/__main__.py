@@ -1,4 +1,4 @@
-"""``python -m airflow_polly_provider.emulator``."""
+"""The command ``python -m airflow_polly_provider.emulator``."""
 
 from __future__ import annotations
 
@@ -16,54 +16,56 @@ from airflow_polly_provider.emulator.http.browsers import is_loopback
 
 
 def parse_arguments(arguments: list[str] | None = None) -> Settings:
-    """Read the command line.
+    """Parse the command line into settings.
 
-    :param arguments: without the program's name; None for this process's.
-    :raises ValueError: for a value that the emulator cannot use.
+    :param arguments: the arguments without the program's name; None for ``sys.argv``.
+    :raises ValueError: if a value is not valid.
     """
     parser = argparse.ArgumentParser(
         prog="python -m airflow_polly_provider.emulator",
-        description="Amazon Polly on this machine, with S3, SNS, SQS and STS on the same endpoint.",
+        description="Run an emulator of Amazon Polly, with S3, SNS, SQS and STS on the same endpoint.",
     )
     defaults = Settings()
     parser.add_argument("--host", default=defaults.host, help="address to bind (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to bind (default: 0, any free one)")
     parser.add_argument("--bucket", action="append", default=[], help="S3 bucket to create (repeatable)")
-    parser.add_argument("--region", default=defaults.region, help="their region (default: %(default)s)")
+    parser.add_argument(
+        "--region", default=defaults.region, help="region of the buckets (default: %(default)s)"
+    )
     parser.add_argument(
         "--scheduled-seconds",
         type=float,
         default=defaults.scheduled_seconds,
-        help="how long a task stays scheduled (default: %(default)s)",
+        help="how long a synthesis task stays scheduled (default: %(default)s)",
     )
     parser.add_argument(
         "--in-progress-seconds",
         type=float,
         default=defaults.in_progress_seconds,
-        help="how long a task then stays inProgress at least (default: %(default)s)",
+        help="how long a synthesis task then stays inProgress, at least (default: %(default)s)",
     )
     parser.add_argument(
         "--list-delay-seconds",
         type=float,
         default=defaults.list_delay_seconds,
-        help="how much later a new task shows in lists (default: %(default)s)",
+        help="delay before lists show a new synthesis task (default: %(default)s)",
     )
-    parser.add_argument("--newest-first", action="store_true", help="list the newest task first")
+    parser.add_argument("--newest-first", action="store_true", help="list the newest synthesis task first")
     parser.add_argument(
         "--audio",
         choices=("speech", "tone", "none"),
-        help="what to write (default: speech if the speech extra is installed, else tone)",
+        help="audio to write (default: speech if the speech extra is installed, else tone)",
     )
     parser.add_argument(
         "--quotas",
-        help="throttle: 'aws' for AWS's own quotas, or a JSON object of [calls a second, burst]",
+        help="request quotas: 'aws' for those of AWS, or a JSON object of [calls per second, burst] by name",
     )
-    parser.add_argument("--state", type=Path, help="folder to keep tasks, objects and lexicons in")
+    parser.add_argument("--state", type=Path, help="folder to store synthesis tasks, objects and lexicons in")
     parser.add_argument(
         "--cors-origin",
         action="append",
         default=[],
-        help="let web pages of this origin, such as http://localhost:3000, call the emulator (repeatable)",
+        help="origin, such as http://localhost:3000, whose web pages may call the emulator (repeatable)",
     )
     given = parser.parse_args(arguments)
     return Settings(
@@ -83,9 +85,9 @@ def parse_arguments(arguments: list[str] | None = None) -> Settings:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until this process is told to end.
+    """Run the emulator until this process gets SIGTERM or SIGINT.
 
-    :param settings: the emulator's.
+    :param settings: the emulator's settings.
     """
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -102,20 +104,20 @@ async def serve(settings: Settings) -> None:
 
 
 def describe_reach(host: str) -> str:
-    """Return who can reach an emulator that is bound to an address; a warning where other machines can.
+    """Return a sentence about who can reach the emulator, with a warning if other machines can.
 
-    :param host: the address.
+    :param host: the address that the emulator is bound to.
     """
     if is_loopback(host):
         return f"Bound to {host}: only this machine can reach it."
     return (
         f"WARNING: bound to {host}: other machines may reach it, and it checks no credentials. "
-        "A web page in a browser may reach it too, by a DNS name of its own."
+        "A web page in a browser may reach it too, through a DNS name that points to this machine."
     )
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command and return its exit status."""
     try:
         settings = parse_arguments()
     except ValueError as error:

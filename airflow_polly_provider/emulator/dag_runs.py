@@ -1,7 +1,7 @@
-"""Runs of whole DAGs in a test's own process, on any Airflow that this package supports.
+"""Functions that run whole DAGs in the test's process, on every Airflow version that this package supports.
 
-On Airflow 3, ``dag.test()`` runs what the metadata database holds; so the database must exist, and the DAG be
-written to it. Airflow reads its configuration while it is imported: call :func:`use_home` before.
+On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So the database must exist
+and contain the DAG. Airflow reads its configuration when it is imported: call :func:`use_home` before that.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _BUNDLE = "dags-folder"
 
 @dataclass(frozen=True)
 class DagTestRun:
-    """A DAG run that has ended.
+    """A finished DAG run.
 
-    :param dag_id: the DAG's
+    :param dag_id: the DAG's id
     :param run_id: Airflow's id of the run
-    :param state: ``success`` or ``failed``
+    :param state: the state of the run: ``success`` or ``failed``
     """
 
     dag_id: str
@@ -40,19 +40,19 @@ class DagTestRun:
     def task_state(self, task_id: str, map_index: int = -1) -> str:
         """Return the state of a task instance, such as ``success`` or ``skipped``.
 
-        :param task_id: the task
-        :param map_index: which of the instances of a mapped task
-        :raises LookupError: the run has no such task instance
+        :param task_id: the task's id
+        :param map_index: the index of an instance of a mapped task; -1 for a task that is not mapped
+        :raises LookupError: if the run has no such task instance
         """
         return str(self._value("state", "task_instance", {"task_id": task_id, "map_index": map_index}))
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Return what a task pushed to XCom.
+        """Return a value that a task pushed to XCom.
 
-        :param task_id: the task
-        :param key: such as ``OutputS3Uri``
-        :param map_index: which of the instances of a mapped task
-        :raises LookupError: the task pushed nothing under that key
+        :param task_id: the task's id
+        :param key: the XCom key, such as ``OutputS3Uri``
+        :param map_index: the index of an instance of a mapped task; -1 for a task that is not mapped
+        :raises LookupError: if the task pushed nothing under this key
         """
         value = self._value("value", "xcom", {"task_id": task_id, "map_index": map_index, "key": key})
         return json.loads(value) if isinstance(value, str | bytes) else value
@@ -69,18 +69,21 @@ class DagTestRun:
         with _session() as session:
             row = session.execute(query).first()
         if row is None:
-            raise LookupError(f"{table} has no row with {conditions}")
+            raise LookupError(f"Airflow's table {table} has no row with {conditions}")
         return row[0]
 
 
 def use_home(folder: Path) -> None:
-    """Let Airflow use a folder with a SQLite database of its own, and nothing of this machine's Airflow.
+    """Make Airflow use a folder as its home, with a separate SQLite database.
 
-    :param folder: the home
-    :raises RuntimeError: Airflow is imported already, with another home
+    Nothing of this machine's Airflow is used: variables such as ``AIRFLOW__CORE__DAGS_FOLDER`` are removed
+    from the environment.
+
+    :param folder: the folder to use as Airflow's home
+    :raises RuntimeError: if Airflow is already imported
     """
     if "airflow" in sys.modules:
-        raise RuntimeError("Airflow is imported already, and has read its configuration")
+        raise RuntimeError("Airflow is already imported and has read its configuration")
     for name in list(os.environ):
         if name.startswith("AIRFLOW__"):
             del os.environ[name]
@@ -97,24 +100,24 @@ def use_home(folder: Path) -> None:
 
 def create_database() -> None:
     """Create Airflow's metadata database, as ``airflow db migrate`` does."""
-    # In this process, where Airflow is imported already: the command line takes three times as long.
+    # This process has already imported Airflow. The command line would take three times as long.
     from airflow.utils.db import upgradedb
 
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
         with warnings.catch_warnings():
-            # Airflow's own, about its own tables.
+            # Airflow's migrations warn about Airflow's own tables.
             warnings.simplefilter("ignore")
             upgradedb()
     finally:
-        # The migrations of Airflow 2.11 let the root logger pass warnings only.
+        # The migrations of Airflow 2.11 set the root logger's level to WARNING.
         root.setLevel(level)
         root.handlers[:] = handlers
 
 
 def run_dag(dag: DAG, conf: dict[str, Any] | None = None) -> DagTestRun:
-    """Run a DAG to its end in this process; what is deferred waits here too.
+    """Run a DAG to its end in this process, including deferred tasks, and return the finished run.
 
     :param dag: the DAG
     :param conf: the run's conf, which overrides the DAG's params
@@ -125,13 +128,13 @@ def run_dag(dag: DAG, conf: dict[str, Any] | None = None) -> DagTestRun:
 
 
 def write_to_database(dag: DAG) -> None:
-    """Write a DAG to the database, from where Airflow 3 runs it, as the DAG processor does.
+    """Write a DAG to the metadata database, as the DAG processor does. Airflow 3 runs the stored DAG.
 
     :param dag: the DAG
     """
     try:
         from airflow.models.dagbundle import DagBundleModel
-    except ImportError:  # Airflow 2 runs the DAG itself
+    except ImportError:  # Airflow 2 runs the DAG object and does not need this
         return
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.definitions.dag import SerializedDAG
@@ -140,7 +143,7 @@ def write_to_database(dag: DAG) -> None:
     with _session() as session:
         session.merge(DagBundleModel(name=_BUNDLE))
         session.flush()
-        # With its assets, which Airflow treats as inactive until a DAG file has contained them.
+        # This also stores the DAG's assets. Airflow treats an asset as inactive until a stored DAG uses it.
         SerializedDAG.bulk_write_to_db(_BUNDLE, None, [dag], session=session)
         SerializedDagModel.write_dag(LazyDeserializedDAG.from_dag(dag), bundle_name=_BUNDLE, session=session)
         session.commit()

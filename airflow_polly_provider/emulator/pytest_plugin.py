@@ -1,23 +1,23 @@
 """Fixtures for testing pipelines that use Amazon Polly, without AWS.
 
-pytest finds this module by its entry point. It imports nothing of the emulator until a fixture is used.
+pytest finds this module through its entry point. The module imports the emulator only when a fixture is used.
 
 =========================  ==================================================================================
-fixture                    what a test gets
+fixture                    value
 =========================  ==================================================================================
 polly_emulator             a running emulator: its URL, bucket, faults, counters and clock
-                           (:class:`~airflow_polly_provider.emulator.testing.RunningEmulator`), fresh for
+                           (:class:`~airflow_polly_provider.emulator.testing.RunningEmulator`), reset for
                            each test
-polly_emulator_settings    override it to change the emulator's settings for a session
-polly_connection           the same emulator, known to Airflow as the connection ``aws_default``
-polly_client               a boto3 client for it
-polly_bucket               the name of its bucket
-polly_run_dag              a function that runs a DAG against it, in the test's own process
+polly_emulator_settings    override this fixture to change the emulator's settings for a session
+polly_connection           the same emulator, available to Airflow as the connection ``aws_default``
+polly_client               a boto3 client for the emulator
+polly_bucket               the name of the emulator's bucket
+polly_run_dag              a function that runs a DAG against the emulator, in the test's process
                            (:func:`~airflow_polly_provider.emulator.dag_runs.run_dag`)
 =========================  ==================================================================================
 
-``polly_run_dag`` needs the setting ``polly_airflow_home``: ``temporary`` for an Airflow home that lasts as
-long as the tests, or a folder.
+``polly_run_dag`` needs the pytest setting ``polly_airflow_home``: ``temporary`` for an Airflow home that is
+deleted after the tests, or a folder.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _HOME = "polly_airflow_home"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting ``polly_airflow_home``."""
-    parser.addini(_HOME, "Airflow's home while the tests run: temporary, or a folder", default="")
+    parser.addini(_HOME, "Airflow's home during the tests: 'temporary', or a folder", default="")
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Give Airflow its home, before a conftest or a test module imports it."""
+    """Set Airflow's home before a conftest or a test module imports Airflow."""
     home = early_config.getini(_HOME)
     if not home:
         return
@@ -58,12 +58,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     try:
         use_home(folder)
     except RuntimeError as error:
-        raise pytest.UsageError(f"{_HOME} has no effect: {error}. Which plugin imports it?") from error
+        raise pytest.UsageError(
+            f"{_HOME} has no effect: {error}. Find the pytest plugin that imports Airflow, and disable it."
+        ) from error
 
 
 @pytest.fixture(scope="session")
 def polly_emulator_settings() -> dict[str, Any]:
-    """Give the fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings` that differ."""
+    """Return the settings that differ from the defaults; override this fixture to set some.
+
+    The keys are fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`.
+    """
     return {}
 
 
@@ -77,27 +82,27 @@ def _polly_emulator_process(polly_emulator_settings: dict[str, Any]) -> Iterator
 
 @pytest.fixture
 def polly_emulator(_polly_emulator_process: RunningEmulator) -> RunningEmulator:
-    """Give a running emulator that remembers no tasks, faults or counts of other tests."""
+    """Return a running emulator without synthesis tasks, faults or counts from other tests."""
     _polly_emulator_process.reset()
     return _polly_emulator_process
 
 
 @pytest.fixture
 def polly_bucket(polly_emulator: RunningEmulator) -> str:
-    """Name the emulator's bucket."""
+    """Return the name of the emulator's bucket."""
     return polly_emulator.bucket
 
 
 @pytest.fixture
 def polly_connection(polly_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """Let Airflow know the emulator as the connection ``aws_default``."""
+    """Define the Airflow connection ``aws_default`` for the emulator, and return the emulator."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", polly_emulator.airflow_connection())
     return polly_emulator
 
 
 @pytest.fixture
 def polly_client(polly_emulator: RunningEmulator) -> Iterator[Any]:
-    """Give a boto3 client for the emulator."""
+    """Yield a boto3 client for the emulator."""
     import boto3
 
     client = boto3.client("polly", **polly_emulator.client_settings)  # type: ignore[call-overload] # keywords
@@ -109,8 +114,8 @@ def polly_client(polly_emulator: RunningEmulator) -> Iterator[Any]:
 def _airflow_database(pytestconfig: pytest.Config) -> None:
     if not pytestconfig.getini(_HOME):
         pytest.fail(
-            f"polly_run_dag would write to this machine's own Airflow. Set {_HOME} to temporary in pytest's "
-            f'settings: in pyproject.toml, [tool.pytest.ini_options], {_HOME} = "temporary".',
+            "polly_run_dag would write to the metadata database of this machine's Airflow. Set "
+            f'{_HOME} = "temporary" in the section [tool.pytest.ini_options] of pyproject.toml.',
             pytrace=False,
         )
     from airflow_polly_provider.emulator.dag_runs import create_database
@@ -120,7 +125,7 @@ def _airflow_database(pytestconfig: pytest.Config) -> None:
 
 @pytest.fixture
 def polly_run_dag(_airflow_database: None, polly_connection: RunningEmulator) -> Callable[..., DagTestRun]:
-    """Give a function that runs a DAG to its end, with the emulator as the connection ``aws_default``."""
+    """Return a function that runs a DAG to its end, with the emulator as the connection ``aws_default``."""
     from airflow_polly_provider.emulator.dag_runs import run_dag
 
     return run_dag

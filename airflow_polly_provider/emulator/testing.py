@@ -1,4 +1,4 @@
-"""The emulator for tests: in this process, on a free port of the loopback interface.
+"""The emulator for tests. It runs in this process, on a free port of the loopback interface.
 
 .. code-block:: python
 
@@ -32,14 +32,14 @@ DEFAULT_BUCKET = "polly-emulator"
 _START_SECONDS = 60
 
 _users: Counter[str] = Counter()
-"""How many running emulators of this process have a bucket of this name."""
+"""The number of running emulators in this process that have a bucket of this name."""
 
 
 class RunningEmulator:
-    """An emulator that serves, and the handles that a test needs.
+    """A running emulator, with the methods and attributes that a test needs.
 
-    :param server: the server.
-    :param loop: the event loop that it runs on.
+    :param server: the emulator's server.
+    :param loop: the event loop that the server runs on.
     """
 
     def __init__(self, server: EmulatorServer, loop: asyncio.AbstractEventLoop) -> None:
@@ -48,37 +48,37 @@ class RunningEmulator:
 
     @property
     def endpoint_url(self) -> str:
-        """Tell the URL that clients take as ``endpoint_url``."""
+        """Return the URL to pass to clients as ``endpoint_url``."""
         return self._server.endpoint_url
 
     @property
     def region(self) -> str:
-        """Tell the region of the buckets."""
+        """Return the region of the buckets."""
         return self._server.settings.region
 
     @property
     def bucket(self) -> str:
-        """Name the first bucket."""
+        """Return the name of the first bucket."""
         return self._server.settings.buckets[0]
 
     @property
     def faults(self) -> Faults:
-        """Give what goes wrong on demand."""
+        """Return the faults, to which a test can add its own."""
         return self._server.app.faults
 
     @property
     def counters(self) -> Counters:
-        """Give how often what was called."""
+        """Return the counters of calls by operation and outcome."""
         return self._server.app.counters
 
     @property
     def clock(self) -> Clock:
-        """Give the clock, which can be set forward."""
+        """Return the emulator's clock. To set it forward, call :meth:`advance_clock`."""
         return self._server.clock
 
     @property
     def client_settings(self) -> dict[str, str]:
-        """Give keyword arguments for ``boto3.client``."""
+        """Return keyword arguments for ``boto3.client``."""
         return {
             "endpoint_url": self.endpoint_url,
             "region_name": self.region,
@@ -87,11 +87,11 @@ class RunningEmulator:
         }
 
     def seed(self, *, region: str | None = None, **settings: Any) -> list[str]:
-        """Put synthesis tasks into the emulator's memory, without audio and past the quotas.
+        """Add synthesis tasks to the emulator's memory, without audio. Quotas do not apply.
 
-        :param region: where; None for the emulator's own.
+        :param region: the region of the tasks; None for the emulator's region.
         :param settings: fields of :class:`~airflow_polly_provider.emulator.tasks.seeding.Seed`.
-        :return: their TaskIds, oldest first.
+        :return: the TaskIds, oldest first.
         """
         seed = Seed(**settings)
         task_ids: list[str] = self.call(lambda: self._server.app.service.seed(seed, region))
@@ -100,22 +100,25 @@ class RunningEmulator:
     def set_quotas(self, quotas: Quotas) -> None:
         """Replace the request quotas.
 
-        :param quotas: such as :data:`~airflow_polly_provider.emulator.base.quotas.AWS_QUOTAS`; empty for
-            none.
+        :param quotas: the new quotas, such as
+            :data:`~airflow_polly_provider.emulator.base.quotas.AWS_QUOTAS`; an empty table for no limits.
         """
         checked = validate_quotas(quotas)
         self.call(lambda: self._server.app.service.quotas.set(checked))
 
     def advance_clock(self, seconds: float) -> None:
-        """Set the clock forward, and let every task whose time has come change its status.
+        """Set the clock forward, and update the status of every synthesis task that is then due.
 
-        :param seconds: by how much.
+        :param seconds: the number of seconds.
         """
         self.clock.advance(seconds)
         self.call(self._server.app.service.tick)
 
     def reset(self) -> None:
-        """Forget all synthesis tasks, lexicons, faults and counts, and empty the buckets of the settings."""
+        """Delete all synthesis tasks, lexicons and faults, reset counters and quotas, and empty the buckets.
+
+        Only the buckets in the settings are emptied.
+        """
         self.faults.clear()
         self.counters.reset()
         self.call(self._server.app.service.reset)
@@ -123,16 +126,16 @@ class RunningEmulator:
             self._server.app.service.aws.empty_bucket(bucket, self.region)
 
     def delete_buckets(self) -> None:
-        """Delete the buckets of the settings, but those that another emulator of this process still uses.
+        """Delete the buckets in the settings, except those that another emulator in this process still uses.
 
-        S3 is one for the whole process, and its objects would outlive the emulator.
+        All emulators in a process share one S3, so the objects would otherwise outlive the emulator.
         """
         for bucket in self._server.settings.buckets:
             if not _users[bucket]:
                 self._server.app.service.aws.delete_bucket(bucket, self.region)
 
     def airflow_connection(self) -> str:
-        """Give an AWS connection as JSON, for ``AIRFLOW_CONN_AWS_DEFAULT``."""
+        """Return an AWS connection as JSON, for the variable ``AIRFLOW_CONN_AWS_DEFAULT``."""
         return json.dumps(
             {
                 "conn_type": "aws",
@@ -143,9 +146,11 @@ class RunningEmulator:
         )
 
     def call(self, work: Callable[[], Any]) -> Any:
-        """Run something on the emulator's event loop, where its memory may be touched, and wait for it.
+        """Call a function on the emulator's event loop, wait for it, and return its result.
 
-        :param work: takes nothing; its result is handed back.
+        The emulator's state may be accessed only on this event loop.
+
+        :param work: a function without parameters.
         """
 
         async def run() -> Any:
@@ -156,11 +161,11 @@ class RunningEmulator:
 
 @contextmanager
 def running_emulator(*, clock: Clock | None = None, **settings: Any) -> Iterator[RunningEmulator]:
-    """Serve an emulator for as long as the block lasts.
+    """Run an emulator until the end of the ``with`` block.
 
-    :param clock: where its times come from; None for the machine's.
-    :param settings: fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`; states change
-        within tenths of a second, and one bucket is there, unless given.
+    :param clock: the source of the emulator's timestamps; None for the machine's clock.
+    :param settings: fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`. The defaults
+        differ: ``scheduled_seconds`` is 0.1, ``in_progress_seconds`` is 0.2, and there is one bucket.
     """
     quick: dict[str, Any] = {
         "buckets": (DEFAULT_BUCKET,),

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Catalogue:
-    """What there is besides synthesis tasks, for each region.
+    """The voices, and the lexicons and tags of each region.
 
-    :param model: the service model, for the voices and languages that there are.
-    :param clock: where times come from.
+    :param model: the service model, which lists Polly's voices and languages.
+    :param clock: the source of timestamps.
     """
 
     def __init__(self, model: ApiModel, clock: Clock) -> None:
@@ -44,21 +44,21 @@ class Catalogue:
         }
 
     def shelf(self, region: str) -> LexiconShelf:
-        """Give a region's lexicons.
+        """Return the lexicons of a region.
 
-        :param region: such as ``us-east-1``.
+        :param region: an AWS region, such as ``us-east-1``.
         """
         if region not in self._shelves:
             self._shelves[region] = LexiconShelf(region, self._languages, self._clock)
         return self._shelves[region]
 
     def reset(self) -> None:
-        """Forget every lexicon."""
+        """Delete all lexicons."""
         self._shelves.clear()
 
     @contextmanager
     def _change(self, region: str) -> Iterator[LexiconShelf]:
-        """Give a region's lexicons to change; what cannot be kept on disk is taken back."""
+        """Yield the lexicons of a region for a change; undo the change if it fails or cannot be stored."""
         shelf = self.shelf(region)
         before = {name: replace(lexicon, tags=dict(lexicon.tags)) for name, lexicon in shelf.lexicons.items()}
         try:
@@ -131,7 +131,7 @@ class Catalogue:
 
 
 def _validate_no_token(parameters: dict[str, Any]) -> None:
-    # Everything fits one page, so no token was ever given.
+    # The answer always fits one page, so the emulator never issues a token.
     if parameters.get("NextToken"):
         raise ApiError("InvalidNextTokenException", "The NextToken is invalid")
 

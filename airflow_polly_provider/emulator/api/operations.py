@@ -1,4 +1,4 @@
-"""Polly's operations, once a request is parsed and valid."""
+"""Polly's operations. Their requests are already parsed and validated."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _DEFAULT_PAGE = 100
 
 
 class PollyService:
-    """Polly, with one memory for each region.
+    """Polly, with a separate task store and separate lexicons for each region.
 
-    Every method but those that say so runs on the server's event loop.
+    Call the methods on the server's event loop.
 
-    :param settings: the emulator's.
-    :param clock: where times come from.
+    :param settings: the emulator's settings.
+    :param clock: the source of timestamps.
     :param model: the service model.
     """
 
@@ -65,36 +65,36 @@ class PollyService:
         }
 
     def open(self) -> None:
-        """Begin, with what an earlier emulator left on disk."""
+        """Start the service, and restore what an earlier emulator stored in the state folder."""
         self._loop = asyncio.get_running_loop()
         self._jobs.open()
         if self._jobs.state is not None:
             self._restore(self._jobs.state)
 
     def close(self) -> None:
-        """End all work. Blocks until the child processes are gone."""
+        """Stop all work. Blocks until the child processes have ended."""
         self._closed = True
         if self._tick_handle is not None:
             self._tick_handle.cancel()
         self._jobs.close()
 
     def announce(self, endpoint_url: str) -> None:
-        """Note where the emulator listens, for others that ask for its state folder.
+        """Write the emulator's URL into its state folder, for an emulator that tries to use the same folder.
 
-        :param endpoint_url: its URL.
+        :param endpoint_url: the emulator's URL.
         """
         if self._jobs.state is not None:
             self._jobs.state.announce(endpoint_url)
 
     @property
     def aws(self) -> Aws:
-        """Give the services beside Polly."""
+        """Return the other AWS services: S3, SNS, SQS and STS."""
         return self._jobs.aws
 
     def store(self, region: str) -> TaskStore:
-        """Give a region's tasks.
+        """Return the synthesis tasks of a region.
 
-        :param region: such as ``us-east-1``.
+        :param region: an AWS region, such as ``us-east-1``.
         """
         if region not in self._stores:
             self._stores[region] = TaskStore(
@@ -107,13 +107,13 @@ class PollyService:
     def operate(
         self, operation: str, region: str, parameters: dict[str, Any], *, fail_task: str | None = None
     ) -> Response:
-        """Do what an operation says.
+        """Run an operation and return its response.
 
-        :param operation: as in the service model.
-        :param region: from the request's credential scope.
-        :param parameters: valid by the service model.
-        :param fail_task: let the synthesis task that this starts end failed with this reason.
-        :raises ApiError: as Polly would.
+        :param operation: the operation's name in the service model.
+        :param region: the region in the request's credential scope.
+        :param parameters: the request's parameters, already validated against the service model.
+        :param fail_task: the reason with which the started synthesis task fails; None to do its work.
+        :raises ApiError: if Polly would answer with an error.
         """
         self.quotas.spend(operation, region, parameters)
         if operation == "StartSpeechSynthesisTask":
@@ -126,10 +126,10 @@ class PollyService:
         return work(region, parameters)
 
     def seed(self, seed: Seed, region: str | None = None) -> list[str]:
-        """Remember tasks that nobody started.
+        """Add synthesis tasks that no client started.
 
-        :param seed: which.
-        :param region: where; None for the emulator's own.
+        :param seed: the synthesis tasks to add.
+        :param region: their region; None for the emulator's default region.
         :return: their TaskIds, oldest first.
         """
         region = region or self._settings.region
@@ -138,7 +138,7 @@ class PollyService:
         return task_ids
 
     def reset(self) -> None:
-        """Forget every task, and go back to the quotas of the start."""
+        """Delete all synthesis tasks and lexicons, and restore the quotas of the settings."""
         self._stores.clear()
         self._jobs.forget()
         if self._jobs.state is not None:
@@ -147,7 +147,7 @@ class PollyService:
         self.quotas.set(validate_quotas(self._settings.quotas))
 
     def tick(self) -> None:
-        """Let every task whose time has come change its status, and come back when the next is due."""
+        """Update the status of every synthesis task that is due, and schedule the next update."""
         self._tick_handle = None
         for store in self._stores.values():
             store.advance()
@@ -230,7 +230,8 @@ class PollyService:
             self.aws.create_bucket(bucket, region)
         jobs = list(state.tasks())
         if jobs and jobs[-1].created > self._clock.time():
-            # The clock was set forward before; without that, what is in progress would wait as long.
+            # The clock of the earlier emulator was set forward. Set this clock forward too: otherwise
+            # unfinished tasks would wait until the real time reaches their stored times.
             self._clock.advance(jobs[-1].created - self._clock.time())
         for job in jobs:
             task = self._remember(job)
@@ -243,11 +244,11 @@ class PollyService:
         self._plan_tick()
 
     async def speak(self, region: str, parameters: dict[str, Any]) -> Response:
-        """Do what SynthesizeSpeech says.
+        """Run SynthesizeSpeech and return its response.
 
-        :param region: from the request's credential scope.
-        :param parameters: valid by the service model.
-        :raises ApiError: as Polly would.
+        :param region: the region in the request's credential scope.
+        :param parameters: the request's parameters, already validated against the service model.
+        :raises ApiError: if Polly would answer with an error.
         """
         self.quotas.spend("SynthesizeSpeech", region, parameters)
         billed = rules.check_synthesis(parameters, limits=rules.SPEECH_LIMITS, task=False)
@@ -269,14 +270,14 @@ class PollyService:
 
 
 def _keep_lexicons(state: DiskState, region: str, shelf: LexiconShelf) -> None:
-    with state_errors("keep the lexicons"):
+    with state_errors("store the lexicons"):
         state.keep_lexicons(region, shelf)
 
 
 def error_response(error: ApiError, status: int) -> Response:
-    """Write an error in the form of Polly's protocol, restJson1.
+    """Build an error response in Polly's protocol, restJson1.
 
-    :param error: what to say.
+    :param error: the error to report.
     :param status: the HTTP status.
     """
     body = json.dumps({"message": error.message, **error.members}).encode()

@@ -1,1 +1,1 @@
-"""The AWS services beside Polly."""
+"""The AWS services other than Polly: S3, SNS, SQS and STS."""

@@ -1,4 +1,4 @@
-"""S3, SNS, SQS and STS beside Polly, by moto's server application run in this process."""
+"""S3, SNS, SQS and STS, served by moto's server application in this process."""
 
 from __future__ import annotations
 
@@ -21,29 +21,32 @@ if TYPE_CHECKING:
 _CREDENTIAL = "AWS4-HMAC-SHA256 Credential=emulator/20200101/{region}/{service}/aws4_request"
 Service = Literal["s3", "sns", "sqs", "sts"]
 SERVICES: tuple[Service, ...] = get_args(Service)
-"""The services beside Polly, by their names in a credential scope."""
+"""The services other than Polly, by their names in a credential scope."""
 
-# A web page can make a browser open any URL, and these two do what a URL says.
+# These two services run the action that a URL names. A web page can make a browser open any URL, so they
+# accept no presigned URL.
 _NOT_BY_URL = {"sns", "sqs"}
-# moto's, and the emulator's own where a detour in the path led here.
+# The control paths of moto, and those of the emulator if the path spells them differently (extra slashes or
+# percent-encoding), so that the router did not recognize them.
 _CONTROL_PATH = re.compile(r"/+(?:moto-api|_emulator)(?:/|$)")
 _UNSIGNED_STS = re.compile(rb"(?:^|&)Action=AssumeRoleWith(?:SAML|WebIdentity)(?:&|$)")
-# The server frames its answers itself, and says which web pages may read them.
+# Headers of moto's answers that are removed: the emulator's server frames the answers, and the emulator
+# decides which web pages may read them.
 _LEFT_OUT = re.compile(r"connection|transfer-encoding|access-control-.*", re.IGNORECASE)
 
 
 def service_of(request: Request, signed_for: str | None) -> Service:
-    """Return which service beside Polly a request is for.
+    """Return the service, other than Polly, that a request is for.
 
-    moto's own server looks at the path too, which leads to its control paths and to a hundred other services.
-    Here it is one of :data:`SERVICES`, whatever the path.
+    moto's own server also looks at the path, so a request can reach its control paths and a hundred other
+    services. This function ignores the path and returns one of :data:`SERVICES`.
 
     :param request: the request.
-    :param signed_for: the service in its credential scope; None for an unsigned request.
-    :raises ApiError: for a service or a path that the emulator does not serve.
+    :param signed_for: the service in the request's credential scope; None for an unsigned request.
+    :raises ApiError: if the emulator does not serve the service or the path.
     """
     if _CONTROL_PATH.match(request.decoded_path):
-        raise ApiError("AccessDeniedException", "The emulator does not serve such control paths", status=403)
+        raise ApiError("AccessDeniedException", "Access to control paths is denied", status=403)
     if signed_for is None:
         return "sts" if request.method == "POST" and _UNSIGNED_STS.search(request.body) else "s3"
     service = next((service for service in SERVICES if service == signed_for), None)
@@ -61,9 +64,9 @@ def service_of(request: Request, signed_for: str | None) -> Service:
 
 
 class Aws:
-    """moto behind a plain call.
+    """Calls moto's services directly, without a network.
 
-    moto takes seconds to import, so that is done at the first call, or by :meth:`load` ahead of it.
+    Importing moto takes seconds. The first call imports it, unless :meth:`load` did so before.
     """
 
     def __init__(self) -> None:
@@ -71,7 +74,7 @@ class Aws:
         self._applications: dict[Service, Callable[..., Any]] = {}
 
     def load(self, service: Service = "s3") -> Callable[..., Any]:
-        """Give moto's application for a service, imported once.
+        """Return moto's application for a service. The first call for a service imports it.
 
         :param service: one of :data:`SERVICES`.
         """
@@ -85,7 +88,7 @@ class Aws:
     def serve(self, request: Request, service: Service) -> Response:
         """Answer a client's request. Blocks; call it from a worker thread.
 
-        :param request: to any service but Polly.
+        :param request: a request to any service but Polly.
         :param service: one of :data:`SERVICES`.
         """
         environ: dict[str, Any] = {
@@ -124,14 +127,14 @@ class Aws:
         body: bytes = b"",
         content_type: str | None = None,
     ) -> Response:
-        """Call a service as the emulator itself. Blocks.
+        """Send the emulator's own request to a service. Blocks.
 
-        :param service: such as ``s3``.
-        :param region: such as ``us-east-1``.
+        :param service: the service, such as ``s3``.
+        :param region: the region, such as ``us-east-1``.
         :param method: the HTTP method.
-        :param path: percent-encoded, with the query if there is one.
+        :param path: the path, percent-encoded, with the query string if there is one.
         :param body: the body.
-        :param content_type: the body's type.
+        :param content_type: the content type of the body.
         """
         from airflow_polly_provider.emulator.http.messages import Request
 
@@ -146,10 +149,11 @@ class Aws:
         return self.serve(Request(method, raw_path, query, headers, body), service)
 
     def create_bucket(self, name: str, region: str) -> None:
-        """Create a bucket, or keep the one that is there.
+        """Create a bucket if it does not exist.
 
-        :param name: its name.
-        :param region: where.
+        :param name: the bucket's name.
+        :param region: the bucket's region.
+        :raises ValueError: if S3 does not create the bucket.
         """
         body = b""
         if region != "us-east-1":
@@ -162,10 +166,10 @@ class Aws:
             raise ValueError(f"S3 did not create the bucket {name!r}: {answer.body.decode(errors='replace')}")
 
     def empty_bucket(self, name: str, region: str) -> None:
-        """Delete every object of a bucket, if it is there.
+        """Delete every object in a bucket, if the bucket exists.
 
-        :param name: its name.
-        :param region: of the caller.
+        :param name: the bucket's name.
+        :param region: the region that signs the requests.
         """
         while True:
             answer = self.call("s3", region, "GET", f"/{name}?list-type=2")
@@ -176,30 +180,30 @@ class Aws:
                 self.call("s3", region, "DELETE", f"/{name}/{quote(unescape(key.decode()))}")
 
     def delete_bucket(self, name: str, region: str) -> None:
-        """Delete a bucket with all its objects, if it is there.
+        """Delete a bucket with all its objects, if it exists.
 
-        :param name: its name.
-        :param region: of the caller.
+        :param name: the bucket's name.
+        :param region: the region that signs the requests.
         """
         self.empty_bucket(name, region)
         self.call("s3", region, "DELETE", f"/{name}")
 
     def bucket_exists(self, name: str, region: str) -> bool:
-        """Tell whether a bucket is there.
+        """Return whether a bucket exists.
 
-        :param name: its name.
-        :param region: of the caller.
+        :param name: the bucket's name.
+        :param region: the region that signs the request.
         """
         return self.call("s3", region, "HEAD", f"/{name}").status == 200
 
     def put_object(self, bucket: str, key: str, body: bytes, *, region: str, content_type: str) -> Response:
         """Write an object.
 
-        :param bucket: the bucket.
+        :param bucket: the bucket's name.
         :param key: the object's key.
-        :param body: its content.
-        :param region: of the caller.
-        :param content_type: the object's type.
+        :param body: the object's content.
+        :param region: the region that signs the request.
+        :param content_type: the object's content type.
         """
         return self.call(
             "s3",
@@ -211,12 +215,12 @@ class Aws:
         )
 
     def publish(self, topic_arn: str, message: str, *, subject: str, region: str) -> Response:
-        """Publish to an SNS topic.
+        """Publish a message to an SNS topic.
 
-        :param topic_arn: the topic.
-        :param message: its message.
-        :param subject: its subject.
-        :param region: of the caller.
+        :param topic_arn: the topic's ARN.
+        :param message: the message.
+        :param subject: the subject.
+        :param region: the region that signs the request.
         """
         form = {
             "Action": "Publish",

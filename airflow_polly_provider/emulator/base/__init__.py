@@ -1,1 +1,1 @@
-"""What every part of the emulator stands on."""
+"""Modules that all other parts of the emulator use."""

@@ -1,4 +1,4 @@
-"""S3's rules for the names of buckets."""
+"""S3's naming rules for buckets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _RESERVED = re.compile(
 
 
 def is_bucket_name(name: str) -> bool:
-    """Return whether S3 accepts a name for a bucket.
+    """Return whether S3 accepts a bucket name.
 
-    :param name: the name.
+    :param name: the bucket name.
     """
     return _FORM.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None

@@ -1,4 +1,4 @@
-"""The one error that the emulator's own code raises towards a client."""
+"""The exception that the emulator raises to answer a client with an error."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """A refusal, named as Polly names it.
+    """An error answer with Polly's error class.
 
-    :param code: the error class of the service model, such as ``InvalidSsmlException``.
-    :param message: what is wrong, for the client.
-    :param status: HTTP status; None takes the one that the service model gives for the code.
-    :param detail: what the message, where it is Polly's own, does not tell; goes into a header of the answer.
+    :param code: the error class in the service model, such as ``InvalidSsmlException``.
+    :param message: the error message for the client.
+    :param status: the HTTP status; None for the status that the service model defines for the code.
+    :param detail: the cause, if ``message`` is Polly's own and does not name it; sent in a response header.
     :param members: further members of the error's shape, such as ``reason`` of a ValidationException.
     """
 
@@ -27,9 +27,9 @@ class ApiError(Exception):
 
 
 def invalid(message: str, *, detail: str | None = None) -> ApiError:
-    """Build the ValidationException that Polly gives for what no single member is to blame for.
+    """Build the ValidationException that Polly returns for an error that is not about a single member.
 
-    :param message: what is wrong.
-    :param detail: what the message does not tell.
+    :param message: the error message for the client.
+    :param detail: the cause, if the message does not name it.
     """
     return ApiError("ValidationException", message, reason="other", detail=detail)

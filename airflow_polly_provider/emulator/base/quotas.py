@@ -1,4 +1,4 @@
-"""Polly's request quotas: so many calls a second for the account and region, with a burst."""
+"""Polly's request quotas: calls per second for the account and region, with a burst."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.base.clock import Clock
 
 Quotas = dict[str, tuple[float, float]]
-"""Calls a second and burst, by the name of the quota. A quota that is not named has no limit."""
+"""Calls per second and burst, by quota name. A quota that is not in the table has no limit."""
 
-# https://docs.aws.amazon.com/polly/latest/dg/limits.html, read in November 2026; no burst is given for the
-# last engines, so it is the rate.
+# https://docs.aws.amazon.com/polly/latest/dg/limits.html, read in November 2026. The page states no burst for
+# the newest engines; there, the burst equals the rate.
 AWS_QUOTAS: Quotas = {
     "start.standard": (10, 12),
     "start.neural": (10, 12),
@@ -47,10 +47,10 @@ _MOST = 1e9
 
 
 def parse_quotas(text: str) -> Quotas:
-    """Read quotas from a command line.
+    """Parse the quotas given on the command line.
 
     :param text: ``aws``, or a JSON object such as ``{"read-tasks": [10, 10]}``.
-    :raises ValueError: for what is neither, or names no quota of Polly's.
+    :raises ValueError: if the text is neither, or if the object is not a valid table of quotas.
     """
     if text == "aws":
         return dict(AWS_QUOTAS)
@@ -64,19 +64,19 @@ def parse_quotas(text: str) -> Quotas:
 
 
 def validate_quotas(table: Mapping[str, Any]) -> Quotas:
-    """Hold a table of quotas to its form.
+    """Check a table of quotas, and return it with each value as a tuple of floats.
 
-    :param table: calls a second and burst by name.
-    :raises ValueError: for an unknown name, or a value that is not a rate above 0 and a burst from 1 on.
+    :param table: calls per second and burst, by quota name.
+    :raises ValueError: if a name is unknown, or a value is not a rate above 0 and a burst of at least 1.
     """
     quotas: Quotas = {}
     for name, value in table.items():
         if name not in AWS_QUOTAS:
-            raise ValueError(f"There is no quota {name!r}; there are {', '.join(AWS_QUOTAS)}")
+            raise ValueError(f"Unknown quota {name!r}: use one of {', '.join(AWS_QUOTAS)}")
         numbers = value if isinstance(value, list | tuple) else ()
         if not (len(numbers) == 2 and all(_is_number(number) for number in numbers)):
             raise ValueError(
-                f"The quota {name!r} must be two numbers, calls a second and burst, as in {_EXAMPLE}, "
+                f"The quota {name!r} must be two numbers, calls per second and burst, as in {_EXAMPLE}, "
                 f"not {value!r}"
             )
         rate, burst = (float(number) for number in numbers)
@@ -93,10 +93,10 @@ def _is_number(value: object) -> bool:
 
 
 class QuotaKeeper:
-    """Refuses calls over quota, by a bucket of tokens for each quota and region.
+    """Refuses calls that exceed a quota. It keeps a token bucket for each quota and region.
 
     :param quotas: the limits.
-    :param clock: where times come from.
+    :param clock: the source of the time.
     """
 
     def __init__(self, quotas: Quotas, clock: Clock) -> None:
@@ -105,9 +105,9 @@ class QuotaKeeper:
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def set(self, quotas: Quotas) -> None:
-        """Replace the limits, and forget what was used.
+        """Replace the limits, and reset the usage.
 
-        :param quotas: the new limits; empty for none.
+        :param quotas: the new limits; an empty table for no limits.
         """
         self.quotas = quotas
         self._buckets.clear()
@@ -115,10 +115,10 @@ class QuotaKeeper:
     def spend(self, operation: str, region: str, parameters: Mapping[str, Any]) -> None:
         """Count a call against its quota.
 
-        :param operation: as in the service model.
-        :param region: where it was made.
-        :param parameters: of the call, which may name the engine.
-        :raises ApiError: ``ThrottlingException`` when the quota is used up.
+        :param operation: the operation's name in the service model.
+        :param region: the region of the call.
+        :param parameters: the call's parameters; ``Engine`` selects the quota for starts and speech.
+        :raises ApiError: ``ThrottlingException`` if the quota is used up.
         """
         name = _GROUPS.get(operation)
         if not self.quotas or name is None:

@@ -1,4 +1,4 @@
-"""Polly's API as botocore's service model tells it: routes, parsing and error statuses."""
+"""Polly's API according to botocore's service model: routes, request parsing and error statuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
-# Errors that a client can meet at any operation, whatever the model lists for it.
+# Errors that any operation can return, even if the model does not list them for it.
 COMMON_STATUSES = {
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
@@ -43,17 +43,18 @@ def load_service_model() -> Any:
 
 
 class ApiModel:
-    """The service model, prepared for serving rather than for calling."""
+    """The service model, prepared for a server: botocore prepares it for clients."""
 
     def __init__(self) -> None:
         self.service = load_service_model()
         self._operations = {name: self.service.operation_model(name) for name in self.service.operation_names}
-        # By method and path; by method and what stands before the one parameter, which ends the path.
+        # Routes without a path parameter, by method and path. Routes with one, by method and by the part of
+        # the path before the parameter; the parameter is always the end of the path.
         self._exact: dict[tuple[str, str], str] = {}
         self._by_prefix: dict[tuple[str, str], str] = {}
         for name, operation in self._operations.items():
             self._add_route(name, operation)
-        # A presigned URL, of which the model knows nothing: all members are in the query.
+        # A presigned URL has all members in the query string. The model does not describe this route.
         self._exact["GET", _SPEECH_PATH] = _PRESIGNED
         self._statuses = dict(COMMON_STATUSES)
         for shape in self.service.error_shapes:
@@ -61,40 +62,40 @@ class ApiModel:
 
     @property
     def operation_names(self) -> list[str]:
-        """Name every operation in the model."""
+        """Return the names of all operations in the model."""
         return sorted(self._operations)
 
     def status_of(self, code: str) -> int:
-        """Give the HTTP status of an error class, 400 for one that nobody knows.
+        """Return the HTTP status of an error class; 400 for an unknown class.
 
         :param code: the error class.
         """
         return self._statuses.get(code, 400)
 
     def enum(self, shape_name: str) -> list[str]:
-        """List the values that an enumeration allows.
+        """Return the values that an enumeration allows.
 
-        :param shape_name: such as ``VoiceId``.
+        :param shape_name: the enumeration's name, such as ``VoiceId``.
         """
         return list(getattr(self.service.shape_for(shape_name), "enum", []))
 
     def echoed(self, operation: str, shape_name: str) -> list[str]:
-        """Name the members of a request that a structure of the answer has too.
+        """Return the names of the request members that a structure in the response also has.
 
-        :param operation: such as ``StartSpeechSynthesisTask``.
-        :param shape_name: such as ``SynthesisTask``.
+        :param operation: the operation's name, such as ``StartSpeechSynthesisTask``.
+        :param shape_name: the structure's name, such as ``SynthesisTask``.
         """
         given = self._operations[operation].input_shape
         answer = getattr(self.service.shape_for(shape_name), "members", {})
         return sorted(name for name in (given.members if given else ()) if name in answer)
 
     def route(self, method: str, path: str) -> tuple[str, str | None]:
-        """Find the operation for a request line.
+        """Return the operation for a method and path.
 
         :param method: the HTTP method.
         :param path: the path, still percent-encoded.
-        :return: the operation and its path parameter, decoded.
-        :raises ApiError: ``UnknownOperationException`` where the model has no such route.
+        :return: the operation's name, and its decoded path parameter or None.
+        :raises ApiError: ``UnknownOperationException`` if the model has no such route.
         """
         operation = self._exact.get((method, path)) or self._exact.get((method, path.rstrip("/")))
         if operation is not None:
@@ -115,15 +116,15 @@ class ApiModel:
         *,
         method: str,
     ) -> dict[str, Any]:
-        """Read the operation's parameters out of a request, and hold them to the model.
+        """Read the operation's parameters from a request, and validate them against the model.
 
-        :param operation: as in the model, such as ``GetSpeechSynthesisTask``.
+        :param operation: the operation's name in the model, such as ``GetSpeechSynthesisTask``.
         :param parameter: the path parameter, if the route has one.
         :param query: the raw query string.
-        :param headers: by lower-case name.
+        :param headers: the headers, by lower-case name.
         :param body: the raw body.
         :param method: the HTTP method.
-        :raises ApiError: for what the model does not allow.
+        :raises ApiError: if the model does not allow a value.
         """
         shape = self._operations[operation].input_shape
         if shape is None:
@@ -160,7 +161,7 @@ class ApiModel:
         elif rest.endswith("}") and "{" not in rest:
             self._by_prefix[method, prefix] = name
         else:
-            raise NotImplementedError(f"The route {uri} has more after its parameter")
+            raise NotImplementedError(f"The route {uri} does not end with its only parameter")
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _from_query(shape: Any, query: str) -> dict[str, Any]:
-    """Give the members that a presigned URL holds; those of a list stand one after the other."""
+    """Return the members in a presigned URL; each item of a list is a query parameter of the same name."""
     given: dict[str, list[str]] = parse_qs(query, keep_blank_values=True)
     return {
         name: given[name] if member.type_name == "list" else given[name][-1]

@@ -1,4 +1,4 @@
-"""What can be chosen about an emulator."""
+"""The settings of an emulator."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ _DURATIONS = ("scheduled_seconds", "in_progress_seconds", "list_delay_seconds")
 class Settings:
     """An emulator's settings.
 
-    :param host: the address to bind; leave it on loopback unless you mean to let others in.
-    :param port: the port; 0 for any free one.
-    :param buckets: S3 buckets to create at the start.
-    :param region: where those buckets are, and the region of requests that name none.
+    :param host: the address to bind. Other machines can use the emulator unless this is a loopback address.
+    :param port: the port; 0 for any free port.
+    :param buckets: S3 buckets to create when the emulator starts.
+    :param region: the region of these buckets and of seeded synthesis tasks that name no region.
     :param scheduled_seconds: how long a synthesis task stays ``scheduled``.
-    :param in_progress_seconds: how long it then stays ``inProgress`` at least; it also waits for its audio.
-    :param list_delay_seconds: how much later than its start a synthesis task shows in lists.
-    :param newest_first: the direction of lists, which Polly's documentation leaves open.
-    :param audio: ``speech``, ``tone`` or ``none`` (tasks complete, but no object is written); None for speech
-        where the ``speech`` extra is installed, and a tone where not.
-    :param quotas: request quotas by name, as in :data:`~.quotas.AWS_QUOTAS`; none by default.
-    :param state: a folder to keep tasks, objects and lexicons in; None for memory alone.
-    :param cors_origins: origins, such as ``http://localhost:3000``, whose web pages may call the emulator; by
-        default none.
-    :raises ValueError: for a value that the emulator cannot use; the message names it.
+    :param in_progress_seconds: how long it then stays ``inProgress``, at least; it also waits for its audio.
+    :param list_delay_seconds: the delay from the start of a synthesis task until lists show it.
+    :param newest_first: whether lists begin with the newest synthesis task; Polly's documentation does not
+        state the direction.
+    :param audio: ``speech``, ``tone`` or ``none`` (synthesis tasks complete, but no object is written); None
+        for speech if the ``speech`` extra is installed, and a tone otherwise.
+    :param quotas: request quotas by name, as in :data:`~.quotas.AWS_QUOTAS`; no limits by default.
+    :param state: a folder that stores synthesis tasks, objects and lexicons; None to keep them in memory.
+    :param cors_origins: origins, such as ``http://localhost:3000``, whose web pages may call the emulator;
+        none by default.
+    :raises ValueError: if a value is not valid; the message names the setting or the value.
     """
 
     host: str = "127.0.0.1"
@@ -57,11 +58,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be from 0 (any free one) to 65535, not {self.port}")
+            raise ValueError(f"port must be from 0 (any free port) to 65535, not {self.port}")
         for name in _DURATIONS:
             seconds = getattr(self, name)
             if not (math.isfinite(seconds) and seconds >= 0):
-                raise ValueError(f"{name} must be a number of seconds from 0 on, not {seconds}")
+                raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}")
         for bucket in self.buckets:
             if not is_bucket_name(bucket):
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Values held to the shapes of the service model, which botocore's own validator does only in part.
+"""Validation of requests against the service model. botocore's own validator checks only a part of it.
 
 The messages are those of AWS's validator, which checks the whole request and then lists every error. Polly's
 messages for an enumeration (node-sonos-http-api 658) and a pattern (aws-sdk-js 2644) were seen in public. For
@@ -16,8 +16,9 @@ from airflow_polly_provider.emulator.base.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# A broken pattern is a ValidationException, as reported for the bucket (aws-sdk-js 2644) and the key prefix
-# (boto3 2429). For these two members no report is known, and a class of their own exists.
+# Polly answers a value that does not match its pattern with ValidationException, as reported for the bucket
+# (aws-sdk-js 2644) and the key prefix (boto3 2429). For the two shapes below, no report is known, and the
+# service model has a specific error class.
 PATTERN_ERRORS = {"TaskId": "InvalidTaskIdException", "SnsTopicArn": "InvalidSnsTopicArnException"}
 _KEY_PREFIX = "OutputS3KeyPrefix"
 _KEY_PREFIX_MESSAGE = "Invalid output S3 key prefix"
@@ -26,12 +27,12 @@ _LONGEST_VALUE = 1000
 
 
 class _Broken(NamedTuple):
-    """A constraint that a value breaks.
+    """A constraint that a value violates.
 
     :param shape: the name of the value's shape.
-    :param path: where the value stands, in AWS's spelling.
-    :param value: as AWS writes it.
-    :param constraint: what it was to satisfy.
+    :param path: the value's position in the request, as AWS spells it.
+    :param value: the value, as AWS writes it.
+    :param constraint: the violated constraint.
     """
 
     shape: str
@@ -44,11 +45,11 @@ class _Broken(NamedTuple):
 
 
 def validate(shape: Any, value: Any) -> None:
-    """Hold the members of a request to their shapes: types, required members, enums, patterns and bounds.
+    """Check a request against its shape: types, required members, enumerations, patterns and bounds.
 
     :param shape: botocore's shape of the request.
-    :param value: as parsed from JSON or from the request's line and headers.
-    :raises ApiError: for the first value of a wrong type, or for all that break a constraint.
+    :param value: the members, parsed from JSON or from the request line and headers.
+    :raises ApiError: for the first value of a wrong type, or for all values that violate a constraint.
     """
     broken = list(_broken(shape, value, ""))
     if not broken:

@@ -1,4 +1,4 @@
-"""Polly's voices: what DescribeVoices tells of them, and how each of them sounds here."""
+"""Polly's voices: what DescribeVoices returns, and how each voice sounds in the emulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_polly_provider.emulator.base.service_model import load_service_mode
 
 _DEFAULT_ENGINE = "standard"
 
-# espeak's language for Polly's, where it is not simply the part before the hyphen.
+# espeak's language for Polly's language code, if it is not simply the part before the hyphen.
 _ESPEAK_LANGUAGES = {
     "arb": "ar",
     "cmn": "cmn",
@@ -40,10 +40,10 @@ _VARIANTS = {"Female": ("f1", "f2", "f3", "f4", "f5"), "Male": ("m1", "m2", "m3"
 
 @dataclass(frozen=True)
 class Sound:
-    """What makes a voice sound like itself.
+    """The espeak settings for a voice.
 
     :param espeak_voice: espeak's voice name with its variant.
-    :param pitch: 0 to 99.
+    :param pitch: the pitch, 0 to 99.
     :param words_per_minute: the speed.
     """
 
@@ -54,16 +54,17 @@ class Sound:
 
 @functools.cache
 def voice_table() -> dict[str, dict[str, Any]]:
-    """Give what is known of each voice, by its id."""
+    """Return the known properties of each voice, by VoiceId."""
     text = files("airflow_polly_provider.emulator.base").joinpath("voices.json").read_text(encoding="utf-8")
     table: dict[str, dict[str, Any]] = json.loads(text)["voices"]
     return table
 
 
 def describe(voice_id: str) -> dict[str, Any]:
-    """Give a voice as DescribeVoices does.
+    """Return a voice as DescribeVoices does.
 
-    :param voice_id: Polly's VoiceId; one that the table does not know is taken for US English.
+    :param voice_id: Polly's VoiceId. A voice that is not in the table is treated as a female US English voice
+        with all engines.
     """
     known = voice_table().get(voice_id)
     if known is None:
@@ -83,15 +84,16 @@ def _all_engines() -> list[str]:
 
 
 def check_voice(request: dict[str, Any]) -> None:
-    """Hold engine and language of a synthesis request to what its voice can do.
+    """Check that the voice of a synthesis request supports the request's engine and language.
 
     :param request: members of the API's request.
-    :raises ApiError: as Polly would.
+    :raises ApiError: if Polly would refuse the request.
     """
     voice = describe(request["VoiceId"])
     engine = request.get("Engine") or _DEFAULT_ENGINE
     if engine not in voice["SupportedEngines"]:
-        # Reported for both: hoffm/the-weather-in-brooklyn 1, amazon-polly-tts-for-windows 19.
+        # Reported for a given engine and for the default engine: hoffm/the-weather-in-brooklyn 1,
+        # amazon-polly-tts-for-windows 19.
         raise invalid(f"This voice does not support the selected engine: {engine}")
     language = request.get("LanguageCode")
     if language and language not in languages_of(voice):
@@ -99,15 +101,15 @@ def check_voice(request: dict[str, Any]) -> None:
 
 
 def languages_of(voice: dict[str, Any]) -> list[str]:
-    """List the languages of a voice, its own first.
+    """Return the languages of a voice, with its main language first.
 
-    :param voice: as DescribeVoices gives it.
+    :param voice: the voice, as DescribeVoices returns it.
     """
     return [voice["LanguageCode"], *voice.get("AdditionalLanguageCodes", [])]
 
 
 def espeak_language(language_code: str) -> str:
-    """Give espeak's name for a language.
+    """Return espeak's name for a language.
 
     :param language_code: Polly's LanguageCode.
     """
@@ -116,14 +118,14 @@ def espeak_language(language_code: str) -> str:
 
 
 def sound_of(voice_id: str, language_code: str | None) -> Sound:
-    """Give a voice its sound, the same each time, and unlike the other voices'.
+    """Return the espeak settings for a voice: the same each time, and different from other voices.
 
     :param voice_id: Polly's VoiceId.
-    :param language_code: for a bilingual voice, the language asked for.
+    :param language_code: the requested language of a bilingual voice; None for the voice's main language.
     """
     voice = describe(voice_id)
     variants = _VARIANTS[voice["Gender"]]
     number = sum(voice_id.encode())
     language = espeak_language(language_code or voice["LanguageCode"])
-    # Children's voices and grown-ups' alike: a spread of pitch and speed tells voices of one variant apart.
+    # Different pitch and speed distinguish voices that share a variant, for both children and adults.
     return Sound(f"{language}+{variants[number % len(variants)]}", 42 + number % 17, 165 + number % 19)

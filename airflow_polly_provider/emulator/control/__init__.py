@@ -1,1 +1,1 @@
-"""What tests and users steer: faults, the HTTP interface, the server."""
+"""Control of the emulator by tests and users: faults, the control interface over HTTP, the server."""

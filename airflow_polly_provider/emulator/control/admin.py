@@ -1,21 +1,21 @@
-"""The emulator's own HTTP interface, for tests in another process.
+"""The emulator's control interface over HTTP, for tests in another process.
 
-Every request carries the header ``X-Polly-Emulator: 1``, which a web page cannot send without being allowed
-to, no ``Origin``, and a ``Host`` that is localhost, an IP address or the name that was bound.
+Every request must have the header ``X-Polly-Emulator: 1``, which a web page cannot send without permission.
+It must have no ``Origin``, and its ``Host`` must be localhost, an IP address or the address given as host.
 
 ========  =========================  =====================================================================
 method    path                       meaning
 ========  =========================  =====================================================================
-GET       ``/_emulator``             the emulator's name
-GET       ``/_emulator/faults``      the faults in force
-POST      ``/_emulator/faults``      add one: the fields of :class:`~.faults.Fault` as a JSON object
-DELETE    ``/_emulator/faults``      clear them
-GET       ``/_emulator/counters``    calls by operation and outcome
-DELETE    ``/_emulator/counters``    count anew
+GET       ``/_emulator``             get the emulator's name
+GET       ``/_emulator/faults``      get the active faults
+POST      ``/_emulator/faults``      add a fault: the fields of :class:`~.faults.Fault` as a JSON object
+DELETE    ``/_emulator/faults``      remove all faults
+GET       ``/_emulator/counters``    get the number of calls by operation and outcome
+DELETE    ``/_emulator/counters``    reset the counters
 POST      ``/_emulator/clock``       set the clock forward: ``{"advance_seconds": 3600}``
-POST      ``/_emulator/tasks``       seed tasks: the fields of :class:`~.seeding.Seed` and ``region``
-GET       ``/_emulator/quotas``      the quotas in force
-PUT       ``/_emulator/quotas``      replace them: ``{"read-tasks": [10, 10]}``; ``{}`` for none
+POST      ``/_emulator/tasks``       seed synthesis tasks: the fields of :class:`~.seeding.Seed`, ``region``
+GET       ``/_emulator/quotas``      get the active quotas
+PUT       ``/_emulator/quotas``      replace the quotas: ``{"read-tasks": [10, 10]}``; ``{}`` for none
 ========  =========================  =====================================================================
 """
 
@@ -44,11 +44,11 @@ HEADER = "X-Polly-Emulator"
 class Admin:
     """Answers requests under ``/_emulator``.
 
-    :param settings: the emulator's.
-    :param clock: what to set forward.
-    :param faults: what to spoil.
-    :param counters: what to tell.
-    :param service: what to work on.
+    :param settings: the emulator's settings.
+    :param clock: the emulator's clock.
+    :param faults: the emulator's faults.
+    :param counters: the emulator's counters.
+    :param service: the emulated Polly, for seeds and quotas.
     """
 
     def __init__(
@@ -75,25 +75,25 @@ class Admin:
     def handle(self, request: Request) -> Response:
         """Answer one request.
 
-        :param request: with a path under ``/_emulator``.
+        :param request: a request whose path is under ``/_emulator``.
         """
         host = request.headers.get("host", "")
         if not is_address(host) and self._host not in (host, host.rpartition(":")[0]):
             return _answer(
-                403, {"message": "The Host must be localhost, an IP address or the name given as --host"}
+                403, {"message": "The Host must be localhost, an IP address or the value of --host"}
             )
         if "origin" in request.headers:
-            return _answer(403, {"message": "Web pages may not use the emulator's own interface"})
+            return _answer(403, {"message": "Web pages may not use the emulator's control interface"})
         if HEADER.lower() not in request.headers:
-            return _answer(403, {"message": f"The header {HEADER} is missing"})
+            return _answer(403, {"message": f"Missing header: send {HEADER}: 1"})
         path = request.path.removeprefix("/_emulator").rstrip("/")
         work = self._routes.get((request.method, path))
         if work is None:
-            return _answer(404, {"message": f"There is nothing at {request.method} /_emulator{path}"})
+            return _answer(404, {"message": f"Unknown route: {request.method} /_emulator{path}"})
         try:
             document = json.loads(request.body) if request.body else {}
             if not isinstance(document, dict):
-                return _answer(400, {"message": "The body is not a JSON object"})
+                return _answer(400, {"message": "The body must be a JSON object"})
             return _answer(200, work(document))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             return _answer(400, {"message": f"{type(error).__name__}: {error}"})

@@ -1,4 +1,4 @@
-"""Which part of the emulator answers a request, and what goes wrong on demand."""
+"""Routing of requests to the parts of the emulator, and the effect of faults on the answers."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ _MAX_POLLY_BODY = 4 * 1024 * 1024
 _MOTO_THREADS = 8
 _SQS_THREADS = 64
 _SLOW_OPERATION = "SynthesizeSpeech"
-# The outcome of a call whose client left before its speech was made.
+# The outcome of a call whose client disconnected before the answer was ready.
 _DISCONNECTED = "disconnected"
 _BROKEN = "InternalFailure"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that is known to be for one of Polly's operations.
+    """A request for one of Polly's operations.
 
     :param request: the request.
-    :param region: from its credential scope.
-    :param operation: as in the service model.
-    :param parameter: what the path names.
+    :param region: the region in the request's credential scope.
+    :param operation: the operation's name in the service model.
+    :param parameter: the path parameter, if the operation's route has one.
     """
 
     request: Request
@@ -55,10 +55,10 @@ class Call:
 
 
 class Application:
-    """The emulator as one function from request to response.
+    """The emulator without its server: :meth:`handle` turns a request into a response.
 
-    :param settings: the emulator's.
-    :param clock: where times come from.
+    :param settings: the emulator's settings.
+    :param clock: the source of timestamps.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -69,27 +69,28 @@ class Application:
         self._guard = BrowserGuard(settings.cors_origins)
         self._admin = Admin(settings, clock, self.faults, self.counters, self.service)
         self._pool = ThreadPoolExecutor(_MOTO_THREADS, thread_name_prefix="polly-emulator-aws")
-        # A client of SQS may wait for a message for 20 seconds, and no other request is to wait with it.
+        # An SQS client may wait up to 20 seconds for a message. The separate pool keeps these waits from
+        # delaying requests to other services.
         self._waiting_pool = ThreadPoolExecutor(_SQS_THREADS, thread_name_prefix="polly-emulator-sqs")
         self._request_numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self) -> None:
-        """Begin, on the event loop that is to serve."""
+        """Start the emulator on the running event loop, which also serves the requests."""
         self._loop = asyncio.get_running_loop()
         self.service.open()
 
     def announce(self, endpoint_url: str, address: str) -> None:
-        """Note where the emulator listens.
+        """Pass on the emulator's address to the parts that need it.
 
-        :param endpoint_url: its URL.
-        :param address: the IP address that it is bound to.
+        :param endpoint_url: the emulator's URL.
+        :param address: the IP address that the emulator is bound to.
         """
         self._guard.bind(address)
         self.service.announce(endpoint_url)
 
     def close(self) -> None:
-        """End all work. Blocks."""
+        """Stop all work. Blocks until it has stopped."""
         self.service.close()
         for pool in (self._pool, self._waiting_pool):
             pool.shutdown(wait=True, cancel_futures=True)
@@ -97,7 +98,7 @@ class Application:
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answer a request.
 
-        :param request: to Polly, to the other services or to the emulator itself.
+        :param request: a request to Polly, to another service or to the control interface.
         """
         refusal = self._guard.refuse(request)
         if refusal is not None:
@@ -127,7 +128,7 @@ class Application:
         assert self._loop is not None
         pool = self._waiting_pool if service == "sqs" else self._pool
         work = self._loop.run_in_executor(pool, self.service.aws.serve, request, service)
-        # A request to S3 that was read is done, whether or not its client still waits for the answer.
+        # Complete a received S3 request even if its client disconnects.
         return asyncio.shield(work) if service == "s3" else work
 
     def _polly(self, request: Request, region: str) -> Response | Awaitable[Response]:
@@ -157,7 +158,7 @@ class Application:
         return Call(request, region, operation, parameter)
 
     def _answer(self, call: Call, *, fail_task: str | None = None) -> tuple[Response, str]:
-        """Do the work, and tell its outcome for the counters."""
+        """Run the operation, and return its response and its outcome for the counters."""
         try:
             parameters = self._parameters(call)
             return self.service.operate(call.operation, call.region, parameters, fail_task=fail_task), "ok"

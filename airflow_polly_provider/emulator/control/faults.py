@@ -1,4 +1,4 @@
-"""Faults on demand, and counters of what was asked: the two ends of a test of a client's behaviour."""
+"""Faults, which make calls fail on demand, and counters of the calls, for tests of a client's behaviour."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ _ERROR_CLASS = re.compile(r"[A-Za-z][\w.]*", re.ASCII)
 
 @dataclass(kw_only=True)
 class Fault:
-    """Something to go wrong, at one operation, for some of its calls.
+    """A fault that affects some or all calls of an operation.
 
-    Exactly what goes wrong is the sum of what is given: a delay and an error give a late error.
+    The effects can be combined: a fault with a delay and an error answers with the error after the delay.
 
-    :param operation: as in the service model, such as ``StartSpeechSynthesisTask``, or ``*`` for all.
-    :param times: for how many calls; None for all until the faults are cleared.
-    :param share: for which share of the calls, 0 to 1; the choice is the same in each run.
-    :param error: an error class to answer with, such as ``ThrottlingException``; the work is not done.
-    :param status: the HTTP status of the error, or the page; None takes the service model's.
-    :param message: the error's message.
-    :param delay_seconds: how much later the answer comes.
-    :param drop: close the connection ``before`` the work is done, or ``after`` it, without an answer.
-    :param cut: send only the first half of the answer, after the work is done, and close the connection.
-    :param page: do the work, and send this HTML in place of the answer, as a proxy does: in Latin-1, with
-        ``status`` or 200.
-    :param fail_task: accept the synthesis task, and let it end ``failed`` with this reason.
+    :param operation: the operation's name in the service model, such as ``StartSpeechSynthesisTask``, or
+        ``*`` for all operations.
+    :param times: the number of calls that the fault affects; None for all calls until the faults are
+        cleared.
+    :param share: the probability that the fault affects a call, above 0 and at most 1; the random choice is
+        the same in each run.
+    :param error: an error class to answer with, such as ``ThrottlingException``; the operation does not run.
+    :param status: the HTTP status of ``error`` or ``page``; None for the service model's status of the error,
+        and for 200 of the page.
+    :param message: the message of ``error``.
+    :param delay_seconds: the delay of the answer.
+    :param drop: ``before`` to close the connection without running the operation, ``after`` to run it and
+        then close the connection without an answer.
+    :param cut: whether to run the operation, send only the first half of the answer and close the connection.
+    :param page: an HTML page to send instead of the answer, as a proxy does. The operation runs; the page is
+        encoded in Latin-1.
+    :param fail_task: a reason: the synthesis task is accepted, and ends ``failed`` with this reason.
+    :raises ValueError: if the fault has no effect, or a value is not valid.
     """
 
     operation: str
@@ -41,7 +47,7 @@ class Fault:
     share: float = 1.0
     error: str | None = None
     status: int | None = None
-    message: str = "Asked for by a fault of the emulator"
+    message: str = "This error was requested by a fault in the emulator"
     delay_seconds: float = 0.0
     drop: Literal["before", "after"] | None = None
     cut: bool = False
@@ -50,24 +56,28 @@ class Fault:
 
     def __post_init__(self) -> None:
         if not (self.error or self.delay_seconds or self.drop or self.cut or self.page or self.fail_task):
-            raise ValueError("A fault needs one of error, delay_seconds, drop, cut, page and fail_task")
+            raise ValueError(
+                "A fault needs at least one of error, delay_seconds, drop, cut, page and fail_task"
+            )
         if self.drop not in (None, "before", "after"):
-            raise ValueError(f"drop is 'before' or 'after', not {self.drop!r}")
+            raise ValueError(f"drop must be 'before' or 'after', not {self.drop!r}")
         if not isinstance(self.page, str | None):
-            raise ValueError(f"page is a text, not {self.page!r}")  # noqa: TRY004  # as for the others
+            raise ValueError(f"page must be a string, not {self.page!r}")  # noqa: TRY004  # as for the others
         lowest = 200 if self.page else 400
         if self.status is not None and not lowest <= self.status <= 599:
-            raise ValueError(f"status is an HTTP status from {lowest} to 599, not {self.status!r}")
+            raise ValueError(f"status must be an HTTP status from {lowest} to 599, not {self.status!r}")
         if not _is_number(self.share) or not 0 < self.share <= 1:
-            raise ValueError(f"share is above 0 and at most 1, not {self.share!r}")
+            raise ValueError(f"share must be above 0 and at most 1, not {self.share!r}")
         if self.times is not None and (not _is_number(self.times, int) or self.times < 1):
-            raise ValueError(f"times is a whole number from 1 on, or None for all calls, not {self.times!r}")
+            raise ValueError(
+                f"times must be a whole number of at least 1, or None for all calls, not {self.times!r}"
+            )
         if not _is_number(self.delay_seconds) or not 0 <= self.delay_seconds < math.inf:
-            raise ValueError(f"delay_seconds is a number from 0 on, not {self.delay_seconds!r}")
+            raise ValueError(f"delay_seconds must be a number, 0 or more, not {self.delay_seconds!r}")
         if self.error is not None and not _ERROR_CLASS.fullmatch(str(self.error)):
-            raise ValueError(f"error is an error class such as ThrottlingException, not {self.error!r}")
+            raise ValueError(f"error must be an error class such as ThrottlingException, not {self.error!r}")
         if self.fail_task and self.operation not in ("*", _STARTS):
-            raise ValueError(f"fail_task is for {_STARTS}, which {self.operation} is not")
+            raise ValueError(f"fail_task has no effect on {self.operation}: set operation to {_STARTS} or *")
 
 
 def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
@@ -75,9 +85,9 @@ def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> b
 
 
 class Faults:
-    """The faults in force. Safe to use from any thread.
+    """The active faults. Safe to use from any thread.
 
-    :param operations: the operations that there are.
+    :param operations: the names of Polly's operations.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
@@ -87,15 +97,15 @@ class Faults:
         self._random = random.Random(0)
 
     def add(self, operation: str, **settings: Any) -> Fault:
-        """Put a fault in force.
+        """Add a fault and return it.
 
-        :param operation: as in the service model, or ``*``.
-        :param settings: the further fields of :class:`Fault`.
-        :raises ValueError: for an operation that Polly does not have, or settings that make no sense.
+        :param operation: the operation's name in the service model, or ``*`` for all operations.
+        :param settings: the other fields of :class:`Fault`.
+        :raises ValueError: if Polly has no such operation, or a setting is not valid.
         """
         if operation != "*" and operation not in self._operations:
             raise ValueError(
-                f"Polly has no operation {operation!r}; there are * and {', '.join(self._operations)}"
+                f"Unknown operation {operation!r}: use * or one of {', '.join(self._operations)}"
             )
         fault = Fault(operation=operation, **settings)
         with self._lock:
@@ -103,9 +113,9 @@ class Faults:
         return fault
 
     def deny(self, operation: str) -> Fault:
-        """Deny an operation, as a policy without its permission does, until the faults are cleared.
+        """Deny an operation until the faults are cleared, as if no IAM policy allowed it. Return the fault.
 
-        :param operation: as in the service model, or ``*``.
+        :param operation: the operation's name in the service model, or ``*`` for all operations.
         """
         return self.add(
             operation,
@@ -115,19 +125,19 @@ class Faults:
         )
 
     def clear(self) -> None:
-        """Let everything work again."""
+        """Remove all faults."""
         with self._lock:
             self._faults = []
 
     def active(self) -> list[dict[str, Any]]:
-        """List the faults that still have calls to spoil."""
+        """Return the fields of all faults that can still affect calls."""
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 
     def take(self, operation: str) -> Fault | None:
-        """Find the fault for one call, and count it as used.
+        """Return the fault for one call, if there is one, and count it as used.
 
-        :param operation: the operation called.
+        :param operation: the called operation.
         """
         if not self._faults:
             return None
@@ -146,10 +156,10 @@ class Faults:
 
 
 class Counters:
-    """How often each operation was called, and how each call ended.
+    """Counts the calls of each operation by outcome.
 
     An outcome is ``ok``, an error class, ``dropped before``, ``dropped after``, ``cut``, ``page``, or
-    ``disconnected`` for a client that left before its speech was made.
+    ``disconnected`` if the client disconnected before its speech was ready.
     """
 
     def __init__(self) -> None:
@@ -159,29 +169,29 @@ class Counters:
     def count(self, operation: str, outcome: str) -> None:
         """Count one call.
 
-        :param operation: the operation called.
-        :param outcome: how it ended.
+        :param operation: the called operation.
+        :param outcome: the call's outcome.
         """
         with self._lock:
             outcomes = self._counts.setdefault(operation, {})
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     def calls(self, operation: str, outcome: str | None = None) -> int:
-        """Tell how many calls there were since the last reset.
+        """Return the number of calls since the last reset.
 
-        :param operation: as in the service model.
-        :param outcome: only calls that ended so.
+        :param operation: the operation's name in the service model.
+        :param outcome: the outcome of the calls to count; None to count all calls.
         """
         with self._lock:
             outcomes = self._counts.get(operation, {})
             return sum(outcomes.values()) if outcome is None else outcomes.get(outcome, 0)
 
     def snapshot(self) -> dict[str, dict[str, int]]:
-        """Give all counts: by operation, then by outcome."""
+        """Return all counts, by operation, then by outcome."""
         with self._lock:
             return {operation: dict(outcomes) for operation, outcomes in self._counts.items()}
 
     def reset(self) -> None:
-        """Start counting anew."""
+        """Set all counts to zero."""
         with self._lock:
             self._counts = {}

@@ -1,4 +1,4 @@
-"""An emulator that listens."""
+"""The emulator's server: it listens on a socket."""
 
 from __future__ import annotations
 
@@ -22,35 +22,37 @@ _REQUIRED = ("h11", "h2", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
-    """The ``emulator`` extra is not installed, or the ``speech`` extra where speech is asked for."""
+    """The ``emulator`` extra is not installed, or ``audio`` is ``speech`` without the ``speech`` extra."""
 
 
 def require_extras(settings: Settings) -> None:
-    """Make sure that what the emulator stands on is installed.
+    """Check that the required packages are installed.
 
-    :raises MissingExtraError: naming the command that installs it.
+    :param settings: the emulator's settings.
+    :raises MissingExtraError: if a package is missing; the message contains the command that installs it.
     """
     missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"The Polly emulator needs {', '.join(missing)}, which the extra 'emulator' brings; "
+            f"The Polly emulator needs {', '.join(missing)}. Install the extra 'emulator'; "
             'in a clone of the repository: pip install ".[emulator]"'
         )
     from airflow_polly_provider.emulator.speech.worker import speech_available
 
     if settings.audio == "speech" and not speech_available():
         raise MissingExtraError(
-            "To speak, the Polly emulator needs the extra 'speech'; in a clone of the repository: "
-            'pip install ".[speech]". Without it, a tone can stand for speech: leave audio out.'
+            "The Polly emulator needs the extra 'speech' for speech. Install it; in a clone of the "
+            'repository: pip install ".[speech]". Or do not set audio: without the extra, the emulator '
+            "writes a tone."
         )
 
 
 class EmulatorServer:
-    """The emulator behind a listening socket.
+    """The emulator with its listening socket.
 
-    :param settings: how it is to behave.
-    :param clock: where times come from.
-    :param limits: how long a client may be silent.
+    :param settings: the emulator's settings.
+    :param clock: the source of timestamps; None for a new :class:`~.clock.Clock`.
+    :param limits: the time limits for silent clients; None for the defaults.
     """
 
     def __init__(
@@ -69,31 +71,34 @@ class EmulatorServer:
 
     @property
     def connections(self) -> Collection[Connection]:
-        """Give the open connections."""
+        """Return the open connections."""
         return self._listener.connections
 
     @property
     def port(self) -> int:
-        """Tell the port; only while it listens."""
+        """Return the port. Available once the server has started."""
         if self._server is None:
-            raise RuntimeError("The emulator does not listen")
+            raise RuntimeError("The emulator is not listening: call start() first")
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def address(self) -> str:
-        """Tell the IP address; only while it listens."""
+        """Return the bound IP address. Available once the server has started."""
         if self._server is None:
-            raise RuntimeError("The emulator does not listen")
+            raise RuntimeError("The emulator is not listening: call start() first")
         return str(self._server.sockets[0].getsockname()[0])
 
     @property
     def endpoint_url(self) -> str:
-        """Tell the URL for clients; only while it listens."""
+        """Return the URL for clients. Available once the server has started."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen, and accept connections from now on."""
+        """Start to listen and to accept connections.
+
+        :raises OSError: if the host is unknown, or the socket cannot be bound.
+        """
         loop = asyncio.get_running_loop()
         self.app.open()
         try:
@@ -103,7 +108,7 @@ class EmulatorServer:
                 self.settings.port,
             )
         except socket.gaierror as error:
-            raise OSError(f"The host {self.settings.host!r} is not known: {error.strerror}") from error
+            raise OSError(f"Unknown host {self.settings.host!r}: {error.strerror}") from error
         self._sweeping = asyncio.create_task(self._close_stale_connections())
         self.app.announce(self.endpoint_url, self.address)
 
@@ -114,7 +119,7 @@ class EmulatorServer:
                 connection.close_if_stale(self._limits)
 
     async def stop(self) -> None:
-        """Hang up, and end all work."""
+        """Stop listening, close all connections and stop all work."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._server is not None:

@@ -1,1 +1,1 @@
-"""HTTP/1.1: requests in, responses out."""
+"""HTTP/1.1 and HTTP/2: reading requests, checking their origin, sending responses."""

@@ -1,9 +1,13 @@
-"""Which requests of web browsers are served.
+"""Checks that decide which requests from web browsers are served.
 
-The emulator checks no credentials, so any web page that the user has open could use it. These checks keep
-them out: the ``Host`` of a request must be a name of this machine, so no DNS name that was rebound to it; an
-``Origin`` that is not the emulator's own must have been allowed; and what a link or an image of another site
-asks for by a signed URL may be an object or speech, and nothing else of Polly's.
+The emulator checks no credentials, so any web page that the user has open could use it. Three checks prevent
+this:
+
+- The ``Host`` of a request must be a name of this machine. This blocks DNS rebinding, where the owner of a
+  DNS name points it to this machine.
+- An ``Origin`` other than the emulator's own must be allowed by the settings.
+- A link or an image on another site can send a request with a signed URL. Such a request to Polly is served
+  only if it is for speech. S3 objects are served.
 """
 
 from __future__ import annotations
@@ -26,9 +30,9 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class BrowserGuard:
-    """Refuses requests that a web page may have sent.
+    """Refuses requests that a web page without permission may have sent.
 
-    :param origins: the origins, such as ``http://localhost:3000``, whose pages may call it.
+    :param origins: the allowed origins, such as ``http://localhost:3000``.
     """
 
     def __init__(self, origins: Collection[str]) -> None:
@@ -36,37 +40,38 @@ class BrowserGuard:
         self._checks_host = True
 
     def bind(self, address: str) -> None:
-        """Note the address that the emulator is bound to.
+        """Set the address that the emulator is bound to.
 
-        Where other machines reach it, its names are not known, and any ``Host`` is accepted.
+        If other machines can reach this address, the guard does not know their names for the emulator, and
+        accepts any ``Host``.
 
         :param address: an IP address.
         """
         self._checks_host = is_loopback(address)
 
     def refuse(self, request: Request) -> Response | None:
-        """Return the refusal of a request, None where it is to be served.
+        """Return an error response if the request must be refused, else None.
 
-        :param request: to any path.
+        :param request: a request to any path.
         """
         host = request.headers.get("host", "")
         if self._checks_host and not is_local_name(host):
             return _forbidden(
                 request,
-                f"The Host {host[:100]!r} is not this machine's loopback: use localhost or 127.0.0.1 in the "
+                f"The Host {host[:100]!r} is not a loopback name: use localhost or 127.0.0.1 in the "
                 "URL, or bind the emulator to another address with --host",
             )
         origin = request.headers.get("origin")
         if origin is None:
             return self._refuse_link(request)
-        # Of a DNS name it is not known whose it is.
+        # Anyone may own a DNS name, so only an address or a local name counts as the emulator's own origin.
         is_own = is_address(host) and origin.lower() == f"http://{host}".lower()
         if is_own or self._allows(origin):
             return None
         return _forbidden(
             request,
-            f"Web pages of {origin[:100]!r} may not call this emulator: "
-            "start it with --cors-origin to allow them",
+            f"Web pages of {origin[:100]!r} may not call this emulator. "
+            "To allow them, start it with --cors-origin and this origin",
         )
 
     def _refuse_link(self, request: Request) -> Response | None:
@@ -75,14 +80,16 @@ class BrowserGuard:
         scope = scope_of(request)
         if scope is None or scope.service != "polly" or request.path == _SPEECH_PATH:
             return None
-        return _forbidden(request, "A link of another site may name speech or an object, and nothing else")
+        return _forbidden(
+            request, "A link on another site may request only speech (SynthesizeSpeech) or an S3 object"
+        )
 
     def preflight(self, request: Request) -> Response | None:
-        """Answer the question of a browser whether a page may send a request; None where it is none.
+        """Return the answer to a CORS preflight request; None if the request is not one.
 
-        The answer is still to be shared.
+        Pass the answer to :meth:`share`, which adds the remaining CORS headers.
 
-        :param request: one that was not refused.
+        :param request: a request that was not refused.
         """
         method = request.headers.get("access-control-request-method")
         if request.method != "OPTIONS" or method is None or not self._allows(request.headers.get("origin")):
@@ -94,10 +101,12 @@ class BrowserGuard:
         return Response(204, b"", tuple(headers))
 
     def share(self, request: Request, response: Response) -> Response:
-        """Let the page that sent a request read its answer, where its origin is allowed.
+        """Return the response, with CORS headers if the request's origin is allowed.
+
+        The headers allow the page that sent the request to read the response.
 
         :param request: the request.
-        :param response: its answer.
+        :param response: the response to the request.
         """
         origin = request.headers.get("origin")
         if origin is not None and self._allows(origin):
@@ -109,10 +118,10 @@ class BrowserGuard:
         return response
 
     async def share_later(self, request: Request, answer: Awaitable[Response]) -> Response:
-        """Do the same for an answer that is still being made.
+        """Wait for a response, and return it as :meth:`share` does.
 
         :param request: the request.
-        :param answer: gives its answer.
+        :param answer: an awaitable that returns the response to the request.
         """
         return self.share(request, await answer)
 
@@ -122,7 +131,7 @@ class BrowserGuard:
 
 @functools.lru_cache(maxsize=256)
 def is_local_name(host: str) -> bool:
-    """Return whether a ``Host`` is localhost, a name under it, or a loopback address.
+    """Return whether a ``Host`` is localhost, a name that ends in ``.localhost``, or a loopback address.
 
     :param host: the header's value, with or without a port.
     """
@@ -131,7 +140,7 @@ def is_local_name(host: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Return whether a ``Host`` is a name of this machine or an IP address, so not a DNS name of anyone.
+    """Return whether a ``Host`` is a local name or an IP address, and not some other DNS name.
 
     :param host: the header's value, with or without a port.
     """
@@ -143,7 +152,7 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address.
+    """Return whether only this machine can reach an address.
 
     :param host: an IP address, or localhost.
     """
@@ -161,7 +170,7 @@ def _name_of(host: str) -> str:
 
 
 def _without_default_port(origin: str) -> str:
-    # A browser leaves it out.
+    # Browsers omit the default port in Origin.
     origin = origin.lower()
     scheme = origin.partition(":")[0]
     return origin.removesuffix(_DEFAULT_PORTS.get(scheme, "/"))

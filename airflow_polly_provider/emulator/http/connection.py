@@ -1,7 +1,8 @@
-"""What the connections of all versions of HTTP have in common.
+"""The base class of HTTP/1.1 and HTTP/2 connections.
 
-The calls that a poller makes by the thousand are answered straight from the event loop, with no framework
-in between; what is slow is awaited. A framework would not hang up or cut an answer short on demand either.
+The emulator uses no web framework. A poller makes thousands of calls, and these are answered directly on the
+event loop; only slow answers are awaited. Faults also need a connection that can be closed, or an answer that
+can be cut, at any point. A framework does not allow that.
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BROKEN = "The emulator failed at %s %s"
-_SEE_LOG = "The emulator failed; its log says how"
+_BROKEN = "The emulator failed to handle %s %s, and answers with HTTP 500"
+_SEE_LOG = "The emulator failed; its log contains the traceback"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLimits:
-    """How long a client may be silent before its connection is closed.
+    """How long a client may be silent before the emulator closes its connection.
 
-    :param request_seconds: before its first request, or with a request half sent.
-    :param idle_seconds: between two requests; boto3 keeps its connections open.
-    :param unread_seconds: while it reads nothing of an answer, as a browser does whose audio is paused.
+    :param request_seconds: the limit before the first request, and within an incomplete request.
+    :param idle_seconds: the limit between two requests; boto3 keeps its connections open.
+    :param unread_seconds: the limit while the client reads nothing of an answer; a browser with paused audio
+        does so.
     """
 
     request_seconds: float = 30.0
@@ -46,11 +48,12 @@ class TimeLimits:
 
 @dataclass(frozen=True, eq=False)
 class Listener:
-    """What connections share.
+    """State that all connections share.
 
-    :param handler: answers a request, at once or in an awaitable, which is cancelled if the client leaves.
-    :param connections: those that are open.
-    :param answers: those that are being made.
+    :param handler: a function that returns the response to a request, or an awaitable of it. The awaitable is
+        cancelled if the client disconnects.
+    :param connections: the open connections.
+    :param answers: the tasks that compute responses.
     """
 
     handler: Callable[[Request], Response | Awaitable[Response]]
@@ -61,7 +64,7 @@ class Listener:
 class Connection(asyncio.Protocol, abc.ABC):
     """One connection.
 
-    :param listener: what it shares with the others.
+    :param listener: the state shared with the other connections.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -73,28 +76,28 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the connection."""
+        """Register the connection with the listener."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._last_active = self._loop.time()
         self._listener.connections.add(self)
-        # A client that vanished without a word while it waits for a long answer is found by TCP.
+        # TCP keepalive detects a client that disappears while it waits for a long answer.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection from the listener."""
         self._transport = None
         self._listener.connections.discard(self)
 
     def abort(self) -> None:
-        """Hang up now."""
+        """Close the connection immediately."""
         if self._transport is not None:
             self._transport.abort()
 
     def close_if_stale(self, limits: TimeLimits) -> None:
-        """Hang up on a client that fell silent: within a request, after an answer, or while it reads one.
+        """Close the connection if its client has been silent for too long.
 
-        :param limits: how long it may be silent.
+        :param limits: the time limits within a request, between requests, and while an answer is sent.
         """
         if self._transport is None or self._is_answering():
             return
@@ -108,29 +111,29 @@ class Connection(asyncio.Protocol, abc.ABC):
         elif self._is_within_request():
             if silent > limits.request_seconds:
                 self._give_up_request(
-                    error_answer(408, "RequestTimeoutException", "The rest of the request did not come")
+                    error_answer(408, "RequestTimeoutException", "The request was not completed in time")
                 )
         elif silent > (limits.idle_seconds if self._answered else limits.request_seconds):
             self._close()
 
     @abc.abstractmethod
     def _is_answering(self) -> bool:
-        """Return whether an answer is being made."""
+        """Return whether the emulator is computing an answer."""
 
     @abc.abstractmethod
     def _is_within_request(self) -> bool:
-        """Return whether a part of a request has come."""
+        """Return whether a part of a request, but not all of it, has arrived."""
 
     @abc.abstractmethod
     def _give_up_request(self, answer: Response) -> None:
-        """Answer what is half received, and hang up."""
+        """Send an error for the incomplete request, and close the connection."""
 
     @abc.abstractmethod
     def _close(self) -> None:
-        """Hang up once everything is sent."""
+        """Close the connection after all data is sent."""
 
     def _bytes_not_received(self) -> int:
-        """Tell how many bytes of an answer the client has not taken, in memory here and in the kernel."""
+        """Return how many bytes of answers the client has not received, in this process and in the kernel."""
         assert self._transport is not None
         buffered = self._transport.get_write_buffer_size()
         if not buffered:

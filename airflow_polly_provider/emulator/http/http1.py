@@ -1,4 +1,4 @@
-"""HTTP/1.1: h11 reads and writes it."""
+"""HTTP/1.1 connections, parsed and written by h11."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Http1Connection(Connection):
-    """One connection, with one request after another.
+    """An HTTP/1.1 connection. It answers one request at a time.
 
-    :param listener: what it shares with the others.
+    :param listener: the state shared with the other connections.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -43,7 +43,7 @@ class Http1Connection(Connection):
         self._waiting_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, and cancel the answer that it waited for."""
+        """Remove the connection, and cancel its unfinished answer."""
         super().connection_lost(exc)
         if self._answering is not None:
             self._answering.cancel()
@@ -62,14 +62,14 @@ class Http1Connection(Connection):
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and answer the requests that they complete."""
+        """Read bytes, and answer the requests that they complete."""
         self._last_active = self._loop.time()
         self._http.receive_data(data)
         if self._answering is None:
             self._serve_received()
         elif self._transport is not None:
-            # A few requests that come before the last one's answer wait here, so that a client that leaves is
-            # noticed; more wait with the client, not in memory.
+            # Pipelined requests wait until the current answer is sent. The connection continues to read, to
+            # detect a disconnect, but only up to a limit: further data stays with the client, not in memory.
             self._waiting_bytes += len(data)
             if self._waiting_bytes > MAX_HEAD_BYTES:
                 self._transport.pause_reading()
@@ -105,7 +105,7 @@ class Http1Connection(Connection):
             self._serve_received()
 
     def _next_request(self) -> Request | None:
-        """Read on; None while the request is incomplete."""
+        """Return the next complete request; None if more data is needed."""
         while True:
             event = self._http.next_event()
             if isinstance(event, h11.Request):
@@ -133,7 +133,7 @@ class Http1Connection(Connection):
         try:
             self._send(response)
         except (h11.LocalProtocolError, UnicodeEncodeError):
-            log.exception("The emulator made an answer that is no HTTP")
+            log.exception("The emulator's answer is not valid HTTP; it closes the connection")
             self._transport.abort()
             return
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
@@ -146,7 +146,7 @@ class Http1Connection(Connection):
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         has_body = response.status not in (204, 304)
         if self._head is not None and self._head.method == b"HEAD":
-            # The answer to HEAD carries the length of the body that it leaves out.
+            # The answer to HEAD contains the length of the body, but not the body.
             has_length = any(name.lower() == b"content-length" for name, _ in headers)
             has_body, needs_length = False, has_body and not has_length
         else:
@@ -167,14 +167,14 @@ class Http1Connection(Connection):
     def _write(self, *events: h11.Event) -> None:
         assert self._transport is not None
         pieces = (piece for event in events for piece in self._http.send_with_data_passthrough(event) or ())
-        # asyncio of Python 3.12 and 3.13 keeps an empty piece in its buffer: it tries to send it again and
-        # again, and never closes the connection.
+        # asyncio in Python 3.12 and 3.13 keeps an empty piece in its buffer. It then tries endlessly to send
+        # it, and never closes the connection.
         self._transport.writelines([piece for piece in pieces if piece])
 
 
 def _check_head(head: h11.Request) -> None:
     if head.http_version not in (b"1.0", b"1.1") or not head.target.startswith(b"/"):
-        raise h11.RemoteProtocolError("This is no HTTP/1.1 request")
+        raise h11.RemoteProtocolError("Not an HTTP/1.0 or HTTP/1.1 request to a path")
     for name, value in head.headers:
         if name == b"content-length":
             _check_length(int(value))

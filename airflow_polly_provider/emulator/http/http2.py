@@ -1,4 +1,4 @@
-"""HTTP/2 without TLS, as a client speaks it that knows the server: h2 reads and writes it."""
+"""HTTP/2 connections without TLS ("prior knowledge"), parsed and written by h2."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _FRAME_HEAD_BYTES = 9
 _GOAWAY = 7
-# What h2 must not be given: they are HTTP/1.1's.
+# Headers of HTTP/1.1 connections, which HTTP/2 forbids.
 _OF_ONE_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
 
 
 @dataclass(eq=False)
 class _Stream:
-    """One request with its answer.
+    """One request and its answer.
 
-    :param headers: the request's, pseudo-headers too.
-    :param body: what has come of the request's.
-    :param is_whole: whether all of the request has come.
-    :param is_asked: whether an answer is being made, or is there.
-    :param answering: makes the answer.
-    :param unsent: what the client's flow control does not allow to send yet.
-    :param delivery: as the answer's.
-    :param sends: whether the head of the answer is out.
+    :param headers: the request's headers, including pseudo-headers.
+    :param body: the received part of the request body.
+    :param is_whole: whether the complete request has arrived.
+    :param is_asked: whether the answer is being computed, or is computed.
+    :param answering: the task that computes the answer.
+    :param unsent: the part of the answer's body that is not sent yet, limited by the client's flow control.
+    :param delivery: the answer's ``delivery``.
+    :param sends: whether the head of the answer is sent.
     """
 
     headers: dict[str, str]
@@ -56,9 +56,11 @@ class _Stream:
 
 
 class Http2Connection(Connection):
-    """One connection, with many requests at once. A fault that hangs up resets its own request alone.
+    """An HTTP/2 connection. It answers many requests concurrently.
 
-    :param listener: what it shares with the others.
+    A fault that would close an HTTP/1.1 connection resets only the stream of its request.
+
+    :param listener: the state shared with the other connections.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -70,39 +72,39 @@ class Http2Connection(Connection):
         self._is_last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the connection, and tell the client what it may send."""
+        """Register the connection, and send the server's HTTP/2 settings."""
         super().connection_made(transport)
         self._http.initiate_connection()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection, and cancel the answers that it waited for."""
+        """Remove the connection, and cancel its unfinished answers."""
         super().connection_lost(exc)
         self._forget_all()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, the first time with the whole preface, and answer the requests that they complete."""
+        """Read bytes, and answer the requests that they complete. The first call gets the whole preface."""
         self._last_active = self._loop.time()
         try:
             for frame in self._frames(data):
                 for event in self._http.receive_data(frame):
                     self._take(event)
         except h2.exceptions.ProtocolError as error:
-            # h2 has written why into the bytes that are still to be sent.
-            log.info("A client broke HTTP/2: %s", error)
+            # h2 has already queued a GOAWAY frame with the reason. Closing the connection sends it.
+            log.info("A client violated the HTTP/2 protocol: %s; the emulator closes the connection", error)
             self._hang_up()
             return
-        # What is cancelled by a frame that came with it is not begun.
+        # Answer only now: a later frame in the same data may have cancelled a request.
         for number, stream in list(self._streams.items()):
             if stream.is_whole and not stream.is_asked:
                 self._answer(number, stream)
         self._send()
 
     def _frames(self, data: bytes) -> Iterator[bytes]:
-        """Give what h2 is to read, frame by frame.
+        """Yield the received frames for h2, except a GOAWAY without an error.
 
-        A client that closes sends GOAWAY, and still waits for the answers to what it asked (RFC 9113, section
-        6.8); h2 would refuse to send them.
+        A client that closes the connection sends GOAWAY, and still waits for the answers to its requests (RFC
+        9113, section 6.8). After a GOAWAY, h2 would refuse to send them.
         """
         self._received += data
         if not self._is_begun:
@@ -111,9 +113,9 @@ class Http2Connection(Connection):
         while len(self._received) >= _FRAME_HEAD_BYTES:
             length = int.from_bytes(self._received[:3])
             if length > self._http.max_inbound_frame_size:
-                # h2 says so only once the whole of it has come.
+                # h2 would report the error only after the complete frame has arrived.
                 self._http.close_connection(h2.errors.ErrorCodes.FRAME_SIZE_ERROR)
-                raise h2.exceptions.FrameTooLargeError(f"A frame of {length} bytes")
+                raise h2.exceptions.FrameTooLargeError(f"A frame of {length} bytes is too large")
             if len(self._received) < _FRAME_HEAD_BYTES + length:
                 return
             kind = self._received[3]
@@ -159,7 +161,7 @@ class Http2Connection(Connection):
                 too_large = error_answer(413, "BadRequestException", "The request body is too large")
                 stream.is_asked = True
                 self._begin_answer(event.stream_id, stream, too_large)
-        # What is thrown away counts as well, or the client would stop sending on its other streams.
+        # Acknowledge discarded data too. Otherwise the client would stop sending on its other streams.
         with contextlib.suppress(h2.exceptions.StreamClosedError):
             self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
@@ -167,7 +169,7 @@ class Http2Connection(Connection):
         stream.is_asked = True
         path, _, query = stream.headers.get(":path", "").partition("?")
         if not path.startswith("/"):
-            no_path = error_answer(400, "BadRequestException", "The request names no path")
+            no_path = error_answer(400, "BadRequestException", "The request has no path")
             self._begin_answer(number, stream, no_path)
             return
         headers = {name: value for name, value in stream.headers.items() if not name.startswith(":")}
@@ -202,7 +204,7 @@ class Http2Connection(Connection):
         headers += [
             (name.lower(), value) for name, value in response.headers if name.lower() not in _OF_ONE_HOP
         ]
-        # The answer to HEAD carries the length of the body that it leaves out.
+        # The answer to HEAD contains the length of the body, but not the body.
         if has_body and not any(name == "content-length" for name, _ in headers):
             headers.append(("content-length", str(len(response.body))))
         body = response.body if has_body and not is_head else b""
@@ -213,7 +215,7 @@ class Http2Connection(Connection):
         try:
             self._http.send_headers(number, headers, end_stream=ends)
         except (h2.exceptions.ProtocolError, UnicodeEncodeError):
-            log.exception("The emulator made an answer that is no HTTP")
+            log.exception("The emulator's answer is not valid HTTP; it resets the stream")
             self._reset(number)
             return
         if ends:

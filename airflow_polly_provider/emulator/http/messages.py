@@ -1,4 +1,4 @@
-"""Requests and answers, whichever version of HTTP carries them."""
+"""Requests and responses, independent of the HTTP version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 MAX_HEAD_BYTES = 64 * 1024
-# Objects that tests upload pass through memory; Polly's own requests have a far lower limit.
+# The limit for objects that tests upload to S3, which are held in memory. Polly requests have a lower limit.
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
@@ -16,11 +16,11 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 class Request:
     """One request.
 
-    :param method: such as ``GET``.
-    :param path: still percent-encoded.
-    :param query: without the question mark.
-    :param headers: by lower-case name.
-    :param body: whole.
+    :param method: the HTTP method, such as ``GET``.
+    :param path: the path, still percent-encoded.
+    :param query: the query string, without the question mark.
+    :param headers: the headers, by lower-case name.
+    :param body: the complete body.
     """
 
     method: str
@@ -31,18 +31,19 @@ class Request:
 
     @property
     def decoded_path(self) -> str:
-        """Give the path as WSGI wants it: percent-decoded bytes, as Latin-1."""
+        """Return the path in WSGI's form: percent-decoded bytes, decoded as Latin-1."""
         return unquote_to_bytes(self.path).decode("latin-1")
 
 
 @dataclass(slots=True)
 class Response:
-    """One answer.
+    """One response.
 
     :param status: the HTTP status.
-    :param body: whole.
-    :param headers: without length and connection, which the server adds.
-    :param delivery: ``whole``; ``cut`` after the first half; or ``drop`` to send nothing and hang up.
+    :param body: the complete body.
+    :param headers: the headers without Content-Length and Connection, which the server adds.
+    :param delivery: ``whole``; ``cut`` to send only the first half of the body; ``drop`` to send nothing.
+        After ``cut`` and ``drop``, the connection is closed (HTTP/2: the stream is reset).
     """
 
     status: int
@@ -52,11 +53,11 @@ class Response:
 
 
 def error_answer(status: int, code: str, message: str) -> Response:
-    """Build an error that is no service's.
+    """Build an error response of the emulator's server, not of an AWS service.
 
     :param status: the HTTP status.
-    :param code: the error's class.
-    :param message: what is wrong.
+    :param code: the error class.
+    :param message: the error message.
     """
     headers = (("Content-Type", "application/json"), ("x-amzn-ErrorType", code))
     return Response(status, json.dumps({"message": message}).encode(), headers)

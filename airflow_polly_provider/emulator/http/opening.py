@@ -1,4 +1,4 @@
-"""The first bytes of a connection tell its version of HTTP."""
+"""Detection of a connection's HTTP version by its first bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class Opening(Connection):
-    """A connection of which nothing has come yet. It hands the rest over to the version that is spoken.
+    """A new connection. After its first bytes, a connection class for the detected version replaces it.
 
-    HTTP/2 is known by its preface ("prior knowledge", RFC 9113, section 3.3): over plain TCP, the JavaScript
-    SDK speaks it so to Polly.
+    A client that uses HTTP/2 without TLS begins with a fixed preface ("prior knowledge", RFC 9113, section
+    3.3). The JavaScript SDK does so when it calls Polly.
     """
 
     _received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes until the version is known."""
+        """Read bytes until the version is known."""
         assert self._transport is not None
         self._received += data
         if len(self._received) < len(PREFACE) and PREFACE.startswith(self._received):

@@ -1,4 +1,4 @@
-"""Refusals in the form of the service that a request is signed for, so that its client shows the reason."""
+"""Error responses in the format of the requested service, so that its client can show the reason."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from airflow_polly_provider.emulator.http.messages import Response
 if TYPE_CHECKING:
     from airflow_polly_provider.emulator.http.messages import Request
 
-# Credential=<key>/<date>/<region>/<service>/aws4_request; in a presigned URL its slashes are escaped.
+# Credential=<key>/<date>/<region>/<service>/aws4_request; a presigned URL percent-encodes the slashes.
 _SCOPE = re.compile(r"Credential=[^/,&]+(?:/|%2F)\d+(?:/|%2F)([\w-]+)(?:/|%2F)([\w-]+)(?:/|%2F)aws4_request")
 
 
 class Scope(NamedTuple):
-    """What a request is signed for.
+    """The region and service that a request is signed for.
 
-    :param region: such as ``us-east-1``.
-    :param service: such as ``polly``.
+    :param region: the region, such as ``us-east-1``.
+    :param service: the service, such as ``polly``.
     """
 
     region: str
@@ -28,7 +28,7 @@ class Scope(NamedTuple):
 
 
 def scope_of(request: Request) -> Scope | None:
-    """Return what a request is signed for, in its headers or in its URL; None for an unsigned one.
+    """Return the credential scope in a request's headers or URL; None for an unsigned request.
 
     :param request: the request.
     """
@@ -37,12 +37,12 @@ def scope_of(request: Request) -> Scope | None:
 
 
 def refusal(request: Request, status: int, code: str, message: str) -> Response:
-    """Return an error as the client of a request expects it: in Polly's JSON, or in XML.
+    """Return an error response in the format that the request's client expects: Polly's JSON, or XML.
 
-    :param request: what is refused.
+    :param request: the refused request.
     :param status: the HTTP status.
-    :param code: the error's class.
-    :param message: why, and what to do.
+    :param code: the error class.
+    :param message: the reason, and what to do.
     """
     form = "<Error>{}</Error>"
     if "x-www-form-urlencoded" in request.headers.get("content-type", ""):

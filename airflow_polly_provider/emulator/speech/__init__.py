@@ -1,1 +1,1 @@
-"""Speech, in child processes."""
+"""Speech synthesis in child processes."""

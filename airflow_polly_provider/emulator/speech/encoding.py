@@ -1,4 +1,4 @@
-"""Audio as a stream of samples in, a file of one of Polly's formats out."""
+"""Encoders that write a stream of audio samples to a file in one of Polly's formats."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ _SOUNDFILE_FORMATS = {
 
 
 class Encoder(Protocol):
-    """Takes 16-bit mono samples until it is closed."""
+    """An encoder of 16-bit mono samples."""
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples."""
+        """Encode the next samples."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining data, and close the file."""
 
 
 class Resampler:
-    """Streaming change of sample rate: a low-pass filter where the rate falls, then linear interpolation.
+    """Changes the sample rate of a stream, by linear interpolation after a low-pass filter.
 
-    :param source: samples per second in.
-    :param target: samples per second out.
+    The filter is used only if the target rate is lower than the source rate.
+
+    :param source: the input rate, in samples per second.
+    :param target: the output rate, in samples per second.
     """
 
     def __init__(self, source: int, target: int) -> None:
@@ -58,8 +60,8 @@ class Resampler:
     def feed(self, samples: Samples) -> Samples:
         """Resample the next chunk.
 
-        :param samples: at the source rate.
-        :return: at the target rate; what the chunk's end still needs comes with the next one.
+        :param samples: the samples at the source rate.
+        :return: the samples at the target rate. Samples that depend on the next chunk follow with that chunk.
         """
         chunk = samples.astype(np.float64)
         if self._filter is not None:
@@ -86,7 +88,7 @@ def open_encoder(path: Path, output_format: str, rate: int) -> Encoder:
 
     :param path: the file to write.
     :param output_format: Polly's OutputFormat.
-    :param rate: samples per second.
+    :param rate: the sample rate, in samples per second.
     """
     if output_format == "mp3":
         return SilenceAround(Mp3Encoder(path, rate), rate)
@@ -94,10 +96,10 @@ def open_encoder(path: Path, output_format: str, rate: int) -> Encoder:
 
 
 class SilenceAround:
-    """Silence before and after the samples, by what they lack of it at their ends.
+    """Extends the silence at both ends of the samples to at least the length that Polly's files have.
 
-    :param encoder: gets the samples and the silence.
-    :param rate: samples per second.
+    :param encoder: the encoder that gets the samples and the silence.
+    :param rate: the sample rate, in samples per second.
     """
 
     def __init__(self, encoder: Encoder, rate: int) -> None:
@@ -105,11 +107,11 @@ class SilenceAround:
         self._before = rate * SILENCE_BEFORE_MILLISECONDS // 1000
         self._after = rate * SILENCE_AFTER_MILLISECONDS // 1000
         self._has_begun = False
-        # How many samples of silence came last.
+        # The number of silent samples at the end of the stream so far.
         self._silent = 0
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples."""
+        """Encode the next samples."""
         sounding = np.flatnonzero(samples)
         if not len(sounding):
             self._silent += len(samples)
@@ -117,7 +119,7 @@ class SilenceAround:
                 self._encoder.write(samples)
             return
         if not self._has_begun:
-            # Silence at the beginning was held back, and its length is known now.
+            # The silence at the beginning was not written until now, when its length is known.
             first = int(sounding[0])
             self._write_silence(max(self._silent + first, self._before))
             samples = samples[first:]
@@ -127,7 +129,7 @@ class SilenceAround:
         self._encoder.write(samples)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the silence at the end, and close the encoder."""
         if self._has_begun:
             self._write_silence(self._after - self._silent)
         else:
@@ -140,11 +142,11 @@ class SilenceAround:
 
 
 class SoundFileEncoder:
-    """An encoder by libsndfile, for all of Polly's audio formats but mp3.
+    """An encoder that uses libsndfile, for all of Polly's audio formats except mp3.
 
     :param path: the file to write.
     :param output_format: Polly's OutputFormat.
-    :param rate: samples per second.
+    :param rate: the sample rate, in samples per second.
     """
 
     def __init__(self, path: Path, output_format: str, rate: int) -> None:
@@ -163,19 +165,25 @@ class SoundFileEncoder:
         )
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples."""
+        """Encode the next samples.
+
+        :raises OSError: if a write to the file failed.
+        """
         for start in range(0, len(samples), _LARGEST_WRITE):
             self._file.write(samples[start : start + _LARGEST_WRITE])
             self._output.check()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining data, and close the file.
+
+        :raises OSError: if a write to the file failed.
+        """
         self._file.close()
         self._output.close()
 
 
 def _low_pass(source: int, target: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Design a windowed-sinc filter that stops what the target rate cannot hold."""
+    """Return a windowed-sinc filter that removes the frequencies too high for the target rate."""
     taps = 2 * int(16 * source / target) + 1
     cutoff = 0.45 * target / source
     at = np.arange(taps) - taps // 2

@@ -1,4 +1,4 @@
-"""espeak-ng by ctypes. Only the worker process loads this module: the library is not re-entrant."""
+"""espeak-ng, called through ctypes. The library is not re-entrant, so only the worker process loads it."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class Speaker:
-    """A loaded espeak-ng with one voice, good for one synthesis.
+    """A loaded espeak-ng with one voice, for one synthesis.
 
     :param voice: espeak's voice name, such as ``en-us`` or ``en-us+f2``.
-    :param pitch: 0 to 99, 50 is the voice's own.
+    :param pitch: the pitch, 0 to 99; 50 is the default pitch of the voice.
     :param words_per_minute: the speed, 80 to 450.
+    :raises RuntimeError: if espeak-ng does not start, or has no such voice.
     """
 
     def __init__(self, voice: str, *, pitch: int, words_per_minute: int) -> None:
@@ -62,8 +63,9 @@ class Speaker:
             _PHONEME_EVENTS | _PHONEME_IPA | _DONT_EXIT,
         )
         if self.rate <= 0:
-            raise RuntimeError(f"espeak-ng did not start: {self.rate}")
-        # Its noise comes from random numbers, which it seeds by the time of day.
+            raise RuntimeError(f"espeak-ng did not start: espeak_Initialize returned {self.rate}")
+        # espeak-ng makes noise from random numbers, and seeds them with the current time. A fixed seed makes
+        # the audio the same in each run.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
@@ -79,16 +81,17 @@ class Speaker:
     ) -> list[Event]:
         """Speak a text.
 
-        :param text: what to say; phonemes stand between double brackets.
-        :param on_audio: called with each chunk of 16-bit samples at ``self.rate``.
+        :param text: the text to speak, with phonemes in double brackets.
+        :param on_audio: a function that is called with each chunk of 16-bit samples at ``self.rate``.
         :param ssml: whether the text is SSML in espeak's dialect.
-        :return: what happened when.
+        :return: the events with their times.
+        :raises RuntimeError: if espeak-ng reports an error.
         """
         events: list[Event] = []
         failures: list[BaseException] = []
 
         def callback(samples: Any, count: int, happened: Any) -> int:
-            # An exception cannot pass through C: keep it, and tell espeak to stop.
+            # An exception cannot pass through C code. Store it, and stop espeak by returning 1.
             try:
                 _collect(happened, events)
                 if count > 0 and samples:
@@ -106,7 +109,7 @@ class Speaker:
         if failures:
             raise failures[0]
         if result != 0:
-            raise RuntimeError(f"espeak-ng could not speak: {result}")
+            raise RuntimeError(f"espeak-ng could not speak: espeak_Synth returned {result}")
         return events
 
 

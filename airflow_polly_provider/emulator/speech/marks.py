@@ -1,4 +1,4 @@
-"""Speech marks: what happened while a text was spoken, as Polly writes it."""
+"""Speech marks: the times of sentences, words, marks and visemes, in Polly's format."""
 
 # ruff: noqa: RUF001 - letters of the IPA look like other letters
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.speech.audio import Event
     from airflow_polly_provider.emulator.text.spoken import SpokenText, Tag
 
-# Which mouth shape a sound has: https://docs.aws.amazon.com/polly/latest/dg/ref-phoneme-tables-shell.html
+# The sounds of each viseme: https://docs.aws.amazon.com/polly/latest/dg/ref-phoneme-tables-shell.html
 _VISEMES = {
     "p": "pbmɓ",
     "t": "tdnlɾʈɖɳɭɫ",
@@ -38,7 +38,7 @@ _VISEMES = {
 }
 _VISEME_OF = {sound: viseme for viseme, sounds in _VISEMES.items() for sound in sounds}
 _SIBILANTS = frozenset(_VISEMES["S"] + _VISEMES["s"])
-# AWS has a syllabic consonant where espeak has a schwa before it, as at the end of "little".
+# AWS uses a syllabic consonant where espeak uses a schwa and a consonant, as at the end of "little".
 _SYLLABIC = {"əl": "t", "ən": "t", "əm": "p"}
 _SILENCE = "sil"
 _PUNCTUATION = (
@@ -49,8 +49,8 @@ _PHONEMES = re.compile(r"\[\[.*?\]\]")
 _MARKUP = re.compile(r"<[^>]*>|&[^;\s]+;|\[\[.*?\]\]")
 _TAGS = re.compile(r"<[^>]*>|\[\[.*?\]\]")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
-# What espeak tells in pieces: contractions, and numbers digit by digit.
-_TOLD_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
+# Words that espeak reports in pieces: contractions, and numbers digit by digit.
+_REPORTED_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
 _ENTITY = re.compile(r"&[^;\s]+;")
 _ORDER = {"ssml": 0, "sentence": 1, "word": 2, "viseme": 3}
 
@@ -66,16 +66,16 @@ def mark_lines(
     markup: bool = False,
     ends_silent: bool = True,
 ) -> Iterator[bytes]:
-    """Write the speech marks of a synthesis, one JSON object a line.
+    """Yield the speech marks of a synthesis, as lines with one JSON object each.
 
-    :param events: what happened, from the synthesizer.
-    :param spoken: what was spoken.
+    :param events: the synthesizer's events.
+    :param spoken: the spoken text.
     :param source: the request's text.
     :param tags: the text's tags for marks and pauses.
     :param kinds: Polly's SpeechMarkTypes.
-    :param end_milliseconds: how long the audio is.
-    :param markup: whether what was spoken has tags in it.
-    :param ends_silent: whether the last viseme is silence; in AWS's example, of a standard voice, it is not.
+    :param end_milliseconds: the length of the audio.
+    :param markup: whether the spoken text contains tags.
+    :param ends_silent: whether the last viseme is silence. In AWS's example of a standard voice, it is not.
     """
     wanted = set(kinds)
     data = source.encode()
@@ -100,7 +100,7 @@ def _words(
     last_end = 0
     for milliseconds, first, length in _word_spans(events, str(spoken), markup=markup):
         start, end = spoken.span(first, length)
-        # One written word can be several spoken ones, such as a number; Polly marks it once.
+        # One written word, such as a number, can be several spoken words. Polly marks it once.
         start, end = _trimmed_word(data, max(start, last_end), end)
         if start < end:
             last_end = end
@@ -108,7 +108,7 @@ def _words(
 
 
 def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tuple[int, int, int]]:
-    """Give each word's time, first character and length; espeak tells some words of a phrase as one."""
+    """Return each word's time, first character and length. espeak reports some groups of words as one."""
     told = [(event.milliseconds, event.start, event.length) for event in events if event.kind == "word"]
     hidden = (_MARKUP if markup else _PHONEMES).sub(lambda match: " " * len(match.group()), text)
     spans: list[tuple[int, int, int]] = []
@@ -116,7 +116,7 @@ def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tup
     for milliseconds, start, length in [*told, (told[-1][0] if told else 0, len(text), 0)]:
         untold = [(match.start(), match.end()) for match in _WORD.finditer(hidden, end, max(start, end))]
         if untold and untold[-1][1] == start and hidden[start : start + 1].isalnum() and length:
-            # It tells some words one letter late.
+            # espeak reports the start of some words one letter late.
             length += start - untold[-1][0]
             start = untold.pop()[0]
         for number, (first, after) in enumerate(untold, 1):
@@ -129,8 +129,8 @@ def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tup
 
 
 def _whole_words(spans: list[tuple[int, int, int]], text: str) -> list[tuple[int, int, int]]:
-    """Widen each piece of a contraction or of a number to the whole of it."""
-    whole = [match.span() for match in _TOLD_IN_PIECES.finditer(text)]
+    """Widen each piece of a contraction or of a number to the complete word."""
+    whole = [match.span() for match in _REPORTED_IN_PIECES.finditer(text)]
     widened = []
     for milliseconds, first, length in spans:
         index = bisect.bisect_right(whole, first, key=lambda span: span[0]) - 1
@@ -152,7 +152,7 @@ def _sentences(
     text = _TAGS.sub(lambda match: " " * len(match.group()), str(spoken)) if markup else str(spoken)
     ends = [*(first for _, _, first in found[1:]), len(text)]
     for (milliseconds, start, first), after in zip(found, ends, strict=False):
-        # To the last character that is spoken: a closing tag behind it is not the sentence's.
+        # The sentence ends at its last spoken character. A closing tag after it is not part of the sentence.
         length = len(text[first:after].rstrip())
         start, end = _trimmed(data, start, spoken.span(first, length)[1] if length else start)
         if start < end:
@@ -164,15 +164,15 @@ def _tags(events: Iterable[Event], tags: list[Tag], data: bytes) -> Iterator[dic
     for event in events:
         if event.kind != "mark":
             continue
-        # The synthesizer tells a mark's name, but not where its tag stands; the order is the text's.
+        # The synthesizer reports a mark's name, but not the position of its tag. Marks come in text order.
         while waiting:
             tag = waiting.pop(0)
-            if tag.told_as != event.name:
+            if tag.espeak_mark != event.name:
                 continue
             if tag.mark is not None:
                 yield _mark(event.milliseconds, "ssml", tag.start, tag.end, tag.mark)
             else:
-                # Polly tells a pause among the words.
+                # Polly reports a pause as a word.
                 written = data[tag.start : tag.end].decode(errors="replace")
                 yield _mark(event.milliseconds, "word", tag.start, tag.end, written)
             break
@@ -200,12 +200,12 @@ def _visemes(
 
 
 def _viseme_of(name: str) -> str:
-    """Give the viseme of a sound as espeak names it: in IPA, with marks of stress and length."""
+    """Return the viseme of a sound. espeak names sounds in IPA, with marks for stress and length."""
     sounds = "".join(sound for sound in name if sound in _VISEME_OF)
     if sounds in _SYLLABIC:
         return _SYLLABIC[sounds]
     if len(sounds) > 1 and sounds[0] in "td" and sounds[1] in _SIBILANTS:
-        # An affricate looks like the sound that it ends in.
+        # An affricate has the viseme of its second sound.
         return _VISEME_OF[sounds[1]]
     return _VISEME_OF[sounds[0]] if sounds else _SILENCE
 
@@ -223,7 +223,7 @@ def _trimmed(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _trimmed_word(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Leave out the white space and punctuation around a word, which may leave nothing."""
+    """Remove white space and punctuation around a word. The result can be empty."""
     text = data[start:end].decode(errors="ignore")
     if _ENTITY.fullmatch(text):
         return start, end
@@ -233,7 +233,10 @@ def _trimmed_word(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _begun_before(data: bytes) -> int:
-    """Count the bytes at the end of a text that belong to a word; espeak sometimes starts one letter late."""
+    """Return the number of bytes at the end of a text that belong to an unfinished word.
+
+    espeak sometimes reports the start of a sentence one letter late.
+    """
     text = data[-64:].decode(errors="ignore")
     kept = len(text)
     while kept and text[kept - 1].isalnum():

@@ -1,4 +1,4 @@
-"""mp3 as Polly writes it: a short tag, then frames of one bit rate, and nothing that tells their number."""
+"""mp3 in Polly's form: a short tag, then frames of one bit rate, without an Info or Xing header."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ if TYPE_CHECKING:
 
     Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
-# What FFmpeg's muxer writes in front of the first frame:
-# an ID3 tag of version 2.4 with one text and 10 bytes of padding.
+# The tag that FFmpeg's muxer writes before the first frame: ID3 version 2.4, with one text frame and 10 bytes
+# of padding.
 TAG = b"ID3\x04\x00\x00\x00\x00\x00\x23" + b"TSSE\x00\x00\x00\x0f\x00\x00\x03Lavf58.45.100\x00" + bytes(10)
-# Measured in public files of Polly at 22,050 and 24,000 Hz, and assumed at the other sample rates.
+# Measured in public mp3 files from Polly at 22,050 and 24,000 Hz, and assumed for other sample rates.
 KILOBITS_PER_SECOND = 48
-# The lowest sample rate of each MPEG version, and its highest and lowest bit rate. libsndfile takes how far a
-# bit rate is from the highest to the lowest.
+# The lowest sample rate of each MPEG version, with its highest and lowest bit rate in kbit/s. libsndfile
+# takes a bit rate as a fraction: 0 for the highest, 1 for the lowest.
 _BIT_RATES = {32000: (320, 32), 16000: (160, 8), 8000: (64, 8)}
-# LAME's first frame may hold numbers instead of sound. Their name is behind header and side information.
+# LAME's first frame may contain metadata instead of sound. Its name, Info or Xing, follows the frame header
+# and the side information.
 _SIZE_OF_HEADER = 4
 _SIZES_OF_SIDE_INFORMATION = {True: 17, False: 9}  # of mono: in MPEG-1, and in MPEG-2 and 2.5
 
 
 class Mp3Encoder:
-    """An encoder by libsndfile, whose file is brought into Polly's form at the end.
+    """An mp3 encoder that uses libsndfile, and converts its file into Polly's form at the end.
 
     :param path: the file to write.
-    :param rate: samples per second.
+    :param rate: the sample rate, in samples per second.
     """
 
     def __init__(self, path: Path, rate: int) -> None:
         import soundfile
 
         self._path = path
-        # The file has no name, so nothing is left behind when this process is killed.
+        # The file has no name, so no file remains when this process is killed.
         raw = tempfile.TemporaryFile(prefix="polly-emulator-")  # noqa: SIM115  # closed by close
         self._raw = OutputFile(raw)
         self._rate = rate
@@ -56,12 +57,18 @@ class Mp3Encoder:
         )
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples."""
+        """Encode the next samples.
+
+        :raises OSError: if a write to the file failed.
+        """
         self._file.write(samples)
         self._raw.check()
 
     def close(self) -> None:
-        """Write what is left, and Polly's file."""
+        """Finish the encoding, and write the file in Polly's form.
+
+        :raises OSError: if a write failed.
+        """
         self._file.close()
         self._raw.check()
         self._raw.seek(0)
@@ -72,7 +79,10 @@ class Mp3Encoder:
         self._raw.close()
 
     def _size_of_info_frame(self, start: bytes) -> int:
-        """Tell the size of a first frame that holds no sound; LAME writes it if a frame has room for it."""
+        """Return the size in bytes of the first frame if it contains metadata instead of sound, else 0.
+
+        LAME writes this frame if a frame is large enough for the metadata.
+        """
         is_mpeg1 = bool(start[1] & 0x08)
         name = _SIZE_OF_HEADER + _SIZES_OF_SIDE_INFORMATION[is_mpeg1]
         if start[name : name + 4] not in (b"Info", b"Xing"):

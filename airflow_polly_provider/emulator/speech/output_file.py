@@ -1,4 +1,4 @@
-"""The file that libsndfile writes to. It remembers a write that failed."""
+"""The file that libsndfile writes to. It stores the error of a failed write."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import IO
 
 
 class OutputFile:
-    """A file that remembers its first error.
+    """A file that stores its first write error, for :meth:`check`.
 
-    libsndfile ignores it when the last bytes cannot be written, as on a full disk; the audio would be cut
-    short and seem whole.
+    libsndfile ignores a failed write of the last bytes, for example on a full disk. Without this class, the
+    audio would be incomplete without an error.
 
-    :param file: open for writing and reading, in binary.
+    :param file: a file opened for writing and reading in binary mode.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -19,8 +19,8 @@ class OutputFile:
         self._error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write, and return the length of the data. :meth:`check` raises the error of a failed write."""
-        # libsndfile writes its last bytes when it is closed, which may be after a failure closed the file.
+        """Write the data, and return its length even if the write fails. :meth:`check` raises the error."""
+        # libsndfile writes its last bytes when it is closed. After a failure, the file may already be closed.
         if self._error is None and not self._file.closed:
             try:
                 self._file.write(data)
@@ -29,21 +29,21 @@ class OutputFile:
         return len(data)
 
     def read(self, count: int = -1) -> bytes:
-        """Read on."""
+        """Read and return up to ``count`` bytes; all remaining bytes if it is negative."""
         return b"" if self._file.closed else self._file.read(count)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a place, and return it."""
+        """Set the file position, and return it."""
         return 0 if self._file.closed else self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the file position."""
         return 0 if self._file.closed else self._file.tell()
 
     def close(self) -> None:
         """Close the file.
 
-        :raises OSError: where a write has failed.
+        :raises OSError: if a write has failed.
         """
         try:
             self.check()
@@ -51,9 +51,9 @@ class OutputFile:
             self._file.close()
 
     def check(self) -> None:
-        """Make sure that everything was written.
+        """Flush the file, and raise the error of a failed write.
 
-        :raises OSError: where a write has failed.
+        :raises OSError: if a write has failed.
         """
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""What Polly demands of a synthesis beyond the shapes of its service model."""
+"""Polly's rules for synthesis requests that its service model does not contain."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SAMPLE_RATES = {
     "alaw": ("8000",),
 }
 MORE_RATES_FOR_SPEECH = {"mp3": ("44100", "48000"), "ogg_vorbis": ("44100", "48000")}
-# SynthesizeSpeech cuts what is longer: https://docs.aws.amazon.com/polly/latest/dg/limits.html
+# SynthesizeSpeech cuts longer audio: https://docs.aws.amazon.com/polly/latest/dg/limits.html
 LONGEST_SPEECH_SECONDS = 600
 
 
 def check_output(request: dict[str, Any]) -> None:
-    """Hold where a task's output is to go to S3's rules, as far as they show without looking.
+    """Check the bucket name and the key prefix of a synthesis task against S3's rules, without a call to S3.
 
-    :param request: members of StartSpeechSynthesisTask's request, valid by the service model.
-    :raises ApiError: as Polly would.
+    :param request: members of StartSpeechSynthesisTask's request, validated against the service model.
+    :raises ApiError: if Polly would refuse the request.
     """
     if not is_bucket_name(request["OutputS3BucketName"]):
         raise ApiError("InvalidS3BucketException", "The output bucket's name is not valid for S3")
@@ -44,13 +44,12 @@ def check_output(request: dict[str, Any]) -> None:
 
 
 def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: bool) -> int:
-    """Hold a synthesis request to Polly's rules.
+    """Check a synthesis request against Polly's rules, and return the number of billed characters.
 
-    :param request: members of the API's request, valid by the service model.
-    :param limits: the most billed and the most total characters.
-    :param task: whether it is for a synthesis task rather than SynthesizeSpeech.
-    :return: the billed characters.
-    :raises ApiError: as Polly would.
+    :param request: members of the API's request, validated against the service model.
+    :param limits: the maximum billed characters and the maximum total characters.
+    :param task: whether the request starts a synthesis task; False for SynthesizeSpeech.
+    :raises ApiError: if Polly would refuse the request.
     """
     output_format = request["OutputFormat"]
     marks = request.get("SpeechMarkTypes") or []
@@ -67,16 +66,16 @@ def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: b
         raise invalid("OutputFormat json needs SpeechMarkTypes")
     _check_rate(request, task=task)
     check_voice(request)
-    # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html names the engines that have them.
+    # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html lists the engines with speech marks.
     if output_format == MARKS and request.get("Engine") == "generative":
         raise invalid("The generative engine does not support speech marks")
     return _check_text(request, is_ssml=is_ssml, limits=limits)
 
 
 def sample_rate(request: dict[str, Any]) -> int:
-    """Tell the samples per second of a request's audio.
+    """Return the sample rate of a request's audio, in samples per second.
 
-    :param request: valid by the rules.
+    :param request: members of the API's request, accepted by :func:`check_synthesis`.
     """
     given = request.get("SampleRate")
     if given:
@@ -90,7 +89,8 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
     given, output_format = request.get("SampleRate"), request["OutputFormat"]
     if given is None:
         return
-    # AWS documents no rates for speech marks, and its own client library sends them: any rate of audio goes.
+    # AWS documents no sample rates for speech marks, but its client library sends SampleRate with them. So
+    # every rate that is valid for audio is accepted.
     allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000", "44100", "48000"))
     if not task:
         allowed += MORE_RATES_FOR_SPEECH.get(output_format, ())
@@ -104,7 +104,8 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
 def _check_text(request: dict[str, Any], *, is_ssml: bool, limits: tuple[int, int]) -> int:
     billed_limit, total_limit = limits
     text = request["Text"]
-    # Which characters around and between the tags Polly counts is undocumented: as few as XML allows.
+    # It is undocumented which white space around and between the tags Polly counts. Count as few characters
+    # as XML allows.
     total = len(text.replace("\r\n", "\n").strip()) if is_ssml else len(text)
     if total > total_limit:
         raise _too_long(f"{total} characters; at most {total_limit} are allowed")

@@ -1,4 +1,4 @@
-"""Synthesis in child processes, with threads of their own for synthesis tasks and for SynthesizeSpeech."""
+"""Synthesis in child processes, with separate thread pools for synthesis tasks and for SynthesizeSpeech."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.emulator.text.pronunciation import Lexeme
 
-# The folder that holds the package, for a child that may run with another sys.path.
+# The folder that contains the package. The child process may start with another sys.path.
 _ROOT = str(Path(airflow_polly_provider.__file__).resolve().parent.parent)
 
-# They count towards the longest audio.
+# The silence counts towards the maximum length of the audio.
 _SECONDS_OF_SILENCE = (SILENCE_BEFORE_MILLISECONDS + SILENCE_AFTER_MILLISECONDS) / 1000
 
 
 class SynthesisError(Exception):
-    """A synthesis that did not come to an end."""
+    """A synthesis failed."""
 
 
 class Cancellation:
-    """Ends one synthesis, from any thread."""
+    """Cancels one synthesis. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,16 +47,16 @@ class Cancellation:
         self._cancelled = False
 
     def cancel(self) -> None:
-        """End the synthesis now, or as soon as it begins."""
+        """Kill the child process of the synthesis, now or as soon as it starts."""
         with self._lock:
             self._cancelled = True
             if self._child is not None:
                 self._child.kill()
 
     def watch(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Note the child process that speaks.
+        """Set the child process to kill on cancellation.
 
-        :param child: the process; None once it has ended.
+        :param child: the child process; None after it has ended.
         """
         with self._lock:
             self._child = child
@@ -65,16 +65,16 @@ class Cancellation:
 
 
 class Synthesizer:
-    """Speaks, one child process for each text.
+    """Synthesizes each text in its own child process.
 
-    :param speech: whether to speak; None for yes where the ``speech`` extra is installed, else a tone.
+    :param speech: True for speech, False for a tone; None for speech if the ``speech`` extra is installed.
     """
 
     def __init__(self, *, speech: bool | None = None) -> None:
         self.speech = speech_available() if speech is None else speech
         cores = os.cpu_count() or 1
         self.for_tasks = ThreadPoolExecutor(cores, thread_name_prefix="polly-synthesis-tasks")
-        # More than the cores, so that a sentence does not wait for the longest texts of SynthesizeSpeech.
+        # More threads than cores, so that a sentence does not wait for SynthesizeSpeech calls of long texts.
         self.at_once = ThreadPoolExecutor(2 * cores, thread_name_prefix="polly-synthesize-speech")
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -88,18 +88,19 @@ class Synthesizer:
         cancellation: Cancellation,
         max_seconds: float | None = None,
     ) -> bytes:
-        """Speak a text. Blocks; call it from one of the two pools.
+        """Synthesize a text. Blocks; call it from one of the two pools.
 
         :param request: members of the API's request: Text, TextType, VoiceId, LanguageCode, Engine,
             OutputFormat, SampleRate and SpeechMarkTypes.
-        :param lexemes: of the lexicons to apply, the ones that win first.
-        :param cancellation: ends it early.
-        :param max_seconds: where the audio is cut, silence at its ends included; None for nowhere.
+        :param lexemes: the lexemes of the lexicons to apply; for equal graphemes, the first lexeme is used.
+        :param cancellation: an object that can cancel the synthesis.
+        :param max_seconds: the maximum length of the audio, including the silence at both ends; longer audio
+            is cut. None for no limit.
         :return: the audio, or the speech marks.
-        :raises SynthesisError: where the child process failed, or the emulator is closing.
+        :raises SynthesisError: if the child process failed, or the emulator is shutting down.
         """
         voice = voices.sound_of(request["VoiceId"], request.get("LanguageCode"))
-        # The file has no name, so nothing is left behind when this process is killed.
+        # The file has no name, so no file remains when this process is killed.
         with tempfile.TemporaryFile(prefix="polly-emulator-") as output:
             self._run(
                 {
@@ -124,7 +125,7 @@ class Synthesizer:
             return output.read()
 
     def close(self) -> None:
-        """End all child processes, and wait for their threads."""
+        """Kill all child processes, and wait for their threads."""
         with self._lock:
             self._closed = True
             for child in self._children:
@@ -136,7 +137,7 @@ class Synthesizer:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((_ROOT, os.environ.get("PYTHONPATH", "")))}
         with self._lock:
             if self._closed:
-                raise SynthesisError("The emulator is closing")
+                raise SynthesisError("The emulator is shutting down")
             child = subprocess.Popen(
                 [sys.executable, "-m", "airflow_polly_provider.emulator.speech.worker"],
                 stdin=subprocess.PIPE,
@@ -151,13 +152,13 @@ class Synthesizer:
             assert child.stdin is not None
             assert child.stdout is not None
             assert child.stderr is not None
-            # The pipe stays open: its closing tells the child that this process is gone.
+            # Keep the pipe open. The child process ends when the pipe closes because this process has ended.
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
             report = child.stdout.readline()
             complaint = child.stderr.read()
         except BrokenPipeError:
-            report, complaint = b"", b"the child process ended before it had read its request"
+            report, complaint = b"", b"the child process ended before it read its request"
         finally:
             cancellation.watch(None)
             with self._lock:
@@ -166,4 +167,4 @@ class Synthesizer:
             child.communicate()
         if not report:
             last_line = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-            raise SynthesisError(last_line or "The child process died")
+            raise SynthesisError(last_line or "The child process ended without a report")

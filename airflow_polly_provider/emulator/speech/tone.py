@@ -1,4 +1,4 @@
-"""A plain tone in place of speech, where no speech synthesizer is installed."""
+"""A plain tone instead of speech, for installations without a speech synthesizer."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SENTENCE = re.compile(r"[^.!?。！？]*[.!?。！？]*\s*")  # noqa: RUF001 - 
 def hum(
     text: str, pitch: int, on_audio: Callable[[np.ndarray[tuple[int], np.dtype[np.int16]]], None]
 ) -> list[Event]:
-    """Sound one tone for as long as the text would take to speak.
+    """Generate a tone that lasts as long as speaking the text would take.
 
-    :param text: what would be spoken.
-    :param pitch: 0 to 99; 50 is 220 Hz.
-    :param on_audio: called with each chunk of 16-bit samples at ``RATE``.
-    :return: the words and sentences with their times.
+    :param text: the text that speech would speak.
+    :param pitch: the pitch, 0 to 99; 50 is 220 Hz.
+    :param on_audio: a function that is called with each chunk of 16-bit samples at ``RATE``.
+    :return: the events for words and sentences, with their times.
     """
     total = int(max(len(text), 1) / CHARACTERS_PER_SECOND * RATE)
     hertz = 220 * 2 ** ((pitch - 50) / 50)

@@ -1,7 +1,8 @@
-"""The child process that speaks: a request on standard input, a file, a report on standard output.
+"""The child process for one synthesis.
 
-A fresh process for each synthesis keeps the audio the same from run to run, and gives its memory back.
-The parent holds the pipe open; when it closes, for whatever reason, this process ends too.
+It reads a request from standard input, writes a file, and writes a report to standard output. A new process
+for each synthesis makes the audio the same in each run, and releases the memory afterwards. The parent
+process keeps the pipe to standard input open. When the pipe closes, for any reason, this process ends.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Serve the one request."""
+    """Read one request, synthesize it, report the result and exit."""
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     report = synthesize(request)
@@ -38,17 +39,17 @@ def main() -> None:
 
 
 def speech_available() -> bool:
-    """Tell whether the ``speech`` extra is installed."""
+    """Return whether the ``speech`` extra is installed."""
     return find_spec("espeakng_loader") is not None
 
 
 def synthesize(request: dict[str, Any]) -> dict[str, Any]:
-    """Turn one request into a file.
+    """Synthesize one request into a file.
 
     :param request: ``text``, ``text_type``, ``engine``, ``output_format``, ``mark_types``, ``sample_rate``,
         ``lexemes`` (fields of Lexeme), ``max_seconds`` (None for no limit), ``voice`` (espeak's name),
-        ``pitch``, ``words_per_minute``, ``speech`` (false for the tone) and ``path`` of the file to write.
-    :return: ``seconds`` of audio.
+        ``pitch``, ``words_per_minute``, ``speech`` (False for a tone) and ``path`` of the file to write.
+    :return: a report with the length of the audio in ``seconds``.
     """
     spoken, tags, plain = _prepare(
         request["text"], ssml=request["text_type"] == "ssml", lexemes=request["lexemes"]
@@ -82,7 +83,7 @@ def synthesize(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Sink:
-    """Takes samples at the synthesizer's rate, and encodes them at the request's."""
+    """Converts samples from the synthesizer's sample rate to the request's, and encodes them."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         from airflow_polly_provider.emulator.speech.encoding import open_encoder
@@ -98,11 +99,11 @@ class _Sink:
 
     @property
     def seconds(self) -> float:
-        """Tell how much audio there is."""
+        """Return the length of the audio in seconds."""
         return float(self._written / self._rate)
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples."""
+        """Resample and encode the next samples."""
         if self.source_rate != self._rate:
             if self._resample is None:
                 from airflow_polly_provider.emulator.speech.encoding import Resampler
@@ -116,13 +117,13 @@ class _Sink:
             self._encoder.write(samples)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining data, and close the file."""
         if self._encoder is not None:
             self._encoder.close()
 
 
 def _prepare(text: str, *, ssml: bool, lexemes: list[list[str]]) -> tuple[SpokenText, list[Tag], SpokenText]:
-    """Give what to speak, the tags in it that have marks, and the same without any tags."""
+    """Return the text to speak, its tags for marks and pauses, and the text without any tags."""
     from airflow_polly_provider.emulator.text.pronunciation import Lexeme, Pronouncer
     from airflow_polly_provider.emulator.text.spoken import SpokenText
     from airflow_polly_provider.emulator.text.ssml import Ssml
@@ -146,7 +147,7 @@ def _speak(request: dict[str, Any], text: str, sink: _Sink) -> list[Event]:
 
 
 def _end_with_the_parent() -> None:
-    # Past Python's own buffer, whose lock would keep the interpreter from ending.
+    # Read the file descriptor directly: the lock of Python's buffered reader would block the exit.
     while os.read(sys.stdin.fileno(), 4096):
         pass
     os._exit(1)

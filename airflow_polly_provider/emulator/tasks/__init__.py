@@ -1,1 +1,1 @@
-"""Synthesis tasks: their life, their output and their memory."""
+"""Synthesis tasks: their status, their output and their storage."""

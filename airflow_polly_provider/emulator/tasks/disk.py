@@ -1,4 +1,4 @@
-"""The emulator's memory on disk, so that a killed and restarted one knows its tasks and their objects."""
+"""The state folder: it stores synthesis tasks, objects and lexicons, so that a restart restores them."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ _UNFINISHED = ".part"
 
 
 class StateInUseError(OSError):
-    """Another emulator keeps its state in the same folder."""
+    """Another emulator uses the same state folder."""
 
 
 @dataclass(frozen=True)
 class KeptTask:
-    """A synthesis task as it is kept.
+    """A stored synthesis task. All times are epoch seconds.
 
     :param task_id: Polly's TaskId.
-    :param region: where it was started.
-    :param created: when, epoch seconds.
+    :param region: the region in which it was started.
+    :param created: the creation time.
     :param details: the members of its SynthesisTask that never change.
-    :param request: StartSpeechSynthesisTask's members.
-    :param lexemes: what its lexicons said when it was started.
-    :param key: of its object.
-    :param starts_at: when it turns inProgress.
-    :param ends_at: when it ends at the earliest.
-    :param visible_at: from when on lists show it.
-    :param outcome: ``completed`` or ``failed`` once its work is done.
-    :param reason: why it failed.
-    :param ended: 1 when its end has been told.
+    :param request: the members of its StartSpeechSynthesisTask request.
+    :param lexemes: the lexemes of its lexicons at the time of the start.
+    :param key: the key of its S3 object.
+    :param starts_at: the time at which it becomes ``inProgress``.
+    :param ends_at: the earliest time at which it ends.
+    :param visible_at: the time from which lists show it.
+    :param outcome: ``completed`` or ``failed``; None until its work is done.
+    :param reason: the reason of a failure.
+    :param ended: 1 if it has ended, which includes its SNS notification; else 0.
     """
 
     task_id: str
@@ -77,18 +77,20 @@ class KeptTask:
 
 
 class DiskState:
-    """Keeps tasks, their objects and lexicons in a folder.
+    """Stores synthesis tasks, their objects and lexicons in a folder.
 
-    Writes go to the operating system and no further: they outlive the process, not a power cut.
+    Writes are not flushed to the disk: they survive the end of the process, but not a power failure.
 
-    :param folder: made if it is not there.
-    :raises StateInUseError: where another emulator keeps its own in this folder.
+    :param folder: the state folder; created if it does not exist.
+    :raises StateInUseError: if another emulator uses this folder.
+    :raises OSError: if the folder cannot be used.
     """
 
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._objects.mkdir(parents=True, exist_ok=True)
-        self._owed: list[tuple[str, tuple[str | None, ...]]] = []
+        # Statements that could not be written yet, in their order.
+        self._pending: list[tuple[str, tuple[str | None, ...]]] = []
         self._lock = _locked(folder)
         self.announce(None)
         for unfinished in self._objects.glob(f"*{_UNFINISHED}"):
@@ -100,19 +102,19 @@ class DiskState:
             raise OSError(f"The state folder {folder} cannot be used: {error}") from error
 
     def close(self) -> None:
-        """Close the files, and leave the folder to others."""
+        """Close the files, and release the folder for other emulators."""
         with contextlib.suppress(sqlite3.Error):
-            self._settle()
+            self._write_pending()
         self._database.close()
         self._lock.close()
 
     def announce(self, endpoint_url: str | None) -> None:
-        """Tell others who keeps its state here.
+        """Write this emulator's URL and process id to the lock file, for the error of a second emulator.
 
-        :param endpoint_url: where this emulator listens; None while it does not.
+        :param endpoint_url: this emulator's URL; None while it is not listening.
         """
         place = f"at {endpoint_url} " if endpoint_url else ""
-        # A full disk is no reason not to start.
+        # The emulator can start even if the disk is full.
         with contextlib.suppress(OSError):
             self._lock.seek(0)
             self._lock.truncate()
@@ -120,32 +122,32 @@ class DiskState:
             self._lock.flush()
 
     def keep(self, task: KeptTask, *, bucket: str | None = None) -> None:
-        """Keep a task that was started.
+        """Store a started synthesis task.
 
-        :param task: the task.
-        :param bucket: its bucket, where that is to be kept too.
+        :param task: the synthesis task.
+        :param bucket: its bucket's name, to store it too; None if the bucket is stored or does not exist.
         """
-        self._settle()
+        self._write_pending()
         with self._transaction():
             self._insert(task)
             if bucket is not None:
                 self._database.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", (bucket, task.region))
 
     def _write(self, statement: str, values: tuple[str | None, ...]) -> sqlite3.Error | None:
-        """Write now or, where that fails, before the next write that succeeds; give the error."""
-        self._owed.append((statement, values))
+        """Run a statement. If it fails, keep it for the next write, and return the error."""
+        self._pending.append((statement, values))
         try:
-            self._settle()
+            self._write_pending()
         except sqlite3.Error as error:
-            log.exception("The state folder cannot be written to")
+            log.exception("Writing to the state folder failed; the emulator tries again with the next write")
             return error
         return None
 
-    def _settle(self) -> None:
-        """Write what could not be written before."""
-        while self._owed:
-            self._database.execute(*self._owed[0])
-            del self._owed[0]
+    def _write_pending(self) -> None:
+        """Run the statements that have not been written yet."""
+        while self._pending:
+            self._database.execute(*self._pending[0])
+            del self._pending[0]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -154,7 +156,7 @@ class DiskState:
             yield
             self._database.execute("COMMIT")
         except BaseException:
-            # SQLite has rolled back by itself after some errors, such as that of a full disk.
+            # After some errors, such as a full disk, SQLite has already rolled back the transaction.
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
@@ -177,14 +179,14 @@ class DiskState:
         )
 
     def buckets(self) -> list[tuple[str, str]]:
-        """Give the kept buckets with their regions."""
+        """Return the stored buckets with their regions."""
         return self._database.execute("SELECT name, region FROM buckets").fetchall()
 
     def keep_object(self, task_id: str, content: bytes) -> None:
-        """Keep the object that a task writes. For any thread.
+        """Store the object that a synthesis task writes. Safe to call from any thread.
 
-        :param task_id: the task.
-        :param content: its content.
+        :param task_id: Polly's TaskId.
+        :param content: the object's content.
         """
         unfinished = self._objects / f"{task_id}{_UNFINISHED}"
         try:
@@ -195,35 +197,35 @@ class DiskState:
             raise
 
     def note_outcome(self, task_id: str, outcome: str, reason: str | None) -> tuple[str, str | None]:
-        """Keep how a task's work went.
+        """Store the outcome of a synthesis task's work.
 
-        :param task_id: the task.
+        :param task_id: Polly's TaskId.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: why it failed.
-        :return: outcome and reason as they are kept: a task whose outcome cannot be written has failed.
+        :param reason: the reason of a failure.
+        :return: the stored outcome and reason. If the outcome cannot be written, the outcome is ``failed``.
         """
         error = self._write(_NOTE_OUTCOME, (outcome, reason, task_id))
         if error is not None and outcome == COMPLETED:
             outcome, reason = FAILED, f"The emulator could not write to its state folder: {error}"
-            self._owed[-1] = (_NOTE_OUTCOME, (outcome, reason, task_id))
+            self._pending[-1] = (_NOTE_OUTCOME, (outcome, reason, task_id))
         return outcome, reason
 
     def note_end(self, task_id: str) -> None:
-        """Keep that a task's end has been told.
+        """Store that a synthesis task has ended.
 
-        :param task_id: the task.
+        :param task_id: Polly's TaskId.
         """
         self._write("UPDATE tasks SET ended = 1 WHERE task_id = ?", (task_id,))
 
     def forget(self, task_id: str) -> None:
-        """Forget a task; its object stays, as it does in S3.
+        """Delete a synthesis task. Its object remains, as it does in S3.
 
-        :param task_id: the task.
+        :param task_id: Polly's TaskId.
         """
         self._write("DELETE FROM tasks WHERE task_id = ?", (task_id,))
 
     def tasks(self) -> Iterator[KeptTask]:
-        """Give the kept tasks in the order of their creation."""
+        """Yield the stored synthesis tasks in the order of creation."""
         for row in self._database.execute("SELECT * FROM tasks ORDER BY created, rowid").fetchall():
             task_id, region, created, details, request, lexemes, *others = row
             yield KeptTask(
@@ -237,18 +239,18 @@ class DiskState:
             )
 
     def object_of(self, task_id: str) -> Path | None:
-        """Find the object that a task wrote.
+        """Return the path of the object that a synthesis task wrote; None if there is no object.
 
-        :param task_id: the task.
+        :param task_id: Polly's TaskId.
         """
         path = self._objects / task_id
         return path if path.exists() else None
 
     def keep_lexicons(self, region: str, shelf: LexiconShelf) -> None:
-        """Keep a region's lexicons as they now are.
+        """Store the current lexicons of a region.
 
         :param region: the region.
-        :param shelf: its lexicons.
+        :param shelf: the region's lexicons.
         """
         rows = [(region, lexicon.name, json.dumps(asdict(lexicon))) for lexicon in shelf.lexicons.values()]
         with self._transaction():
@@ -256,22 +258,22 @@ class DiskState:
             self._database.executemany("INSERT INTO lexicons VALUES (?, ?, ?)", rows)
 
     def lexicons(self) -> Iterator[tuple[str, Lexicon]]:
-        """Give the kept lexicons with their regions."""
+        """Yield the stored lexicons with their regions."""
         for region, text in self._database.execute("SELECT region, lexicon FROM lexicons").fetchall():
             document = json.loads(text)
             lexemes = [Lexeme(**lexeme) for lexeme in document.pop("lexemes")]
             yield region, Lexicon(lexemes=lexemes, **document)
 
     def clear(self) -> None:
-        """Forget everything but the objects."""
-        self._owed.clear()
+        """Delete all stored synthesis tasks and lexicons. Objects and buckets remain."""
+        self._pending.clear()
         with self._transaction():
             self._database.execute("DELETE FROM tasks")
             self._database.execute("DELETE FROM lexicons")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # The pool's threads never touch it, but a server may be built on one thread and run on another.
+    # The pools' threads never use the database, but a server may be created in one thread and run in another.
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -284,7 +286,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _locked(folder: Path) -> TextIO:
-    """Open the folder's lock file and hold its lock, which the operating system ends with this process."""
+    """Open and lock the folder's lock file. The operating system releases the lock when this process ends."""
     file = (folder / "emulator.lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -293,6 +295,6 @@ def _locked(folder: Path) -> TextIO:
         holder = file.read() or "another emulator"
         file.close()
         raise StateInUseError(
-            f"The state folder {folder} is in use by {holder}: stop that one, or give this one another folder"
+            f"The state folder {folder} is in use by {holder}: stop that emulator, or use another folder"
         ) from error
     return file

@@ -1,4 +1,4 @@
-"""The work that synthesis tasks stand for: speaking, writing to S3, telling SNS, and remembering it."""
+"""The work of synthesis tasks: speech, the S3 object, the SNS notification and the state folder."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A subscriber of a topic, to which moto sends over HTTP, may never answer.
-_LONGEST_GOODBYE_SECONDS = 2
+# How long closing waits for notifications. moto sends them over HTTP to the topic's subscribers, and a
+# subscriber may never answer.
+_MAX_PUBLISH_WAIT_SECONDS = 2
 
 
 class Jobs:
-    """Does the work in the background, and reports to the tasks' store on the event loop.
+    """Does the work of synthesis tasks in the background, and reports to the task store on the event loop.
 
-    :param settings: the emulator's.
+    :param settings: the emulator's settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,7 +47,8 @@ class Jobs:
         self._synthesizer = Synthesizer(speech={"speech": True, "tone": False}.get(settings.audio or ""))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        # Work submitted in an earlier round than this one is of forgotten tasks, and is to leave no trace.
+        # The number of calls of forget(). Work that was submitted before the last call belongs to deleted
+        # tasks: it must not write an object or send a notification.
         self._round = 0
         self._unfinished: dict[Future[str | None], Cancellation] = {}
         self._publishing: set[threading.Thread] = set()
@@ -54,24 +56,24 @@ class Jobs:
         self._kept_buckets: set[str] = set()
 
     def open(self) -> None:
-        """Begin: load what is slow to load, create the buckets."""
+        """Start: load moto in the background, and create the buckets of the settings."""
         self._loop = asyncio.get_running_loop()
         self._synthesizer.at_once.submit(self.aws.load)
         for bucket in self._settings.buckets:
             self.aws.create_bucket(bucket, self._settings.region)
 
     def close(self) -> None:
-        """End all work. Blocks until the child processes are gone."""
+        """Stop all work. Blocks until the child processes have ended."""
         self._closed = True
         self._synthesizer.close()
-        deadline = time.monotonic() + _LONGEST_GOODBYE_SECONDS
+        deadline = time.monotonic() + _MAX_PUBLISH_WAIT_SECONDS
         for thread in list(self._publishing):
             thread.join(max(deadline - time.monotonic(), 0))
         if self.state is not None:
             self.state.close()
 
     def forget(self) -> None:
-        """Let the work of all tasks so far come to nothing: no object and no notification from now on."""
+        """Cancel the work of all synthesis tasks. They write no more objects and send no notifications."""
         with self._writing:
             self._round += 1
         for future, cancellation in list(self._unfinished.items()):
@@ -79,11 +81,11 @@ class Jobs:
             cancellation.cancel()
 
     def submit(self, job: KeptTask, task: SynthesisTask, store: TaskStore) -> None:
-        """Do a task's work, now or when its turn comes.
+        """Queue the work of a synthesis task.
 
-        :param job: what to do.
-        :param task: whose work it is.
-        :param store: where to report.
+        :param job: the stored synthesis task, with its request.
+        :param task: the synthesis task in the store.
+        :param store: the store, which gets the outcome.
         """
         if self._settings.audio == "none":
             self.report(task, store, COMPLETED)
@@ -110,12 +112,12 @@ class Jobs:
         future.add_done_callback(functools.partial(self._done, self._round, task, store))
 
     def report(self, task: SynthesisTask, store: TaskStore, outcome: str, reason: str | None = None) -> None:
-        """Take note of how a task's work went.
+        """Record the outcome of a synthesis task's work, in the state folder and in the task store.
 
-        :param task: the task.
-        :param store: where it is.
+        :param task: the synthesis task.
+        :param store: the store that contains the synthesis task.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: why it failed.
+        :param reason: the reason of a failure.
         """
         if self._closed:
             return
@@ -124,10 +126,10 @@ class Jobs:
         store.report(task, outcome, reason)
 
     def ended(self, region: str, task: SynthesisTask) -> None:
-        """Tell the world that a task has ended.
+        """Store that a synthesis task has ended, and publish its SNS notification if it has a topic.
 
-        :param region: where it was started.
-        :param task: the task.
+        :param region: the region in which it was started.
+        :param task: the synthesis task.
         """
         if self._closed:
             return
@@ -139,13 +141,13 @@ class Jobs:
             self._publish(functools.partial(self.aws.publish, topic, message, subject=subject, region=region))
 
     def _publish(self, work: Callable[[], object]) -> None:
-        """Publish a notification in a thread of its own, so that one that hangs holds up nothing."""
+        """Publish a notification in a separate thread, so that a hanging call delays nothing else."""
 
         def publish() -> None:
             try:
                 work()
             except Exception:
-                log.exception("A notification could not be published")
+                log.exception("Publishing an SNS notification failed; the emulator does not try again")
             finally:
                 self._publishing.discard(thread)
 
@@ -154,34 +156,34 @@ class Jobs:
         thread.start()
 
     def forgotten(self, task: SynthesisTask) -> None:
-        """Forget a task whose 72 hours are over on disk too.
+        """Delete a synthesis task from the state folder after its 72 hours.
 
-        :param task: the task.
+        :param task: the synthesis task.
         """
         if self.state is not None:
             self.state.forget(task.task_id)
 
     def keep(self, job: KeptTask) -> None:
-        """Keep a task that was started on disk, where there is a folder for it, and that its bucket is there.
+        """Store a started synthesis task and its bucket in the state folder, if there is one.
 
-        A task that is in progress when the emulator is killed needs its bucket after the restart.
+        After a restart, an unfinished synthesis task needs its bucket.
 
-        :param job: the task.
-        :raises ApiError: where that fails, so that no task is accepted which a restart would forget.
+        :param job: the synthesis task.
+        :raises ApiError: if that fails. Then the start fails too, so that a restart loses no accepted task.
         """
         if self.state is None:
             return
         bucket = job.request["OutputS3BucketName"]
         is_new = bucket not in self._kept_buckets and self.aws.bucket_exists(bucket, job.region)
-        with state_errors("keep the synthesis task"):
+        with state_errors("store the synthesis task"):
             self.state.keep(job, bucket=bucket if is_new else None)
         if is_new:
             self._kept_buckets.add(bucket)
 
     def restore_object(self, job: KeptTask) -> None:
-        """Put the object that a task wrote back into its bucket.
+        """Write the stored object of a synthesis task to its bucket again.
 
-        :param job: the task as it was kept.
+        :param job: the stored synthesis task.
         """
         path = self.state.object_of(job.task_id) if self.state else None
         if path is None:
@@ -192,12 +194,12 @@ class Jobs:
         self.aws.put_object(bucket, job.key, path.read_bytes(), region=job.region, content_type=content_type)
 
     async def speak(self, request: dict[str, Any], lexemes: Sequence[Lexeme], *, max_seconds: float) -> bytes:
-        """Speak at once; the cancellation of this ends the child process that speaks.
+        """Synthesize a text and return the audio or the speech marks. Cancelling this ends the child process.
 
-        :param request: SynthesizeSpeech's members.
-        :param lexemes: of the lexicons to apply.
-        :param max_seconds: where the audio is cut.
-        :raises SynthesisError: where that did not work.
+        :param request: the members of a SynthesizeSpeech request.
+        :param lexemes: the lexemes of the lexicons to apply.
+        :param max_seconds: the maximum length of the audio; longer audio is cut.
+        :raises SynthesisError: if the synthesis failed.
         """
         cancellation = Cancellation()
         work = functools.partial(
@@ -215,7 +217,7 @@ class Jobs:
 
     @contextmanager
     def _may_write(self, submitted_in: int) -> Iterator[bool]:
-        """Tell whether a task's object is still wanted, and hold off :meth:`forget` while it is written."""
+        """Yield whether a synthesis task may still write its object, and block :meth:`forget` meanwhile."""
         with self._writing:
             yield submitted_in == self._round
 
@@ -226,7 +228,7 @@ class Jobs:
             return
         error = future.exception()
         if error is not None:
-            log.error("Synthesis task %s broke the emulator", task.task_id, exc_info=error)
+            log.error("The work of synthesis task %s raised an error; it fails", task.task_id, exc_info=error)
         reason = f"The emulator failed: {error or type(error).__name__}" if error else future.result()
         outcome = FAILED if reason else COMPLETED
 
@@ -239,13 +241,13 @@ class Jobs:
 
 @contextmanager
 def state_errors(work: str) -> Iterator[None]:
-    """Answer a call whose result could not be kept with an error of Polly's.
+    """Translate an error of the state folder into an error answer.
 
-    :param work: what was to be done, for the message.
-    :raises ApiError: ``ServiceFailureException``.
+    :param work: the failed work, for the message, such as ``store the lexicons``.
+    :raises ApiError: ``ServiceFailureException`` if the block raises an error of the file system or SQLite.
     """
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        log.exception("The state folder could not be written to")
+        log.exception("Writing to the state folder failed; the request is answered with an error")
         raise ApiError("ServiceFailureException", f"The emulator could not {work}: {error}") from error

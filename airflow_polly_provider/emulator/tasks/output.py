@@ -1,4 +1,4 @@
-"""Where a synthesis task's output goes, and how it gets there."""
+"""The output of a synthesis task: its S3 object and its SNS notification."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ CONTENT_TYPES = {
     "alaw": "audio/alaw",
     "json": "application/x-json-stream",
 }
-# As seen in public, for a bucket that is missing, elsewhere, or not to be written to; the typo is Polly's.
+# Polly's reason, seen in public, for a bucket that does not exist, is in another region, or cannot be written
+# to. The typo is Polly's.
 NO_BUCKET_REASON = (
     "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region "
     "and you have permission to write objects to the specified bucket."
@@ -34,7 +35,7 @@ NO_BUCKET_REASON = (
 
 
 def output_key(prefix: str | None, task_id: str, output_format: str) -> str:
-    """Compose the object's key as Polly does.
+    """Return the key of a synthesis task's object, built as Polly does.
 
     :param prefix: the request's OutputS3KeyPrefix.
     :param task_id: the synthesis task's id.
@@ -53,16 +54,17 @@ def produce(
     may_write: Callable[[], AbstractContextManager[bool]],
     keep: Callable[[bytes], None] | None = None,
 ) -> str | None:
-    """Speak a request's text into its bucket. Blocks; call it from the synthesizer's pool.
+    """Synthesize a request's text and write it to its bucket. Blocks; call it from the synthesizer's pool.
 
     :param request: members of StartSpeechSynthesisTask's request.
     :param key: the object's key.
-    :param region: where the task was started.
-    :param speak: gives the speech.
-    :param aws: holds the bucket.
-    :param may_write: entered to write; gives False where the task was forgotten meanwhile.
-    :param keep: called with what is to be written.
-    :return: why it failed, None if it did not.
+    :param region: the region in which the synthesis task was started.
+    :param speak: a function that returns the speech.
+    :param aws: the services that include S3.
+    :param may_write: a function that returns a context manager for the write; its value is False if the
+        synthesis task has been deleted.
+    :param keep: a function that stores the object's content in the state folder; None without one.
+    :return: the reason of a failure; None if the work succeeded.
     """
     bucket = request["OutputS3BucketName"]
     if not aws.bucket_exists(bucket, region):
@@ -88,12 +90,12 @@ def produce(
 
 
 def sns_notification(task: dict[str, Any]) -> tuple[str, str]:
-    """Write the notification of a task's end: its subject and its message.
+    """Return the subject and the message of the SNS notification for a finished synthesis task.
 
-    :param task: the SynthesisTask, times in epoch seconds.
+    :param task: the SynthesisTask, with times in epoch seconds.
     """
     created = datetime.fromtimestamp(task["CreationTime"], UTC).isoformat(timespec="milliseconds")
-    # Our own OutputUri, https://<host>/<bucket>/<key>.
+    # The emulator's OutputUri is always https://<host>/<bucket>/<key>.
     bucket_and_key = task["OutputUri"].split("/", 3)[3]
     spelled: dict[str, Any] = {
         "TaskStatus": _capitals(task["TaskStatus"]),

@@ -1,4 +1,4 @@
-"""Synthesis tasks put into the emulator's memory by the thousand: no audio, no quota, any time and state."""
+"""Seeds: any number of synthesis tasks with any time and status, added without audio or quotas."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Seed:
-    """A number of like synthesis tasks.
+    """A group of synthesis tasks with the same properties.
 
-    :param count: how many.
-    :param status: the status that they have now.
-    :param age_seconds: how long ago the last of them was created.
-    :param spacing_seconds: how much older each is than the next.
-    :param starts_in_seconds: when scheduled ones turn inProgress, from now; None for not by themselves.
-    :param ends_in_seconds: when unfinished ones end, from now; None for never.
-    :param ends_as: how they end: ``completed`` or ``failed``.
+    :param count: the number of synthesis tasks.
+    :param status: their current status.
+    :param age_seconds: the age of the newest of them.
+    :param spacing_seconds: the time between the creation of one and the creation of the next.
+    :param starts_in_seconds: the time from now until the scheduled ones become ``inProgress``; None for not
+        before ``ends_in_seconds``.
+    :param ends_in_seconds: the time from now until the unfinished ones end; None for never.
+    :param ends_as: the status with which they end: ``completed`` or ``failed``.
     :param reason: the TaskStatusReason of failed ones.
     :param bucket: the bucket in their OutputUri.
     :param prefix: the key prefix in their OutputUri.
     :param members: further members of Polly's SynthesisTask, such as ``{"VoiceId": "Amy"}``.
+    :raises ValueError: if a value is not valid.
+    :raises TypeError: if ``members`` is not a dict.
     """
 
     count: int = 1
@@ -52,27 +55,29 @@ class Seed:
 
     def __post_init__(self) -> None:
         if self.status not in (SCHEDULED, IN_PROGRESS, COMPLETED, FAILED):
-            raise ValueError(f"{self.status!r} is no status of a synthesis task")
+            raise ValueError(
+                f"status must be scheduled, inProgress, completed or failed, not {self.status!r}"
+            )
         if self.ends_as not in (COMPLETED, FAILED):
-            raise ValueError(f"A synthesis task ends completed or failed, not {self.ends_as!r}")
+            raise ValueError(f"ends_as must be completed or failed, not {self.ends_as!r}")
         if type(self.count) is not int or self.count < 0:
-            raise ValueError(f"count must be a whole number from 0 on, not {self.count!r}")
+            raise ValueError(f"count must be a whole number, 0 or more, not {self.count!r}")
         for name in ("age_seconds", "spacing_seconds", "starts_in_seconds", "ends_in_seconds"):
             seconds = getattr(self, name)
             if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{name} must be seconds from 0 to a century, not {seconds}")
         if not isinstance(self.members, dict):
-            raise TypeError(f"members is a mapping of Polly's SynthesisTask, not {self.members!r}")
+            raise TypeError(f"members must be a dict of members of SynthesisTask, not {self.members!r}")
 
 
 def plant(seed: Seed, store: TaskStore, clock: Clock, region: str) -> list[str]:
-    """Put a seed's tasks into a store.
+    """Add a seed's synthesis tasks to a store.
 
-    :param seed: what to put there.
-    :param store: the region's memory.
-    :param clock: where times come from.
-    :param region: for the OutputUri.
-    :return: their TaskIds, oldest first.
+    :param seed: the seed.
+    :param store: the task store of the region.
+    :param clock: the source of timestamps.
+    :param region: the region, for the OutputUri.
+    :return: the TaskIds, oldest first.
     """
     now = clock.time()
     task_ids: list[str] = []

@@ -1,4 +1,4 @@
-"""Synthesis tasks: their life, and the store that remembers them for 72 hours."""
+"""Synthesis tasks: their status over time, and the store that keeps them for 72 hours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.base.clock import Clock
 
 SCHEDULED, IN_PROGRESS, COMPLETED, FAILED = "scheduled", "inProgress", "completed", "failed"
-# https://docs.aws.amazon.com/polly/latest/dg/asynchronous.html: a task can be asked for up to 72 hours.
+# https://docs.aws.amazon.com/polly/latest/dg/asynchronous.html: Polly returns a synthesis task for 72 hours.
 MEMORY_SECONDS = 72 * 3600
 _BULK = 500
 
@@ -29,7 +29,7 @@ class SynthesisTask:
     """One synthesis task.
 
     :param task_id: Polly's TaskId.
-    :param key: its place in the order of creation: the creation time, then a running number.
+    :param key: its position in the order of creation: the creation time, then a sequence number.
     :param details: the members of Polly's SynthesisTask that never change.
     """
 
@@ -47,7 +47,7 @@ class SynthesisTask:
         self._json: bytes | None = None
 
     def set_status(self, status: str) -> None:
-        """Move on to a status.
+        """Set the status.
 
         :param status: one of Polly's TaskStatus values.
         """
@@ -55,7 +55,7 @@ class SynthesisTask:
         self._json = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the task as Polly's SynthesisTask, times in epoch seconds."""
+        """Return the synthesis task as Polly's SynthesisTask, with times in epoch seconds."""
         document = {"TaskId": self.task_id, "TaskStatus": self.status, **self.details}
         if self.status == FAILED and self.reason:
             document["TaskStatusReason"] = self.reason
@@ -63,20 +63,20 @@ class SynthesisTask:
         return document
 
     def as_json(self) -> bytes:
-        """Give the task as JSON, kept until its status changes."""
+        """Return Polly's SynthesisTask as JSON. The result is cached until the status changes."""
         if self._json is None:
             self._json = json.dumps(self.as_dict()).encode()
         return self._json
 
 
 class TaskStore:
-    """The tasks of one region, each moving from state to state as the clock says.
+    """The synthesis tasks of one region. The clock determines when their status changes.
 
-    Not safe for use by several threads: the server calls it from its event loop alone.
+    Not thread-safe: the server uses it only on its event loop.
 
-    :param clock: where times come from.
-    :param on_end: called with each task that ends.
-    :param on_forget: called with each task whose 72 hours are over.
+    :param clock: the source of the time.
+    :param on_end: a function that is called with each synthesis task that ends.
+    :param on_forget: a function that is called with each synthesis task that is deleted after 72 hours.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class TaskStore:
         return len(self._tasks)
 
     def new_key(self, created: float | None = None) -> Key:
-        """Give a place in the order of creation.
+        """Return a new position in the order of creation.
 
-        :param created: epoch seconds; None for now.
+        :param created: the creation time in epoch seconds; None for now.
         """
         return (self._clock.time() if created is None else created, next(self._numbers))
 
@@ -117,12 +117,12 @@ class TaskStore:
         ends_at: float | None = None,
         visible_at: float | None = None,
     ) -> None:
-        """Remember a task.
+        """Add a synthesis task. All times are epoch seconds.
 
-        :param task: in the status that it has now.
-        :param starts_at: when it turns inProgress, epoch seconds; None for never by itself.
-        :param ends_at: when it ends at the earliest; it also waits for its outcome.
-        :param visible_at: from when on lists show it; None for at once.
+        :param task: the synthesis task, with its current status.
+        :param starts_at: the time at which it becomes ``inProgress``; None for not before ``ends_at``.
+        :param ends_at: the earliest time at which it ends; it also waits for its outcome. None for never.
+        :param visible_at: the time from which lists show it; None for immediately.
         """
         self._tasks[task.task_id] = task
         self._by_key[task.key] = task
@@ -136,11 +136,11 @@ class TaskStore:
             heapq.heappush(self._events, (ends_at, task.key[1], "start then end", task.task_id))
 
     def report(self, task: SynthesisTask, outcome: str, reason: str | None = None) -> None:
-        """Take note of how a task's work went; the task ends now, or once its time has come.
+        """Set the outcome of a synthesis task. It ends now, or as soon as its ``ends_at`` is reached.
 
-        :param task: the task.
+        :param task: the synthesis task.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: why it failed.
+        :param reason: the reason of a failure.
         """
         if task.status in (COMPLETED, FAILED):
             return
@@ -149,27 +149,28 @@ class TaskStore:
             self._end(task)
 
     def next_event_at(self) -> float | None:
-        """Tell when some task changes its status by the clock, in epoch seconds."""
+        """Return the time of the next scheduled status change in epoch seconds; None if there is none."""
         return self._events[0][0] if self._events else None
 
     def advance(self) -> None:
-        """Bring all tasks to the states that the clock says, and forget those of 72 hours ago."""
+        """Apply all status changes that are due, and delete synthesis tasks older than 72 hours."""
         now = self._clock.time()
         if self._events and self._events[0][0] <= now:
-            self._happen(now)
+            self._apply_events(now)
         if self._order and self._order[0][0] < now - MEMORY_SECONDS:
             self._forget_before(now - MEMORY_SECONDS)
 
-    def _happen(self, now: float) -> None:
+    def _apply_events(self, now: float) -> None:
         due: list[tuple[float, int, str, str]] = []
         while self._events and self._events[0][0] <= now:
             due.append(heapq.heappop(self._events))
-        # Moving a key from list to list takes time with the lists' length, sorting anew takes it once.
+        # The cost of each move between the status lists grows with their length. For many moves, it is faster
+        # to build the lists again once.
         self._in_bulk = len(due) > _BULK
         for _, _, event, task_id in due:
             task = self._tasks.get(task_id)
             if task is not None:
-                self._go_on(task, ends=event == "start then end")
+                self._apply_event(task, ends=event == "start then end")
         if self._in_bulk:
             self._in_bulk = False
             for order in self._order_by_status.values():
@@ -177,7 +178,7 @@ class TaskStore:
             for key in self._order:
                 self._order_by_status[self._by_key[key].status].append(key)
 
-    def _go_on(self, task: SynthesisTask, *, ends: bool) -> None:
+    def _apply_event(self, task: SynthesisTask, *, ends: bool) -> None:
         if task.status == SCHEDULED:
             self._move(task, IN_PROGRESS)
         if ends and task.status == IN_PROGRESS:
@@ -186,10 +187,10 @@ class TaskStore:
                 self._end(task)
 
     def get(self, task_id: str) -> SynthesisTask:
-        """Look up a task.
+        """Return a synthesis task.
 
         :param task_id: Polly's TaskId.
-        :raises ApiError: ``SynthesisTaskNotFoundException``, also for a task of more than 72 hours ago.
+        :raises ApiError: ``SynthesisTaskNotFoundException`` if it does not exist or is older than 72 hours.
         """
         self.advance()
         task = self._tasks.get(task_id)
@@ -200,14 +201,14 @@ class TaskStore:
     def page(
         self, *, status: str | None, limit: int, token: str | None, newest_first: bool
     ) -> tuple[list[SynthesisTask], str | None]:
-        """List a page of tasks in the order of creation.
+        """Return a page of synthesis tasks in the order of creation.
 
-        :param status: only tasks of this status.
-        :param limit: how many at most.
-        :param token: where the page before ended.
-        :param newest_first: the direction.
-        :return: the tasks, and the token for the next page, None where there is none.
-        :raises ApiError: ``InvalidNextTokenException``.
+        :param status: the status of the synthesis tasks to return; None for all.
+        :param limit: the maximum number of synthesis tasks.
+        :param token: the token from the previous page; None for the first page.
+        :param newest_first: whether the newest synthesis task comes first.
+        :return: the synthesis tasks, and the token for the next page; None if there is no next page.
+        :raises ApiError: ``InvalidNextTokenException`` if the token is not valid.
         """
         self.advance()
         now = self._clock.time()

@@ -1,1 +1,1 @@
-"""Text on its way to the synthesizer."""
+"""Preparation of text for the synthesizer: SSML, lexicons and pronunciations."""

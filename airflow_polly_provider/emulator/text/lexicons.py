@@ -1,4 +1,4 @@
-"""Pronunciation lexicons: read from PLS, kept for each region."""
+"""Pronunciation lexicons: parsed from PLS, and stored for each region."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ALPHABETS = (
 
 class _Builder(ET.TreeBuilder):
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        # A document type can declare entities, and with them texts that grow without bound.
+        # A document type can declare entities, which can expand to text of unlimited size.
         raise ApiError("InvalidLexiconException", "A DOCTYPE is not allowed")
 
 
@@ -43,14 +43,14 @@ class _Builder(ET.TreeBuilder):
 class Lexicon:
     """A stored lexicon.
 
-    :param name: as the client named it.
+    :param name: the client's name for it.
     :param content: the PLS document.
-    :param alphabet: such as ``ipa`` or ``x-sampa``.
-    :param language: its xml:lang.
-    :param lexemes: its entries, one for each grapheme.
-    :param lexeme_elements: how many lexemes the document has.
-    :param modified: when it was stored, epoch seconds.
-    :param tags: by key.
+    :param alphabet: the alphabet, such as ``ipa`` or ``x-sampa``.
+    :param language: the document's ``xml:lang``.
+    :param lexemes: the entries, one for each grapheme.
+    :param lexeme_elements: the number of ``lexeme`` elements in the document.
+    :param modified: the time at which it was stored, in epoch seconds.
+    :param tags: the tags, by key.
     """
 
     name: str
@@ -63,9 +63,9 @@ class Lexicon:
     tags: dict[str, str] = field(default_factory=dict)
 
     def attributes(self, region: str) -> dict[str, Any]:
-        """Give its LexiconAttributes.
+        """Return the LexiconAttributes of this lexicon.
 
-        :param region: where it is stored.
+        :param region: the lexicon's region.
         """
         return {
             "Alphabet": self.alphabet,
@@ -77,7 +77,7 @@ class Lexicon:
         }
 
     def speaks(self, language: str) -> bool:
-        """Tell whether it applies to a voice's language.
+        """Return whether the lexicon applies to a language.
 
         :param language: Polly's LanguageCode.
         """
@@ -85,23 +85,23 @@ class Lexicon:
 
 
 def arn_of(name: str, region: str) -> str:
-    """Compose a lexicon's ARN.
+    """Return the ARN of a lexicon.
 
-    :param name: its name.
-    :param region: where it is stored.
+    :param name: the lexicon's name.
+    :param region: the lexicon's region.
     """
     return f"arn:aws:polly:{region}:{ACCOUNT_ID}:lexicon/{name}"
 
 
 def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
-    """Read a PLS document.
+    """Parse a PLS document.
 
-    :param name: what it is to be called.
+    :param name: the lexicon's name.
     :param content: the document.
     :param languages: Polly's LanguageCodes.
-    :raises ApiError: as Polly would, for each way in which it can be wrong.
+    :raises ApiError: if Polly would refuse the document.
     """
-    # Which characters Polly counts is undocumented: as few as XML allows.
+    # It is undocumented which white space Polly counts. Count as few characters as XML allows.
     if len(content.replace("\r\n", "\n").strip()) > MAX_CHARACTERS:
         raise ApiError("LexiconSizeExceededException", f"A lexicon has at most {MAX_CHARACTERS} characters")
     try:
@@ -145,9 +145,9 @@ def _lexemes(element: ET.Element, alphabet: str) -> list[Lexeme]:
 class LexiconShelf:
     """The lexicons of one region.
 
-    :param region: such as ``us-east-1``.
+    :param region: the region, such as ``us-east-1``.
     :param languages: Polly's LanguageCodes.
-    :param clock: where times come from.
+    :param clock: the source of timestamps.
     """
 
     def __init__(self, region: str, languages: list[str], clock: Clock) -> None:
@@ -157,22 +157,22 @@ class LexiconShelf:
         self.lexicons: dict[str, Lexicon] = {}
 
     def find(self, name: str) -> Lexicon:
-        """Look up a lexicon.
+        """Return a lexicon by its name.
 
-        :param name: its name.
-        :raises ApiError: ``LexiconNotFoundException``.
+        :param name: the lexicon's name.
+        :raises ApiError: ``LexiconNotFoundException`` if it does not exist.
         """
         if name not in self.lexicons:
             raise ApiError("LexiconNotFoundException", f"There is no lexicon {name}")
         return self.lexicons[name]
 
     def put(self, name: str, content: str, tags: dict[str, str] | None = None) -> None:
-        """Store a lexicon, in place of one of the same name.
+        """Store a lexicon. It replaces a lexicon of the same name.
 
-        :param name: its name.
+        :param name: the lexicon's name.
         :param content: the PLS document.
-        :param tags: by key.
-        :raises ApiError: for what Polly would refuse.
+        :param tags: the tags, by key.
+        :raises ApiError: if Polly would refuse the lexicon.
         """
         lexicon = parse_lexicon(name, content, self._languages)
         if name not in self.lexicons and len(self.lexicons) >= MAX_LEXICONS:
@@ -182,10 +182,11 @@ class LexiconShelf:
         self.lexicons[name] = lexicon
 
     def tagged(self, arn: str) -> Lexicon:
-        """Look up a lexicon by its ARN.
+        """Return a lexicon by its ARN.
 
-        :param arn: of the resource.
-        :raises ApiError: ``ResourceNotFoundException``; ``InvalidTagParameterException`` for no ARN.
+        :param arn: the ARN in the request.
+        :raises ApiError: ``ResourceNotFoundException`` if there is no such lexicon;
+            ``InvalidTagParameterException`` if the value is not the ARN of a lexicon.
         """
         if not _ARN.fullmatch(arn):
             raise ApiError("InvalidTagParameterException", "The resource is named by no lexicon's ARN")
@@ -201,10 +202,9 @@ class LexiconShelf:
 
 
 def check_tags(tags: dict[str, str]) -> dict[str, str]:
-    """Hold tags to AWS's rules.
+    """Check tags against AWS's rules, and return a copy of them.
 
-    :param tags: by key.
-    :return: the same.
+    :param tags: the tags, by key.
     :raises ApiError: ``TooManyTagsException`` or ``InvalidTagParameterException``.
     """
     if len(tags) > MAX_TAGS:

@@ -1,4 +1,4 @@
-"""Pronunciations in IPA or X-SAMPA, written as espeak-ng takes them between double brackets."""
+"""Conversion of pronunciations in IPA or X-SAMPA to espeak-ng's notation in double brackets."""
 
 # ruff: noqa: RUF001 - letters of the IPA look like other letters
 
@@ -64,29 +64,30 @@ _X_SAMPA = {
     "O": "O:",
     "3": "3:",
 }
-# Other alphabets write syllables that a voice of their language reads: kana, pinyin, jyutping.
-_OF_SOUNDS = ("ipa", "x-sampa")
+# The alphabets of single sounds. The others (kana, pinyin, jyutping) write syllables, which a voice of their
+# language can read as text.
+_PHONETIC_ALPHABETS = ("ipa", "x-sampa")
 _SILENT = {".", " ", "ː", ":", "-", "‿"}
 
 
 def spoken_form(pronunciation: str, alphabet: str) -> str:
-    """Write a pronunciation as the synthesizer takes it: sounds in double brackets, or words to read.
+    """Return a pronunciation in the synthesizer's notation: phonemes in double brackets, or text to read.
 
-    :param pronunciation: in the alphabet.
-    :param alphabet: one of Polly's; any but ``ipa`` and ``x-sampa`` is read as words.
+    :param pronunciation: the pronunciation, written in the alphabet.
+    :param alphabet: one of Polly's alphabets; all except ``ipa`` and ``x-sampa`` are read as text.
     """
-    if alphabet in _OF_SOUNDS:
+    if alphabet in _PHONETIC_ALPHABETS:
         return espeak_phonemes(pronunciation, alphabet)
-    # The sign of Pronunciation Kana for the fall of the pitch.
+    # Pronunciation Kana marks a falling pitch with an apostrophe.
     return pronunciation.replace("'", "").replace("[[", "[ ")
 
 
 def espeak_phonemes(pronunciation: str, alphabet: str) -> str:
-    """Write a pronunciation in espeak's own letters.
+    """Return a pronunciation in espeak's notation, with double brackets around it.
 
-    :param pronunciation: in the alphabet; an unknown sign is kept if it is a plain letter.
+    :param pronunciation: the pronunciation, written in the alphabet. An unknown symbol is kept if it is an
+        ASCII letter or digit, and removed otherwise.
     :param alphabet: ``ipa`` or ``x-sampa``.
-    :return: with its double brackets.
     """
     table = _X_SAMPA if alphabet == "x-sampa" else _IPA
     written: list[str] = []

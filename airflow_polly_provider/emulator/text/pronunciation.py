@@ -1,4 +1,4 @@
-"""Lexicons at work: graphemes of a text replaced by what they are to sound like."""
+"""Application of lexicons: graphemes in a text are replaced by their pronunciation or alias."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class Lexeme:
     """One entry of a lexicon.
 
-    :param grapheme: as it is written.
-    :param alias: other words to say; empty if there is a pronunciation instead.
-    :param phonemes: the pronunciation.
-    :param alphabet: of the pronunciation, such as ``ipa``.
+    :param grapheme: the written form.
+    :param alias: the words to say instead; empty if there is a pronunciation.
+    :param phonemes: the pronunciation; empty if there is an alias.
+    :param alphabet: the alphabet of the pronunciation, such as ``ipa``.
     """
 
     grapheme: str
@@ -33,7 +33,7 @@ class Lexeme:
 class Pronouncer:
     """Writes text with the lexicons' replacements.
 
-    :param lexemes: of all lexicons, the ones that win first.
+    :param lexemes: the lexemes of all lexicons. For equal graphemes, the first lexeme is used.
     """
 
     def __init__(self, lexemes: Iterable[Lexeme] = ()) -> None:
@@ -47,26 +47,26 @@ class Pronouncer:
             self._pattern = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)")
 
     def write(self, spoken: SpokenText, text: str, start: int, escape: Callable[[str], str] = str) -> None:
-        """Add a piece of text, with what the lexicons say in place of what it says.
+        """Add a piece of text with the lexicons' replacements.
 
-        :param spoken: where to add it.
-        :param text: as it stands in the source.
-        :param start: its first byte in the source.
-        :param escape: applied to aliases; the text itself is to need none.
+        :param spoken: the text to which the piece is added.
+        :param text: the piece, as it is in the source.
+        :param start: the position of its first byte in the source.
+        :param escape: a function that escapes replacements. The text itself must need no escaping.
         """
         at = 0
         for match in self._pattern.finditer(text) if self._pattern else ():
-            start = spoken.add(_defused(text[at : match.start()]), start)
+            start = spoken.add(_without_controls(text[at : match.start()]), start)
             end = start + len(match.group().encode())
             lexeme = self._lexemes[match.group()]
             if lexeme.alias:
-                spoken.add_for(escape(_defused(lexeme.alias)), start, end)
+                spoken.add_for(escape(_without_controls(lexeme.alias)), start, end)
             else:
                 spoken.add_for(escape(spoken_form(lexeme.phonemes, lexeme.alphabet)), start, end)
             start, at = end, match.end()
-        spoken.add(_defused(text[at:]), start)
+        spoken.add(_without_controls(text[at:]), start)
 
 
-def _defused(text: str) -> str:
-    """Keep espeak from reading brackets of the text as phonemes, and a zero byte as its end."""
+def _without_controls(text: str) -> str:
+    """Replace what espeak would interpret: ``[[`` starts phonemes, and a zero byte ends the text."""
     return text.replace("[[", "[ ").replace("\0", " ")

@@ -1,4 +1,4 @@
-"""Text on its way to the synthesizer, each character knowing its bytes in what the client sent."""
+"""The text for the synthesizer, with the position of each character in the request's text."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import re
 from array import array
 from typing import NamedTuple
 
-# The full stop of a title ends no sentence, but for the synthesizer it does.
+# The full stop after a title does not end a sentence, but the synthesizer treats it as an end.
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Rev|Sr|Sra|Mme|Hr|St)\.(?=\s+\w)")
 
 
 class Tag(NamedTuple):
-    """An SSML tag that has a speech mark of its own.
+    """An SSML tag that has its own speech mark.
 
-    :param told_as: the name of the mark by which the synthesizer tells when its time has come.
-    :param start: its first byte in the source.
-    :param end: the byte after its last.
+    :param espeak_mark: the name of the mark with which the synthesizer reports the tag's time.
+    :param start: the position of the tag's first byte in the source.
+    :param end: the position after the tag's last byte.
     :param mark: the name of a ``mark`` tag; None for a pause.
     """
 
-    told_as: str
+    espeak_mark: str
     start: int
     end: int
     mark: str | None
 
 
 class SpokenText:
-    """A string to be spoken, built piece by piece.
+    """A string for the synthesizer, built piece by piece.
 
-    Polly's speech marks count UTF-8 bytes of the request's text, tags included; the synthesizer counts
-    characters of what it was given, which may be other words altogether.
+    It maps the synthesizer's positions to Polly's. Polly's speech marks count UTF-8 bytes of the request's
+    text, including tags. The synthesizer counts characters of its own input, whose words may differ.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ class SpokenText:
         return len(self._starts)
 
     def add(self, text: str, start: int) -> int:
-        """Add text that stands so in the source. Full stops after titles are left out.
+        """Add text that is in the source in the same form. Full stops after titles are omitted.
 
         :param text: the text.
-        :param start: its first byte in the source.
-        :return: the byte after its last.
+        :param start: the position of its first byte in the source.
+        :return: the position after its last byte.
         """
         at, done = start, 0
         for title in _TITLE.finditer(text):
@@ -67,22 +67,22 @@ class SpokenText:
         return at
 
     def add_for(self, text: str, start: int, end: int) -> None:
-        """Add text that stands for something else in the source.
+        """Add text that replaces a part of the source.
 
         :param text: the text.
-        :param start: the first byte of what it stands for.
-        :param end: the byte after the last.
+        :param start: the position of the replaced part's first byte.
+        :param end: the position after its last byte.
         """
         self._starts.extend([start] * len(text))
         self._ends.extend([end] * len(text))
         self._pieces.append(text)
 
     def span(self, start: int, length: int) -> tuple[int, int]:
-        """Find a piece of the string in the source.
+        """Return the position in the source of a part of the string.
 
-        :param start: index of its first character.
-        :param length: its number of characters, at least 1.
-        :return: the first byte, and the byte after the last.
+        :param start: the index of the part's first character.
+        :param length: the number of characters, at least 1.
+        :return: the position of the first byte, and the position after the last byte.
         """
         if not self._starts:
             return 0, 0

@@ -1,4 +1,4 @@
-"""SSML as Polly takes it, turned into what the synthesizer takes."""
+"""Conversion of Polly's SSML to the synthesizer's SSML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PAUSE = "polly-emulator-pause-"
-# Elements that stand for other words than the ones they enclose, with what is said instead.
+# Elements whose content is replaced, with functions that return the replacement, or None to keep the content.
 _REPLACED: dict[str, Callable[[dict[str, str]], str | None]] = {
     "sub": lambda attributes: attributes["alias"],
     "phoneme": lambda attributes: spoken_form(
@@ -27,13 +27,13 @@ _REPLACED: dict[str, Callable[[dict[str, str]], str | None]] = {
 
 
 class Ssml:
-    """A document that Polly would take.
+    """A parsed SSML document that Polly would accept.
 
     :param text: the document.
-    :param engine: Polly's Engine, some of which take fewer tags; None takes them all.
-    :param voice_id: Polly's VoiceId; None for a voice that takes all that its engine does.
-    :param pronouncer: the lexicons to apply.
-    :raises ApiError: what Polly would refuse, mostly ``InvalidSsmlException``.
+    :param engine: Polly's Engine, whose unsupported tags are refused; None to accept all of Polly's tags.
+    :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
+    :param pronouncer: the lexicons to apply; None for no lexicons.
+    :raises ApiError: if Polly would refuse the document, mostly ``InvalidSsmlException``.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class Ssml:
         self._pronouncer = pronouncer or Pronouncer()
         self.spoken = SpokenText()
         self.plain = SpokenText()
-        """What is spoken, without any tags."""
+        """The spoken text without tags."""
         self.tags: list[Tag] = []
-        """The tags for marks and pauses, in their order."""
+        """The tags for marks and pauses, in document order."""
         self._words: list[str] = []
         self._engine = engine
         self._voice_id = voice_id
@@ -61,11 +61,11 @@ class Ssml:
 
     @property
     def words(self) -> str:
-        """Give the text without its tags, which is what Polly bills."""
+        """Return the text without its tags. Polly bills this text."""
         return "".join(self._words)
 
     def _parse(self) -> None:
-        # A document that is not well-formed is refused for that, whatever tags come before the fault.
+        # Parse twice: a document that is not well-formed gets that error, even if a wrong tag comes first.
         _read(self._parser_with_doctype_refused(), self._data)
         self._parser = self._parser_with_doctype_refused()
         self._parser.StartElementHandler = self._start
@@ -74,13 +74,13 @@ class Ssml:
         _read(self._parser, self._data)
 
     def _parser_with_doctype_refused(self) -> expat.XMLParserType:
-        # Without namespaces: Polly's own amazon: tags come with no declaration of their prefix.
+        # The parser ignores namespaces: documents use Polly's amazon: tags without declaring the prefix.
         parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._doctype
         return parser
 
     def _doctype(self, *_: object) -> None:
-        # A document type can declare entities, and with them texts that grow without bound.
+        # A document type can declare entities, which can expand to text of unlimited size.
         raise _invalid("a DOCTYPE is not allowed")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -106,17 +106,17 @@ class Ssml:
         if name == "mark":
             self._add_tag(attributes["name"], at, mark=attributes["name"])
         elif name == "break" and opening:
-            # The synthesizer tells nothing of a pause, so a mark before it does.
-            told_as = f"{_PAUSE}{len(self.tags)}"
-            self._add_tag(told_as, at)
-            opening = f'<mark name="{told_as}"/>{opening}'
+            # The synthesizer does not report pauses. A mark before the pause makes it report one.
+            espeak_mark = f"{_PAUSE}{len(self.tags)}"
+            self._add_tag(espeak_mark, at)
+            opening = f'<mark name="{espeak_mark}"/>{opening}'
         self.spoken.add_for(opening, at, at)
 
-    def _add_tag(self, told_as: str, at: int, mark: str | None = None) -> None:
-        self.tags.append(Tag(told_as, at, self._end_of_tag(at), mark))
+    def _add_tag(self, espeak_mark: str, at: int, mark: str | None = None) -> None:
+        self.tags.append(Tag(espeak_mark, at, self._end_of_tag(at), mark))
 
     def _end_of_tag(self, at: int) -> int:
-        # A value may hold a > of its own.
+        # An attribute value may contain >.
         quote = b""
         for index in range(at, len(self._data)):
             byte = self._data[index : index + 1]
@@ -152,7 +152,7 @@ class Ssml:
             self._pronouncer.write(self.spoken, text, at, escape)
             self.plain.add(text, at)
         else:
-            # A line end that the parser made plain, or a CDATA section.
+            # A line end that the parser normalized, or a CDATA section.
             self._add_for(text, at, at + len(encoded))
 
     def _add_for(self, text: str, start: int, end: int) -> None:
@@ -160,7 +160,7 @@ class Ssml:
         self.plain.add_for(text, start, end)
 
     def _add_instead(self, start: int, end: int) -> None:
-        """Say the words or the sounds that an element stands for."""
+        """Add the words or sounds that replace an element's content."""
         replacement = self._instead[0]
         if replacement.startswith("[["):
             self.spoken.add_for(escape(replacement), start, end)

@@ -1,4 +1,4 @@
-"""Polly's SSML tags: which there are, what they demand, and what they are to the synthesizer.
+"""Polly's SSML tags: their names, attributes and supported engines, and their form for the synthesizer.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html
 """
@@ -30,7 +30,7 @@ _INTERPRET_AS = re.compile(
 # https://docs.aws.amazon.com/polly/latest/dg/w-tag.html
 _ROLE = re.compile("amazon:(?:VB|VBD|DT|IN|JJ|NN|DEFAULT|SENSE_[0-9]+)")
 _DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "d", "m", "y", "yyyymmdd")
-# By tag: its attributes with the values they take, and which of them are required.
+# For each tag: its attributes with their allowed values, and the required attributes.
 _TAGS: dict[str, tuple[dict[str, re.Pattern[str]], set[str]]] = {
     "speak": ({}, set()),
     "break": ({"time": _DURATION, "strength": _STRENGTH}, set()),
@@ -87,16 +87,16 @@ _ENGINES_WITHOUT = {
 # https://docs.aws.amazon.com/polly/latest/dg/newscaster-tag.html
 _NEWS_VOICES = ("Matthew", "Joanna", "Lupe", "Amy")
 _AT_LEAST_ONE = {"prosody", "amazon:effect"}
-# Tags whose attributes are Polly's own business, and which change nothing here.
+# Tags that are passed to the synthesizer without their attributes.
 _PASSED = {"p", "s", "speak"}
 
 
 def check_tag(name: str, attributes: dict[str, str]) -> None:
-    """Hold a tag to what Polly takes.
+    """Check that Polly accepts a tag and its attributes.
 
     :param name: the tag's name, with its prefix.
-    :param attributes: by name, with their prefixes.
-    :raises ApiError: ``InvalidSsmlException``.
+    :param attributes: the attributes by name, with their prefixes.
+    :raises ApiError: ``InvalidSsmlException`` if Polly would refuse the tag.
     """
     if name not in _TAGS:
         raise _invalid(f"<{name[:50]}> is no tag of Polly's")
@@ -128,15 +128,15 @@ def _check_range(name: str, attributes: dict[str, str]) -> None:
 
 
 def check_support(engine: str, voice_id: str | None, name: str, attributes: dict[str, str]) -> None:
-    """Hold a tag to what an engine supports, as in AWS's table of supported tags.
+    """Check that an engine supports a tag, according to AWS's table of supported tags.
 
-    What that table calls partly available passes, since it does not say which part.
+    A tag that the table calls partly available is accepted, because the table does not state which part.
 
     :param engine: Polly's Engine.
-    :param voice_id: Polly's VoiceId; None for a voice that supports all that its engine does.
+    :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
     :param name: the tag's name.
-    :param attributes: its attributes.
-    :raises ApiError: as Polly would.
+    :param attributes: the tag's attributes.
+    :raises ApiError: if Polly would refuse the tag.
     """
     if name == "amazon:domain":
         if engine != "neural" or voice_id not in {None, *_NEWS_VOICES}:
@@ -154,10 +154,10 @@ def _named(name: str, attributes: dict[str, str]) -> str:
 
 
 def espeak_tag(name: str, attributes: dict[str, str]) -> tuple[str, str]:
-    """Give the synthesizer's opening and closing tags for one of Polly's.
+    """Return the synthesizer's opening and closing tags for one of Polly's tags.
 
     :param name: the tag's name.
-    :param attributes: its attributes, as Polly takes them.
+    :param attributes: the tag's attributes, accepted by :func:`check_tag`.
     """
     if name in _PASSED:
         return f"<{name}>", f"</{name}>"
@@ -195,9 +195,9 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def _rate_percent(rate: str) -> float | None:
-    """Give a rate in per cent of the voice's own, None for one in words.
+    """Return a rate in per cent of the voice's normal rate; None for a rate in words.
 
-    :param rate: ``85%``; ``-15%``, a change; or ``0.85``, a factor, as in SSML 1.0.
+    :param rate: the rate: ``85%``; ``-15%``, a change; or ``0.85``, a factor, as in SSML 1.0.
     """
     found = _RATE_IN_FIGURES.fullmatch(rate)
     if found is None:

@@ -86,8 +86,8 @@ def test_a_missing_extra_is_an_error_with_the_command_to_install_it(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--port", "99999"), "port must be from 0 (any free one) to 65535, not 99999"),
-        (("--scheduled-seconds", "-1"), "scheduled_seconds must be a number of seconds from 0 on, not -1.0"),
+        (("--port", "99999"), "port must be from 0 (any free port) to 65535, not 99999"),
+        (("--scheduled-seconds", "-1"), "scheduled_seconds must be a number of seconds, 0 or more, not -1.0"),
         (("--bucket", "My_Bucket"), "'My_Bucket' is not a valid bucket name: S3 allows"),
         (("--quotas", "fast"), "Quotas must be 'aws' or a JSON object"),
         (("--quotas", '{"voices": 3}'), "The quota 'voices' must be two numbers"),
@@ -112,7 +112,7 @@ def test_a_host_that_is_not_known_is_an_error_that_names_it(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", "--host", "[::1]"])
     assert command.main() == 1
-    assert "The host '[::1]' is not known" in capsys.readouterr().err
+    assert "Unknown host '[::1]'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_an_error(

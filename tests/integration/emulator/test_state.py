@@ -140,7 +140,7 @@ def test_a_second_emulator_does_not_start_on_the_same_folder_and_names_the_first
         assert done.returncode == 1
         assert done.stderr == (
             f"The state folder {tmp_path} is in use by the emulator at {polly.meta.endpoint_url} "
-            f"(process {process.pid}): stop that one, or give this one another folder\n"
+            f"(process {process.pid}): stop that emulator, or use another folder\n"
         )
     # The lock ends with the process, however that ends.
     with emulator("--state", str(tmp_path)) as (_, polly, _):
@@ -181,12 +181,12 @@ def test_a_state_folder_that_cannot_be_written_to_fails_tasks_and_the_emulator_g
         task = polly.get_speech_synthesis_task(TaskId=started)["SynthesisTask"]
         assert "could not write to its state folder: " in task["TaskStatusReason"]
         with pytest.raises(
-            polly.exceptions.ServiceFailureException, match="could not keep the synthesis task"
+            polly.exceptions.ServiceFailureException, match="could not store the synthesis task"
         ):
             polly.start_speech_synthesis_task(**LONG_TASK)
-        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not store the lexicons"):
             polly.put_lexicon(Name="mine", Content=lexicon())
-        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not keep the lexicons"):
+        with pytest.raises(polly.exceptions.ServiceFailureException, match="could not store the lexicons"):
             polly.delete_lexicon(Name="kept")
         assert [each["Name"] for each in polly.list_lexicons()["Lexicons"]] == ["kept"]
         assert statuses(polly) == {started: "failed"}

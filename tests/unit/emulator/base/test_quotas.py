@@ -65,7 +65,7 @@ def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: Stopp
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"reads": [1, 1]}', "There is no quota 'reads'"),
+        ('{"reads": [1, 1]}', "Unknown quota 'reads'"),
         ('{"voices": [0, 1]}', "'voices' needs a rate above 0 and a burst of at least 1"),
         ('{"voices": 3}', "'voices' must be two numbers"),
         ('{"voices": [1]}', "'voices' must be two numbers"),
