@@ -22,7 +22,7 @@ _FORGET_PER_REQUEST = 0.1
 _ABANDONED_COST_FACTOR = 4.0
 """Cost multiplier for an abandoned list: its expected length is this factor times the pages without a result.
 
-It delays the next attempt: with the reduction above, more than ten times as many requests come first.
+It delays the next attempt: with the reduction above, until more than ten times as many requests were sent.
 """
 
 

@@ -26,7 +26,7 @@ class TestContradictingParameters:
             ({"output_s3_key": "a.mp3", "wait_for_completion": False}, "needs wait_for_completion=True"),
             pytest.param(
                 {"output_s3_key": "a.mp3", "deferrable": True, "end_from_trigger": True},
-                "cannot be had with end_from_trigger=True",
+                "cannot be used with end_from_trigger=True",
                 marks=from_airflow_3_3,
             ),
         ],
