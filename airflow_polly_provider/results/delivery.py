@@ -105,7 +105,8 @@ def deliver_synthesis_task(
     :param task: the operator or sensor
     :param context: the running task's context
     :param synthesis_task: a SynthesisTask as boto3 returns it, or in its XCom form
-    :param is_output: whether the object is an output of the task; False if another task may have started it
+    :param is_output: whether the object is an output of the task; False if the task neither started the
+        synthesis task nor waited for it
     """
     value = to_xcom_value(synthesis_task)
     _log_completed(value)

@@ -70,7 +70,8 @@ def report_output(
     :param context: the running task's context
     :param value: a SynthesisTask in its XCom form, or its known fields
     :param written: whether the object is known to have been written for this task
-    :param is_output: whether the object is an output of the task; False if another task may have started it
+    :param is_output: whether the object is an output of the task; False if the task neither started the
+        synthesis task nor waited for it
     """
     written = written and "OutputS3Uri" in value
     if task.outlets:

@@ -103,13 +103,14 @@ def synthesis_task_id_of(value: str | Mapping[str, Any]) -> str:
     if not isinstance(task_id, str) or not task_id.strip():
         raise PollyInvalidRequestError(
             "synthesis_task_id must be Polly's TaskId or a SynthesisTask with the key 'TaskId', "
-            f"not {type(value).__name__} {value!r:.100}. Give the start operator's output, such as start.output."
+            f"not {type(value).__name__} {value!r:.100}. Give the start operator's output, such as "
+            "start.output."
         )
     # Jinja renders a missing value as "None", and a whole SynthesisTask as a string that begins with "{".
     if task_id.strip() == "None" or task_id.lstrip().startswith("{"):
         raise PollyInvalidRequestError(
             f"synthesis_task_id rendered to {task_id!r:.100}, which is not a TaskId. Instead of the "
-            "template, give the start operator's output, or write "
+            "template, give the start operator's output, such as start.output, or write "
             "{{ ti.xcom_pull(task_ids='start', key='TaskId') }}."
         )
     return task_id
