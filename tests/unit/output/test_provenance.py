@@ -49,7 +49,7 @@ class TestKey:
             ("audio/", "is a folder"),
             ("é" * 513, "1,026 bytes"),
             ("x" * (MAX_KEY_BYTES + 1), "1,025 bytes"),
-            (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly itself"),
+            (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly's own keys"),
         ],
     )
     def test_is_refused_with_the_reason_if_no_object_can_have_it(self, key: object, words: str) -> None:
