@@ -1,1 +1,1 @@
-"""What is AWS's: the amazon provider's bases, errors, the service model, places in S3, TaskStatus."""
+"""AWS-specific code: the amazon provider's bases, errors, the service model, S3 locations, TaskStatus."""

@@ -1,6 +1,6 @@
-"""The bases that the amazon provider marks as internal, imported in this one module.
+"""Base classes that the amazon provider marks as internal. Only this module imports them.
 
-A contract test holds it on every supported version.
+A contract test checks them on every supported version.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor as _AwsBaseSensor
     from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 
-    # Airflow annotates output as XComArg, which has no keys and fits no parameter of a @task. Any is what the
-    # mypy plugin of Airflow 2 made of it.
+    # Airflow annotates output as XComArg. A type checker then rejects output["TaskId"], and output as an
+    # argument of a @task function. Airflow 2's mypy plugin changed its type to Any too.
     class AwsBaseOperator(_AwsBaseOperator[AwsHookType]):
-        """The amazon provider's."""
+        """The amazon provider's AwsBaseOperator, with an ``output`` of type Any."""
 
         output: Any
 
     class AwsBaseSensor(_AwsBaseSensor[AwsHookType]):
-        """The amazon provider's."""
+        """The amazon provider's AwsBaseSensor, with an ``output`` of type Any."""
 
         output: Any
 else:

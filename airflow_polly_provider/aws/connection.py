@@ -1,8 +1,8 @@
-"""The look-up of an AWS connection that was asked for by name.
+"""Look-up of the AWS connection that ``aws_conn_id`` names.
 
-Airflow reports a connection that it cannot look up, since its database or secrets back-end does not answer,
-as one that does not exist; the amazon provider's hooks then use the machine's own credentials. These may
-belong to another account, which is billed, and which knows none of the synthesis tasks.
+If Airflow's database or secrets back-end does not answer, Airflow reports that the connection does not exist.
+The amazon provider's hooks then use the machine's own credentials. These may belong to another account: AWS
+would bill that account, and the synthesis tasks are unknown there.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_UP_GRACE_SECONDS = 30.0
-"""How long a connection that is not found may be one that could not be looked up just now."""
+"""How long a connection that Airflow does not find may exist all the same: a look-up may have failed."""
 
 _LOOK_UP_AGAIN_SECONDS = 2.0
 
 
 class _LookUpError(Exception):
-    """Airflow could not look a connection up, and says so."""
+    """Airflow raised an error when it looked up a connection."""
 
 
 class NamedConnectionHook(AwsBaseHook):
-    """A hook that uses the connection that was asked for by name, or fails.
+    """A hook that fails if the connection named by ``aws_conn_id`` cannot be found.
 
     Without ``aws_conn_id``, or if the default connection does not exist, it uses boto3's own credential
     chain, like every hook of the amazon provider.
 
-    :param look_up_seconds: how long to look again for a connection that is not found, blocking; 30 unless
-        given
+    :param look_up_seconds: how long to repeat the look-up of a missing connection, blocking; default 30
     """
 
     def __init__(self, *args: Any, look_up_seconds: float | None = None, **kwargs: Any) -> None:
@@ -50,9 +49,9 @@ class NamedConnectionHook(AwsBaseHook):
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:
-        """Return Airflow's connection.
+        """Return an Airflow connection.
 
-        :param conn_id: its name
+        :param conn_id: the connection's id
         """
         try:
             return super().get_connection(conn_id)
@@ -66,11 +65,10 @@ class NamedConnectionHook(AwsBaseHook):
     def conn_config(self) -> AwsConnectionWrapper:
         """The connection's settings.
 
-        :raises PollyConnectionNotFoundError: a connection that was asked for by name is not found, or Airflow
-            cannot look it up
+        :raises PollyConnectionNotFoundError: Airflow did not find the connection, or could not look it up
         """
         until = time.monotonic() + self.look_up_seconds
-        told = False
+        warned = False
         while True:
             error: Exception | None = None
             try:
@@ -81,17 +79,17 @@ class NamedConnectionHook(AwsBaseHook):
                 self._note(is_missing=bool(self.aws_conn_id) and not isinstance(found.conn_id, str))
                 if self._missing_since is None or not self._is_named:
                     return found
-                # The base class caches even a connection that was not found.
+                # The base class also caches the settings of a connection that was not found.
                 self.__dict__.pop("conn_config", None)
             if time.monotonic() >= until:
                 raise PollyConnectionNotFoundError(self._not_found(error)) from error
-            if not told:
+            if not warned:
                 log.warning(
-                    "Airflow does not find the connection %r; looking for %d s more",
+                    "Airflow did not find the connection %r; looking it up again for up to %d s",
                     self.aws_conn_id,
                     self.look_up_seconds,
                 )
-                told = True
+                warned = True
             time.sleep(_LOOK_UP_AGAIN_SECONDS)
 
     def _note(self, *, is_missing: bool) -> None:
@@ -105,10 +103,9 @@ class NamedConnectionHook(AwsBaseHook):
     def _not_found(self, error: Exception | None) -> str:
         reason = "was not found" if error is None else f"could not be looked up ({error})"
         return (
-            f"The connection {self.aws_conn_id!r} {reason}, and nothing was sent with other credentials. "
-            "Correct aws_conn_id, or create the connection; give aws_conn_id=None to use the credentials of "
-            "the machine itself. If the connection exists, Airflow's database or secrets back-end did not "
-            "answer."
+            f"The connection {self.aws_conn_id!r} {reason}. No request was sent with other credentials. "
+            "Correct aws_conn_id or create the connection, or set aws_conn_id=None to use the machine's own "
+            "credentials. If the connection exists, Airflow's database or secrets back-end did not answer."
         )
 
     @property
@@ -119,22 +116,20 @@ class NamedConnectionHook(AwsBaseHook):
     def connection_missing_for(self) -> float | None:
         """Seconds from the first to the last look-up that did not find the connection.
 
-        None if it was found, or none was asked for.
+        None if the connection was found, or ``aws_conn_id`` is empty.
         """
         return None if self._missing_since is None else self._last_missed_at - self._missing_since
 
     @property
     def may_lack_its_connection(self) -> bool:
-        """Whether the connection was not found, and not for so long yet that it does not exist."""
+        """Whether the connection was not found, but may exist: it is missing for less than 30 seconds."""
         missing_for = self.connection_missing_for
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
     def describe_connection(self) -> str:
-        """Return which connection is used, and whether Airflow found it, for error messages."""
+        """Return which connection was used, and whether Airflow found it, for error messages."""
         if not self.aws_conn_id:
-            return (
-                "no connection was asked for (aws_conn_id is empty), so boto3's own credential chain was used"
-            )
+            return "aws_conn_id is empty, so boto3's own credential chain was used"
         if isinstance(self.conn_config.conn_id, str):
             return f"the connection {self.aws_conn_id!r} was found"
         return f"the connection {self.aws_conn_id!r} was not found, so boto3's own credential chain was used"

@@ -1,4 +1,4 @@
-"""AWS's errors in words that say what to do next."""
+"""Translation of AWS's errors into errors that say what to do next."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-# ThrottlingException is in none of Polly's operation models, and comes with HTTP status 400.
+# ThrottlingException is not in the service model of any Polly operation. Polly sends it with HTTP status 400.
 THROTTLING_CODES = frozenset(
     {
         "PriorRequestNotComplete",
@@ -50,7 +50,7 @@ THROTTLING_CODES = frozenset(
 _TIMEOUT_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
 _DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 _MISSING_S3_CODES = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
-# Credentials that are wrong or worn out; new ones may be there at the next try.
+# The credentials are wrong or expired. The next try may find new ones.
 _BAD_CREDENTIALS_CODES = frozenset(
     {
         "ExpiredToken",
@@ -73,56 +73,56 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
-# The one function outside its parsers by which botocore reads an answer.
+# botocore's only function outside botocore.parsers that reads a response.
 _READS_ERROR_CODE = "_add_modeled_error_fields"
 _PROXY = "It is not in AWS's format: a proxy between Airflow and AWS may have sent it."
-# botocore has no class for credentials that were as old after their renewal as before.
+# botocore has no error class for this: it raises a RuntimeError with this text.
 _STILL_EXPIRED = "refreshed credentials are still expired"
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's error code, such as ``ThrottlingException``; empty where it is not a text."""
+    """Return AWS's error code, such as ``ThrottlingException``; empty if it is not a string."""
     code: object = error.response.get("Error", {}).get("Code", "")
     return code if isinstance(code, str) else ""
 
 
 def http_status(error: ClientError) -> int:
-    """Return the HTTP status that the error came with, 0 where there was none."""
+    """Return the HTTP status of the error response, or 0 if it has none."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def is_throttling(error: ClientError) -> bool:
-    """Return whether the request was refused for coming too soon."""
+    """Return whether AWS throttled the request."""
     return error_code(error) in THROTTLING_CODES or http_status(error) == 429
 
 
 def is_service_failure(error: ClientError) -> bool:
-    """Return whether the service failed or gave up waiting, which says nothing of the request."""
+    """Return whether the service failed or timed out. The request itself may be valid."""
     return http_status(error) >= 500 or http_status(error) == 408 or error_code(error) in _TIMEOUT_CODES
 
 
 def is_from_aws(error: ClientError) -> bool:
     """Return whether an error has AWS's own format.
 
-    What a proxy sends has no error code, and botocore puts the HTTP status in its place; AWS redirects no
-    request to Polly.
+    A proxy's response has no error code, so botocore uses the HTTP status as the code. A redirect (3xx) comes
+    from a proxy too: AWS does not redirect requests to Polly.
     """
     code = error_code(error)
     return bool(code) and not code.isdigit() and not 300 <= http_status(error) < 400
 
 
 def is_denied(error: ClientError) -> bool:
-    """Return whether a permission was missing."""
+    """Return whether AWS denied the request because a permission is missing."""
     return error_code(error) in _DENIED_CODES
 
 
 def is_missing(error: ClientError) -> bool:
-    """Return whether S3 has no such bucket or object."""
+    """Return whether the S3 bucket or object does not exist."""
     return error_code(error) in _MISSING_S3_CODES
 
 
 class AwsCaller(Protocol):
-    """What an error says about who called AWS; the hook is one."""
+    """Details about the caller of AWS for error messages; the hook provides them."""
 
     @property
     def asked_region(self) -> str:
@@ -133,19 +133,19 @@ class AwsCaller(Protocol):
         """Seconds from the first to the last look-up that found no connection; None if one was found."""
 
     def describe_connection(self) -> str:
-        """Return which connection is used, and whether Airflow has it, as a sentence for an error."""
+        """Return which connection was used, and whether Airflow found it, for error messages."""
 
 
 @contextmanager
 def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = None) -> Iterator[None]:
-    """Turn what botocore raises into an error that says what to do; let the rest pass.
+    """Translate botocore's errors into errors that say what to do; let other errors pass.
 
-    Throttling, 5xx answers, time-outs and connection errors pass through as they are: they say nothing about
-    the request. Any other answer that is not in AWS's format becomes a PollyIncompleteAnswerError.
+    Throttling, 5xx responses, time-outs and connection errors pass through unchanged: they say nothing about
+    the request. Any other response that is not in AWS's format becomes a PollyIncompleteAnswerError.
 
-    :param caller: whose connection and region the error names
-    :param action: the IAM action asked for, such as ``polly:StartSpeechSynthesisTask``
-    :param subject: the id or name asked for, where there is one
+    :param caller: the caller, whose connection and region the error names
+    :param action: the IAM action of the request, such as ``polly:StartSpeechSynthesisTask``
+    :param subject: the id or name in the request, if it has one
     """
     try:
         with _translate(caller, action, subject):
@@ -166,7 +166,10 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
             "or region_name in the connection's extra, or AWS_DEFAULT_REGION in the worker's environment."
         ) from error
     except InvalidRegionError as error:
-        raise PollyConfigurationError(f"{error} It comes from region_name or the connection.") from error
+        raise PollyConfigurationError(
+            f"{error} Correct region_name in the operator, region_name in the connection's extra, or "
+            "AWS_DEFAULT_REGION in the worker's environment."
+        ) from error
     except ParamValidationError as error:
         raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
     except ClientError as error:
@@ -181,10 +184,10 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
 
 
 def _is_about_answer(error: Exception) -> bool:
-    """Return whether botocore failed while it read an answer.
+    """Return whether botocore failed while it parsed a response.
 
-    It raises errors of many classes then: AttributeError for a list in place of an object, ValueError for an
-    invalid date, UnicodeDecodeError for another encoding than UTF-8.
+    The error can be of many classes: AttributeError for a list in place of an object, ValueError for an
+    invalid date, UnicodeDecodeError for an encoding other than UTF-8.
     """
     return any(
         frame.f_globals.get("__name__") == parsers.__name__ or frame.f_code.co_name == _READS_ERROR_CODE
@@ -194,9 +197,9 @@ def _is_about_answer(error: Exception) -> bool:
 
 @contextmanager
 def translate_credentials_errors(action: str, describe_connection: Callable[[], str]) -> Iterator[None]:
-    """Turn botocore's errors about missing credentials into one that says what to do; let the rest pass.
+    """Translate botocore's errors about missing credentials into one that says what to do; let others pass.
 
-    :param action: what they were needed for
+    :param action: the action that needs the credentials
     :param describe_connection: returns which connection lacks them
     """
     try:
@@ -212,10 +215,10 @@ def translate_credentials_errors(action: str, describe_connection: Callable[[], 
 
 @contextmanager
 def translate_s3_errors(*, missing: str, denied: str) -> Iterator[None]:
-    """Turn S3's refusals into errors that are never retried; let the rest pass.
+    """Translate S3's errors about missing objects and permissions into final errors; let other errors pass.
 
-    :param missing: what to say where there is no such bucket or object
-    :param denied: what to say where a permission is missing
+    :param missing: the message if the bucket or object does not exist
+    :param denied: the message if a permission is missing
     """
     try:
         yield
@@ -231,7 +234,7 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     by_sts = error.operation_name not in action
     if by_sts:
-        # The connection's own role is assumed first, by STS.
+        # Before the request to Polly, STS assumes the connection's role.
         action = f"sts:{error.operation_name}"
     if is_denied(error):
         raise PollyConfigurationError(
@@ -245,16 +248,17 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
         ) from error
     if code == "SynthesisTaskNotFoundException":
         raise PollySynthesisTaskNotFoundError(
-            f"Polly does not know the synthesis task {subject!r} in {caller.asked_region}. It knows a "
-            "synthesis task for 72 hours, and only in the account and region that it was started in: "
-            f"{caller.describe_connection()}.",
+            f"Polly does not know the synthesis task {subject!r} in {caller.asked_region}. Polly keeps a "
+            "synthesis task for 72 hours, and only in the account and region that it was started in. Check "
+            f"the id, the region and the account: {caller.describe_connection()}.",
             synthesis_task_id=subject,
         ) from error
     if code == "LexiconNotFoundException":
         raise PollyLexiconNotFoundError(
-            f"Polly has no such lexicon{f' as {subject!r}' if subject else ''} in {caller.asked_region} "
-            f"({code}): {message} Lexicons belong to an account and a region, and one that was put moments "
-            f"ago may not be known yet: {caller.describe_connection()}."
+            f"Polly has no such lexicon{f' ({subject!r})' if subject else ''} in {caller.asked_region} "
+            f"({code}): {message} A lexicon belongs to one account and one region, and Polly may not find it "
+            "for some moments after it was put. Check the name, the region and the account: "
+            f"{caller.describe_connection()}."
         ) from error
     if is_throttling(error) or is_service_failure(error):
         return

@@ -1,4 +1,4 @@
-"""The hook for S3. It is slow to import, so each user imports it where it is used."""
+"""The hook for S3. Import it inside functions: the import is slow, and DAG parsing does not need it."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from airflow_polly_provider.aws.connection import NamedConnectionHook
 
 
 class NamedConnectionS3Hook(NamedConnectionHook, S3Hook):
-    """The amazon provider's S3Hook, which uses the connection that was asked for by name, or fails."""
+    """The amazon provider's S3Hook; it fails if the connection named by ``aws_conn_id`` cannot be found."""

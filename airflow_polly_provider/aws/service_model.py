@@ -1,4 +1,4 @@
-"""What the installed botocore knows of AWS, so that a newer botocore brings newer names."""
+"""AWS data in the installed botocore. A newer botocore adds newer names without a change here."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FIRST_VERSIONS = {
     "alaw": "1.42.76",
     "TagResource": "1.43.124",
 }
-"""The first botocore whose service model has a name, where the lowest supported one lacks it.
+"""The first botocore version that has a name in its service model, if the lowest supported version lacks it.
 
-Found by comparing the service model in the wheel of each with that of the release before it.
+Each was found by comparing the service model in that version's wheel with the one in the release before it.
 """
 
 
 def upgrade_hint(name: str) -> str:
-    """Return how to get a botocore that knows a name, empty where no later one is known to.
+    """Return which boto3 to upgrade to for a botocore that knows a name; empty if no such version is known.
 
     :param name: a value or an operation that the installed botocore does not know
     """
@@ -37,7 +37,7 @@ def upgrade_hint(name: str) -> str:
 def polly_shape(name: str) -> Any:
     """Return a shape of Polly's service model.
 
-    :param name: such as ``StartSpeechSynthesisTaskInput``
+    :param name: the shape's name, such as ``StartSpeechSynthesisTaskInput``
     """
     return botocore.session.get_session().get_service_model("polly").shape_for(name)
 
@@ -46,7 +46,7 @@ def polly_shape(name: str) -> Any:
 def partition_of(region: str) -> str:
     """Return the partition that a region belongs to, such as ``aws-cn``.
 
-    :param region: such as ``cn-north-1``
+    :param region: the region, such as ``cn-north-1``
     """
     partition: str = botocore.session.get_session().get_partition_for_region(region)
     return partition

@@ -1,4 +1,4 @@
-"""The order of ListSpeechSynthesisTasks."""
+"""The order of synthesis tasks in the responses of ListSpeechSynthesisTasks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def only_older_follow(page: Sequence[Mapping[str, Any]], not_before: datetime) -> bool:
-    """Tell from a page of a list whether only tasks can follow that are too old.
+    """Return whether all synthesis tasks on the pages after this one are too old.
 
-    ListSpeechSynthesisTasks orders by creation date, in a direction that is not documented: so only where
-    this page itself goes from newer to older, down to one that is too old.
+    ListSpeechSynthesisTasks orders by creation date, but AWS does not document the direction. The result is
+    True only if this page goes from newer to older and its last synthesis task is too old.
 
-    :param page: SynthesisTasks of one answer, in its order
-    :param not_before: tasks created earlier are too old
+    :param page: the SynthesisTasks of one response, in its order
+    :param not_before: the creation time before which a synthesis task is too old
     """
     created = [task["CreationTime"] for task in page if "CreationTime" in task]
     newest_first = all(a >= b for a, b in itertools.pairwise(created)) and created[:1] > created[-1:]

@@ -1,4 +1,4 @@
-"""Polly's TaskStatus, and what a SynthesisTask that failed means.
+"""Polly's TaskStatus, and the error for a SynthesisTask that failed.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesisTask.html
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SYNTHESIS_TASK_LIFETIME_SECONDS = 72 * 60 * 60
-"""How long Polly knows a synthesis task.
+"""How long Polly keeps a synthesis task.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 """
@@ -34,11 +34,11 @@ class TaskStatus(StrEnum):
 
 
 TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.value})
-"""A synthesis task in one of these never changes again. Any other status, known or new, is waited on."""
+"""A synthesis task with one of these never changes again. Any other status continues a wait, known or new."""
 
-# Polly has one reason for a missing bucket, another region and a missing permission: "Error occurred while
-# trying to upload file to S3. Please verify that the bucket existsin this region and you have permission to
-# write objects to the specified bucket."
+# Polly gives one reason for a missing bucket, a bucket in another region and a missing permission: "Error
+# occurred while trying to upload file to S3. Please verify that the bucket existsin this region and you have
+# permission to write objects to the specified bucket."
 _REASON_HINTS = (
     (
         re.compile(r"\bsns\b|topic", re.IGNORECASE),
@@ -46,9 +46,9 @@ _REASON_HINTS = (
     ),
     (
         re.compile(r"bucket|s3|region|access|denied|permission|authoriz|forbidden", re.IGNORECASE),
-        "Check that the output bucket exists in the region that Polly was called in, and that the caller, "
-        "with whose permissions Polly writes, is allowed s3:PutObject on the bucket and key prefix (and "
-        "kms:GenerateDataKey where the bucket is encrypted with a KMS key)",
+        "Polly writes with the caller's permissions: check that the output bucket exists in the region that "
+        "Polly was called in, and that the caller is allowed s3:PutObject on the bucket and key prefix (and "
+        "kms:GenerateDataKey if the bucket is encrypted with a KMS key)",
     ),
 )
 
@@ -57,7 +57,7 @@ def raise_if_failed(synthesis_task: Mapping[str, Any], *, final: bool) -> None:
     """Raise the error of a synthesis task whose TaskStatus is ``failed``.
 
     :param synthesis_task: the SynthesisTask
-    :param final: whether a retry of the Airflow task could only meet the same synthesis task again
+    :param final: whether a retry of the Airflow task would find the same failed synthesis task
     :raises PollySynthesisTaskFailedError: with Polly's reason
     """
     if synthesis_task.get("TaskStatus") == TaskStatus.FAILED:
@@ -68,14 +68,14 @@ def failure_of(synthesis_task: Mapping[str, Any], *, final: bool) -> PollySynthe
     """Return the error for a SynthesisTask whose TaskStatus is ``failed``.
 
     :param synthesis_task: the SynthesisTask
-    :param final: whether a retry of the Airflow task could only meet the same synthesis task again
+    :param final: whether a retry of the Airflow task would find the same failed synthesis task
     """
     task_id, reason = synthesis_task.get("TaskId"), synthesis_task.get("TaskStatusReason")
-    told = reason.rstrip(". ") if reason else "Polly gave no reason"
+    shown_reason = reason.rstrip(". ") if reason else "Polly gave no reason"
     hint = next((f" {hint}." for pattern, hint in _REASON_HINTS if reason and pattern.search(reason)), "")
     error_class = PollySynthesisTaskFailedFinalError if final else PollySynthesisTaskFailedError
     return error_class(
-        f"Synthesis task {task_id} failed: {told}.{hint}",
+        f"Synthesis task {task_id} failed: {shown_reason}.{hint}",
         synthesis_task_id=task_id,
         task_status=synthesis_task.get("TaskStatus"),
         task_status_reason=reason,

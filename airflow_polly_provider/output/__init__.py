@@ -1,1 +1,1 @@
-"""The object or file that holds the speech."""
+"""The object or file that contains the speech."""

@@ -1,4 +1,4 @@
-"""How long audio plays, told from its bytes while they go by."""
+"""The playing time of audio, computed from its bytes while they are read."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Protocol
 
 _BYTES_PER_SAMPLE = {"pcm": 2, "mulaw": 1, "alaw": 1}
 _DEFAULT_RATES = {"pcm": 16000, "mulaw": 8000, "alaw": 8000}
-_OPUS_RATE = 48000  # in an Ogg file Opus counts at this rate, whatever it was encoded from (RFC 7845)
+_OPUS_RATE = 48000  # Ogg files count Opus audio at this rate, for any original sample rate (RFC 7845)
 
 
 class AudioDuration(Protocol):
-    """Tells how long audio plays that is fed to it in pieces of any size."""
+    """Computes the playing time of audio that is fed to it in pieces of any size."""
 
     seconds: float
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Process the next bytes."""
 
 
 def audio_duration(output_format: str, sample_rate: str | None = None) -> AudioDuration:
-    """Return what tells the length of audio in one of Polly's formats; 0 seconds for any other format.
+    """Return an AudioDuration for one of Polly's formats. For any other format, its result is 0 seconds.
 
     :param output_format: Polly's OutputFormat
-    :param sample_rate: as asked for, in Hz; Polly's default if None
+    :param sample_rate: the requested rate in Hz; None for Polly's default
     """
     if output_format == "mp3":
         return _Mp3Length()
@@ -33,7 +33,7 @@ def audio_duration(output_format: str, sample_rate: str | None = None) -> AudioD
 
 
 class _SampleLength:
-    """Bare samples."""
+    """Samples without headers."""
 
     def __init__(self, bytes_per_second: int) -> None:
         self._bytes_per_second = bytes_per_second
@@ -45,10 +45,10 @@ class _SampleLength:
 
 
 class _UnitLength:
-    """Formats made of units, each with a header that tells the unit's size."""
+    """Formats made of units, each with a header that contains the unit's size."""
 
     needed = 0
-    """Bytes of a header."""
+    """Size of a header in bytes."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -63,11 +63,11 @@ class _UnitLength:
             self._skip -= gone
             if self._skip or len(self._held) < self.needed:
                 return
-            # Where no unit begins, it is looked for a byte further on.
+            # If no unit begins here, try the next byte.
             self._skip = self._unit(bytes(self._held[: self.needed])) or 1
 
     def _unit(self, header: bytes) -> int:
-        """Take a unit's length in seconds from its header, and return its size in bytes; 0 for none."""
+        """Add a unit's length to ``seconds``, and return its size in bytes; 0 if no unit begins here."""
         raise NotImplementedError
 
 
@@ -97,7 +97,7 @@ class _Mp3Length(_UnitLength):
 
 class _OggLength(_UnitLength):
     _page_header = 27
-    # The first page holds one segment, whose beginning tells the rate of a Vorbis stream.
+    # The first page contains one segment, whose beginning contains the rate of a Vorbis stream.
     _first_page = _page_header + 1 + 16
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class _OggLength(_UnitLength):
 
     def _unit(self, header: bytes) -> int:
         if self._table:
-            # Behind a header comes the table whose sum is the size of the page's body.
+            # After a header comes the segment table. Its sum is the size of the page's body.
             size, self._table, self.needed = self._table + sum(header), 0, self._page_header
             return size
         if header[:4] != b"OggS":

@@ -1,4 +1,4 @@
-"""Which settings of the start operator go with its ``output_s3_key``."""
+"""The settings of the start operator that its ``output_s3_key`` requires or excludes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ def validate_custom_key_settings(
     wait_for_completion: bool,
     end_from_trigger: bool,
 ) -> None:
-    """Refuse settings of the start operator that do not go with its ``output_s3_key``.
+    """Raise an error if settings of the start operator do not fit its ``output_s3_key``.
 
-    :param output_s3_key: as given, not rendered
-    :param keep_original: as given
-    :param skip_if_unchanged: as given
-    :param wait_for_completion: as given
-    :param end_from_trigger: as given
-    :raises ValueError: saying which do not go together
+    :param output_s3_key: the operator's parameter, not rendered
+    :param keep_original: the operator's parameter
+    :param skip_if_unchanged: the operator's parameter
+    :param wait_for_completion: the operator's parameter
+    :param end_from_trigger: the operator's parameter
+    :raises ValueError: two settings do not fit together; the error names them
     """
     if output_s3_key is None:
         for name, given in {"keep_original": keep_original, "skip_if_unchanged": skip_if_unchanged}.items():
             if given:
-                raise ValueError(f"{name}=True needs output_s3_key: it concerns the object there.")
+                raise ValueError(f"{name}=True needs output_s3_key: it applies to the object there.")
     elif not wait_for_completion:
         raise ValueError(
-            "output_s3_key needs wait_for_completion=True: Polly must have written the object first."
+            "output_s3_key needs wait_for_completion=True: the task copies the object after Polly wrote it."
         )
     elif end_from_trigger:
         raise ValueError(
-            "output_s3_key cannot be had with end_from_trigger=True: a worker puts the object there."
+            "output_s3_key cannot be used with end_from_trigger=True: a worker has to copy the object."
         )

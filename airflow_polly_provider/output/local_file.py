@@ -1,4 +1,4 @@
-"""A file on the worker that is written: where it really lies, and the mode, owner and group that it keeps."""
+"""A file on the worker that is written or replaced: its resolved path, mode, owner and group."""
 
 from __future__ import annotations
 
@@ -11,42 +11,44 @@ from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 
 class LocalFile(NamedTuple):
-    """A file that is written, or replaced.
+    """A file that is written or replaced.
 
-    :param path: with all links resolved
-    :param status: of the file that is there; None where there is none
+    :param path: the path with all links resolved
+    :param status: the status of the existing file; None if there is none
     """
 
     path: str
     status: os.stat_result | None
 
     def give_mode_and_owner_to(self, replacement: int) -> None:
-        """Give a file that is to replace this one the same mode, and where the process may, owner and group.
+        """Give a replacement file the mode of this one, and its owner and group if the process is allowed to.
 
-        :param replacement: its descriptor, which nobody can replace by a link to another file meanwhile
+        :param replacement: the descriptor of the replacement. A path could meanwhile become a link to another
+            file
         """
         if self.status is None:
             return
         made = os.stat(replacement)
-        # One by one: a process that may not change the owner may still set a group that it belongs to.
+        # Set separately: a process that may not change the owner may still set a group that it belongs to.
         with contextlib.suppress(OSError):
             if self.status.st_gid != made.st_gid:
                 os.chown(replacement, -1, self.status.st_gid)
         with contextlib.suppress(OSError):
             if self.status.st_uid != made.st_uid:
                 os.chown(replacement, self.status.st_uid, -1)
-        # After chown, which clears setuid and setgid. Some file systems know no modes, and refuse to set one.
+        # Set after chown, which clears setuid and setgid. Set only if it differs: file systems without modes
+        # refuse to set one.
         mode = stat.S_IMODE(self.status.st_mode)
         if mode != stat.S_IMODE(os.stat(replacement).st_mode):
             os.chmod(replacement, mode)
 
 
 def prepare_local_file(path: str) -> LocalFile:
-    """Return the file that a path leads to, through symbolic links; its folder is made if need be.
+    """Return the file that a path leads to through symbolic links. Make its folder if it does not exist.
 
     :param path: the rendered path
-    :raises PollyInvalidRequestError: something is there that is no file
-    :raises OSError: the path cannot be one of a file: too long, or links that lead to each other
+    :raises PollyInvalidRequestError: the path exists and is not a file
+    :raises OSError: the path cannot be that of a file: it is too long, or its links form a loop
     """
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)

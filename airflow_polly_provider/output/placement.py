@@ -1,7 +1,8 @@
-"""A finished object at the key that the user named.
+"""Puts a finished object at the key that the user chose.
 
-Polly ends every key in its own TaskId. So the object is copied inside S3 and the original is removed. What
-made it is written into the copy's metadata, by which later tries and later runs know it again.
+Polly ends every key in its own TaskId. So this package copies the object inside S3 and removes the original.
+It records the object's origin in the copy's metadata, so that later tries and later runs recognize the
+object.
 """
 
 from __future__ import annotations
@@ -38,29 +39,29 @@ log = logging.getLogger(__name__)
 COPY_PART_BYTES = 256 * 1024 * 1024
 """The size from which an object is copied in parts, and the size of a part.
 
-S3 copies at most 5 GB with one CopyObject. A smaller object is copied with that one request, so its copy is
-there whole or not at all.
+S3 copies at most 5 GB with one CopyObject. An object below this size is copied with one CopyObject, so its
+copy is complete or does not exist.
 """
 
 _COPY_ACTIONS = (
-    "s3:GetObject on the original, s3:PutObject on output_s3_key and, where a KMS key encrypts the bucket, "
+    "s3:GetObject on the original, s3:PutObject on output_s3_key and, if a KMS key encrypts the bucket, "
     "kms:Decrypt and kms:GenerateDataKey on that key"
 )
 _ACTIONS = {
     "HeadObject": "s3:GetObject, and s3:ListBucket on the bucket,",
-    "DeleteObject": "s3:DeleteObject on the original (or give keep_original=True)",
+    "DeleteObject": "s3:DeleteObject on the original (or set keep_original=True)",
 }
 
 _NOT_ECHOED = frozenset({"Text", "OutputS3BucketName", "OutputS3KeyPrefix"})
 
 
 class Reusable(NamedTuple):
-    """An object that is there already.
+    """An existing object that need not be made again.
 
-    :param synthesis_task: the SynthesisTask that it stands for; ``RequestCharacters`` is 0 where this run
-        pays nothing, ``SpokenCharacters`` the length of what the object holds all the same
-    :param provenance: what its metadata tells
-    :param by_this_run: whether an earlier try of this run put it there
+    :param synthesis_task: the object's SynthesisTask; ``RequestCharacters`` is 0 if this run pays nothing,
+        ``SpokenCharacters`` is the billed length of the object's speech in any case
+    :param provenance: the origin that the object's metadata records
+    :param by_this_run: whether an earlier try of this run put the object there
     """
 
     synthesis_task: dict[str, Any]
@@ -69,14 +70,14 @@ class Reusable(NamedTuple):
 
 
 class OutputPlacement:
-    """The object at ``output_s3_key``: recognizes one that is there, and puts one there.
+    """Recognizes an existing object at ``output_s3_key``, or puts the object there.
 
-    :param plan: where, and what it is known by
-    :param run: the run that it is made in
-    :param hook: names the connection in errors
-    :param s3_parameters: what S3Hook is made with
-    :param keep_original: whether the object stays where Polly wrote it, too
-    :param skip_if_unchanged: whether an object that any run made of the same is as good as a new one
+    :param plan: the location, and the values that identify the object
+    :param run: the run that makes the object
+    :param hook: the hook, which describes the connection in errors
+    :param s3_parameters: the parameters of S3Hook
+    :param keep_original: whether to also keep the object where Polly wrote it
+    :param skip_if_unchanged: whether to reuse an object that any run made from the same request
     :param adoptable: whether a retry finds the synthesis task again (``durable``)
     """
 
@@ -101,15 +102,16 @@ class OutputPlacement:
         self._adoptable = adoptable
 
     def find_reusable(self, request: Mapping[str, Any]) -> Reusable | None:
-        """Return what is there already and need not be made again, None where it is to be made.
+        """Return the existing object if it need not be made again, or None.
 
-        That is what an earlier try of this run made, or, with ``skip_if_unchanged``, what any run made of the
-        same text, voice, lexicons and so on.
+        It need not be made again if an earlier try of this run made it, or, with ``skip_if_unchanged``, if
+        any run made it from the same text, voice, lexicons and so on.
 
         :param request: this run's request
-        :raises PollyConfigurationError: S3 does not let us look
+        :raises PollyConfigurationError: S3 denies access to the object's metadata
+        :raises PollyOutputObjectError: S3 failed to return the object's metadata
         """
-        made = self._looked_at_first()
+        made = self._provenance_before_start()
         if made is None:
             return None
         billed = int(made.request_characters)
@@ -124,7 +126,7 @@ class OutputPlacement:
             "SpokenCharacters": billed if billed > 0 else billed_by_count(request),
         }
         if made.is_of_an_earlier_try(self._run, self.plan.run_token):
-            log.info("%s is there already, put by an earlier try of this run", self.plan.location.uri)
+            log.info("%s already exists: an earlier try of this run put it there", self.plan.location.uri)
             return Reusable(synthesis_task | self._made_now, made, by_this_run=True)
         if self._skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
             synthesis_task |= {"RequestCharacters": 0, "Unchanged": True}
@@ -132,17 +134,18 @@ class OutputPlacement:
         return None
 
     def remove_leftover_original(self, made: Provenance) -> None:
-        """Remove what Polly wrote, as a try that ended between the copy and the removal left it.
+        """Remove the original that Polly wrote, if an earlier try ended between the copy and the removal.
 
-        :param made: what the object's metadata tells
-        :raises PollyOutputObjectError: it could not be removed
+        :param made: the origin that the object's metadata records
+        :raises PollyOutputObjectError: the original could not be removed
         """
-        # Whoever may write the object may write its metadata: nothing but Polly's own is removed for it.
+        # Anyone who may write the object may write its metadata. So only an object whose key has the form of
+        # Polly's keys is removed.
         if is_pollys_key(parse_output_uri(made.output_uri).key, self.plan.prefix):
             self._remove_original(made)
 
     def is_made_from(self, original: S3Location) -> bool:
-        """Tell whether the object there was made from the one that Polly wrote at ``original``.
+        """Return whether the object at ``output_s3_key`` is a copy of the one at ``original``.
 
         :param original: where Polly wrote it
         """
@@ -150,12 +153,14 @@ class OutputPlacement:
         return made is not None and parse_output_uri(made.output_uri) == original
 
     def put(self, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
-        """Put a completed synthesis task's object there, and return the SynthesisTask with its new place.
+        """Move a completed synthesis task's object to ``output_s3_key``.
 
-        Safe to repeat after a crash at any point.
+        Return the SynthesisTask with its new ``OutputUri``.
+
+        The call can be repeated safely after a crash at any point.
 
         :param synthesis_task: the SynthesisTask
-        :raises PollyOutputObjectError: the object could not be copied, or the original not be removed
+        :raises PollyOutputObjectError: the object could not be copied, or the original could not be removed
         """
         value = to_xcom_value(synthesis_task)
         made = Provenance(
@@ -167,13 +172,14 @@ class OutputPlacement:
             speech_digest=self.plan.speech_digest,
             run_began=self._run.began,
         )
-        with self._translate_errors(made, "its object could not be copied", self._adoptable):
+        with self._translate_errors(made, "but copying its output failed", self._adoptable):
             original = parse_output_uri(made.output_uri)
-            # An earlier try that still ran may have copied and removed it just now.
+            # An earlier try that was still running may have just copied and removed the original.
             if not self._copy(original, made) and not self.is_made_from(original):
                 raise PollyOutputObjectError(
                     f"Synthesis task {made.task_id} completed, but its object is gone from {original.uri}. "
-                    "Look for what removes or moves it. The next try starts, and pays, afresh.",
+                    "Find out what removed or moved it. The next try starts and pays for a new synthesis "
+                    "task.",
                     synthesis_task_id=made.task_id,
                     task_status=TaskStatus.COMPLETED.value,
                 )
@@ -181,12 +187,12 @@ class OutputPlacement:
         return {**synthesis_task, "OutputUri": self._final_uri(made.output_uri), **self._made_now}
 
     def _final_uri(self, output_uri: str) -> str:
-        """Return ``OutputUri`` as Polly would write it had it written to the final key."""
+        """Return the ``OutputUri`` of the final key, in the form that Polly uses."""
         return output_uri.removesuffix(parse_output_uri(output_uri).key) + self.plan.key
 
     @cached_property
     def _s3(self) -> Any:
-        # Slow to import for every parse of a DAG file.
+        # Imported here, because the import is slow and parsing a DAG file does not need it.
         from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
         parts = {"multipart_threshold": COPY_PART_BYTES, "multipart_chunksize": COPY_PART_BYTES}
@@ -196,7 +202,7 @@ class OutputPlacement:
     def _client(self) -> Any:
         return self._s3.get_conn()
 
-    def _looked_at_first(self) -> Provenance | None:
+    def _provenance_before_start(self) -> Provenance | None:
         uri = self.plan.location.uri
         with translate_aws_errors(self._hook, "s3:GetObject"):
             try:
@@ -206,12 +212,13 @@ class OutputPlacement:
                     raise
                 if http_status(error) != 403:
                     raise PollyOutputObjectError(
-                        f"Cannot look whether {uri} is there already, so Polly was not asked: {error}"
+                        f"Cannot check whether {uri} already exists, so no synthesis task was started: "
+                        f"{error}"
                     ) from error
                 raise PollyConfigurationError(
-                    f"AWS denied a look at {uri}, so Polly was not asked. Allow s3:GetObject on it, and "
-                    "s3:ListBucket on the bucket (without that, S3 does not tell a missing object from a "
-                    f"forbidden one), to the identity that was used: {self._hook.describe_connection()}."
+                    f"AWS denied access to {uri}, so no synthesis task was started. Allow s3:GetObject on "
+                    "it, and s3:ListBucket on the bucket (without it, S3 reports a missing object as "
+                    f"forbidden), to the identity that was used: {self._hook.describe_connection()}."
                 ) from error
 
     def _provenance(self) -> Provenance | None:
@@ -228,7 +235,7 @@ class OutputPlacement:
         return head
 
     def _copy(self, original: S3Location, made: Provenance) -> bool:
-        """Copy the object inside S3; False where it is not there."""
+        """Copy the object inside S3. Return False if the original does not exist."""
         head = self._head(original)
         if head is None:
             return False
@@ -255,12 +262,12 @@ class OutputPlacement:
         original = parse_output_uri(made.output_uri)
         if self._keep_original or original == self.plan.location:
             return
-        there = f"its object is at {self.plan.location.uri}, but the original was not removed"
-        with self._translate_errors(made, there, adoptable=True):
+        failure = f"and its output is at {self.plan.location.uri}, but removing the original failed"
+        with self._translate_errors(made, failure, adoptable=True):
             self._client.delete_object(Bucket=original.bucket, Key=original.key)
 
     @contextmanager
-    def _translate_errors(self, made: Provenance, what: str, adoptable: bool) -> Iterator[None]:
+    def _translate_errors(self, made: Provenance, failure: str, adoptable: bool) -> Iterator[None]:
         try:
             yield
         except (ClientError, BotoCoreError, PollyConnectionNotFoundError, ValueError) as error:
@@ -269,13 +276,14 @@ class OutputPlacement:
                 actions = _ACTIONS.get(error.operation_name, _COPY_ACTIONS)
                 hint = f" Allow {actions} to the identity that was used: {self._hook.describe_connection()}."
             then = (
-                "The next try of this task takes it up and pays nothing; a cleared task may start another."
+                "The next try of this task continues from there and pays nothing. A cleared task may start a "
+                "new synthesis task."
                 if adoptable
-                else "durable=False: the next try starts, and pays, afresh."
+                else "With durable=False, the next try starts and pays for a new synthesis task."
             )
             raise PollyOutputObjectError(
-                f"Synthesis task {made.task_id} completed, and {what}: {error}.{hint} "
-                f"What Polly wrote lies at {made.output_uri}. {then}",
+                f"Synthesis task {made.task_id} completed, {failure}: {error}.{hint} "
+                f"The original is at {made.output_uri}. {then}",
                 synthesis_task_id=made.task_id,
                 task_status=TaskStatus.COMPLETED.value,
             ) from error
@@ -284,18 +292,20 @@ class OutputPlacement:
 def output_exists(
     original: S3Location, *, s3_parameters: Mapping[str, Any], placement: OutputPlacement | None
 ) -> bool:
-    """Return whether the output of a completed synthesis task exists, at either of its two places.
+    """Return whether the output of a completed synthesis task exists.
+
+    It may be where Polly wrote it, or at ``output_s3_key``.
 
     :param original: where Polly wrote it
-    :param s3_parameters: what S3Hook is made with
-    :param placement: of this run, where it has an ``output_s3_key``
+    :param s3_parameters: the parameters of S3Hook
+    :param placement: the placement of this run, if it has an ``output_s3_key``
     """
-    # Needed by few runs, and slow to import for every parse of a DAG file.
+    # Imported here, because the import is slow and few runs need it.
     from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
     try:
         exists: bool = NamedConnectionS3Hook(**s3_parameters).check_for_key(original.key, original.bucket)
     except ClientError as error:
-        log.info("May not look whether %s is there (%s); taking it as there", original.uri, error)
+        log.info("Cannot check whether %s exists (%s); assuming that it does", original.uri, error)
         return True
     return exists or (placement is not None and placement.is_made_from(original))

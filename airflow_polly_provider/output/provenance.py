@@ -1,4 +1,4 @@
-"""Where a run's output shall go, and what an object tells of its making."""
+"""The planned location of a run's output, and the origin that an object's metadata records."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _TASK_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def validate_output_key(key: object, prefix: str | None) -> str:
-    """Return ``output_s3_key`` if an object can be put there.
+    """Return ``output_s3_key`` after checking it.
 
     :param key: the rendered value
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
-    :raises PollyInvalidRequestError: neither a string nor an integer, empty, a folder, too long, a URI, or a
-        key that Polly itself writes to
+    :raises PollyInvalidRequestError: the key is neither a string nor an integer, is empty, a folder, too
+        long, a URI, or has the form of Polly's own keys
     """
     parameter = "output_s3_key"
     valid = validate_key(validate_string_or_integer(key, parameter), parameter=parameter)
     if is_pollys_key(valid, prefix):
         raise PollyInvalidRequestError(
-            f"output_s3_key {valid!r:.100} is one that Polly itself may write to; give one without a TaskId."
+            f"output_s3_key {valid!r:.100} has the form of Polly's own keys; give a key without a TaskId."
         )
     return valid
 
 
 def is_pollys_key(key: str, prefix: str | None) -> bool:
-    """Tell whether a key has the form of those that Polly makes up.
+    """Return whether a key has the form of Polly's own keys.
 
     :param key: the key
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
@@ -51,13 +51,13 @@ def is_pollys_key(key: str, prefix: str | None) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPlan:
-    """Where a run's output goes and what it is known by there. A deferral keeps it.
+    """The location of a run's output, and the values that identify the output. A deferral stores the plan.
 
     :param bucket: the output bucket
     :param key: ``output_s3_key``, checked
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
     :param run_token: the token of the request in its run
-    :param speech_digest: digest of all that shapes what is spoken
+    :param speech_digest: the digest of everything that affects the speech
     """
 
     bucket: str
@@ -68,17 +68,17 @@ class OutputPlan:
 
     @property
     def location(self) -> S3Location:
-        """The place in S3."""
+        """The location in S3."""
         return S3Location(self.bucket, self.key)
 
 
 def output_plan(key: str, request: Mapping[str, Any], token: str, lexicons: Mapping[str, str]) -> OutputPlan:
-    """Return where a run's output goes and what it is known by there.
+    """Return the plan for a run's output.
 
-    :param key: what :func:`validate_output_key` returned
+    :param key: the key from :func:`validate_output_key`
     :param request: the request as Polly gets it
     :param token: the token of the request in this run
-    :param lexicons: the contents of the lexicons that shape the digest, by name
+    :param lexicons: the contents of the lexicons that are part of the digest, by name
     """
     return OutputPlan(
         bucket=request["OutputS3BucketName"],
@@ -90,15 +90,15 @@ def output_plan(key: str, request: Mapping[str, Any], token: str, lexicons: Mapp
 
 
 class Provenance(NamedTuple):
-    """What made an object, as its metadata tells.
+    """The origin of an object, as its metadata records it.
 
     :param task_id: Polly's ``TaskId``
-    :param output_uri: where Polly wrote it
-    :param creation_time: of the synthesis task, in ISO 8601
-    :param request_characters: what was billed
-    :param run_token: the token of the request in the run that made it
-    :param speech_digest: digest of all that shapes what is spoken
-    :param run_began: when that run began, in ISO 8601; empty where an earlier version of this package put the
+    :param output_uri: the ``OutputUri`` of the original that Polly wrote
+    :param creation_time: the creation time of the synthesis task, in ISO 8601
+    :param request_characters: the number of billed characters
+    :param run_token: the token of the request in the run that made the object
+    :param speech_digest: the digest of everything that affects the speech
+    :param run_began: when that run began, in ISO 8601; empty if an earlier version of this package put the
         object there
     """
 
@@ -111,10 +111,10 @@ class Provenance(NamedTuple):
     run_began: str = ""
 
     def is_of_an_earlier_try(self, run: CurrentRun, token: str) -> bool:
-        """Return whether an earlier try of a run made it.
+        """Return whether an earlier try of a run made the object.
 
-        A run that was deleted and created again, whose first try has put nothing anywhere yet, has the token
-        of the deleted one.
+        The token alone does not prove it: a run that was deleted and created again has the same token as the
+        deleted one. So a first try never made the object, and the beginning of the run must match.
 
         :param run: the run
         :param token: the token of its request
@@ -129,7 +129,7 @@ class Provenance(NamedTuple):
             return True
 
     def metadata(self) -> dict[str, str]:
-        """Return it as an object's metadata."""
+        """Return the origin as an object's metadata."""
         return {_metadata_name(field): value for field, value in self._asdict().items()}
 
 
@@ -138,13 +138,13 @@ def _metadata_name(field: str) -> str:
 
 
 def provenance_in(metadata: Mapping[str, str], bucket: str) -> Provenance | None:
-    """Return what made an object, None if it was not put there by this package.
+    """Return the origin of an object, or None if this package did not put the object there.
 
-    Whoever may write the object may write its metadata. So nothing in it may lead anywhere but to the bucket
-    that it lies in.
+    Anyone who may write the object may write its metadata. So an origin is accepted only if
+    it is in the same bucket, at an S3 endpoint of AWS.
 
-    :param metadata: the object's
-    :param bucket: the bucket that it lies in, which is the one that Polly wrote to
+    :param metadata: the object's metadata
+    :param bucket: the object's bucket, which is also the bucket that Polly wrote to
     """
     made = Provenance(*(metadata.get(_metadata_name(field), "") for field in Provenance._fields))
     try:

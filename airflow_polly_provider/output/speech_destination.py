@@ -1,4 +1,4 @@
-"""Where the operator that speaks at once stores the audio: S3, or any file system that Airflow knows."""
+"""Where the SynthesizeSpeech operator stores the audio: S3, or any file system that Airflow supports."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 64 * 1024
 _LOCAL_PATH = re.compile(r"(?:(?:file|local)://(?:[^@/]*@)?)?(?P<path>(?![\w+.-]+://).+)", re.DOTALL)
-# What botocore names us-east-1's endpoint; Polly names the region in its own OutputUri.
+# botocore can use the global endpoint for us-east-1. Polly's own OutputUri contains the region.
 _GLOBAL_ENDPOINT = "https://s3.amazonaws.com"
 _US_EAST_1_ENDPOINT = "https://s3.us-east-1.amazonaws.com"
 
 
 class StoredSpeech(NamedTuple):
-    """Speech that lies where it was to be stored.
+    """Speech that has been stored.
 
-    :param speech: read to its end
-    :param output: ``OutputUri``, and ``OutputS3Uri`` where it is in S3
+    :param speech: the stream, read to its end
+    :param output: ``OutputUri``, and ``OutputS3Uri`` if the speech is in S3
     """
 
     speech: SpeechStream
@@ -47,25 +47,25 @@ class StoredSpeech(NamedTuple):
 
 
 class SpeechDestination(Protocol):
-    """A place for one piece of audio."""
+    """A location for one piece of audio."""
 
     def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
-        """Store what Polly speaks, whole or not at all.
+        """Store Polly's speech completely, or not at all.
 
-        :param speak: asks Polly; not called where it is plain before that nothing can be stored
+        :param speak: requests the speech; not called if it is already known that nothing can be stored
         """
 
 
 def speech_destination(
     *, bucket: object, key: object, path: object, hook_parameters: Mapping[str, Any]
 ) -> SpeechDestination:
-    """Return the place that an operator's rendered parameters name.
+    """Return the destination that an operator's rendered parameters name.
 
     :param bucket: ``output_s3_bucket_name``
     :param key: ``output_s3_key``
-    :param path: ``output_path``, if it is not the two
-    :param hook_parameters: of the operator's own connection
-    :raises PollyInvalidRequestError: they name none
+    :param path: ``output_path``, given instead of bucket and key
+    :param hook_parameters: the hook parameters of the operator's own connection
+    :raises PollyInvalidRequestError: the parameters name no valid destination
     """
     if path is None and (bucket is not None or key is not None):
         key = validate_string_or_integer(key, "output_s3_key")
@@ -82,10 +82,10 @@ def _validate_location(bucket: object, key: str, parameter: str) -> S3Location:
 
 
 class S3Destination:
-    """An object in S3, uploaded in parts while Polly speaks: S3 shows it when it is whole, or never.
+    """An object in S3, uploaded in parts while Polly speaks. S3 shows the object only once it is complete.
 
-    :param location: where
-    :param hook_parameters: what an S3Hook is made with
+    :param location: the object's location
+    :param hook_parameters: the parameters of an S3Hook
     """
 
     def __init__(self, location: S3Location, hook_parameters: Mapping[str, Any]) -> None:
@@ -93,28 +93,28 @@ class S3Destination:
         self._hook_parameters = hook_parameters
 
     def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
-        """Store what Polly speaks."""
-        # Slow to import for every parse of a DAG file.
+        """Store Polly's speech."""
+        # Imported here, because the import is slow and parsing a DAG file does not need it.
         from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
         with self._translate_connection_errors():
-            # One part in memory at a time.
+            # Without threads, only one part is in memory at a time.
             hook: Any = NamedConnectionS3Hook(
                 **self._hook_parameters, transfer_config_args={"use_threads": False}
             )
             client: Any = hook.conn
-            # Sends nothing, but has to look the credentials up.
+            # This sends no request, but it looks the credentials up.
             client.generate_presigned_url(
                 "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
             )
         with speak() as speech:
-            # Final, since each retry would be billed.
+            # These errors are final, because each retry would be billed.
             not_written = f"The speech could not be written to {self.location.uri}"
             with translate_s3_errors(
                 missing=f"{not_written}: there is no such bucket",
                 denied=f"{not_written}: allow s3:PutObject on it to the connection's identity",
             ):
-                # The hook's own method reports to lineage an asset whose key is cut off at "#".
+                # The hook's own upload method reports an asset to lineage whose key is cut off at "#".
                 client.upload_fileobj(
                     speech,
                     self.location.bucket,
@@ -125,7 +125,7 @@ class S3Destination:
         return StoredSpeech(speech, self._output(client.meta.endpoint_url.rstrip("/")))
 
     def _output(self, endpoint: str) -> dict[str, str]:
-        """Return ``OutputUri`` in the form that Polly gives its own, and ``OutputS3Uri``."""
+        """Return ``OutputUri`` in the form that Polly uses, and ``OutputS3Uri``."""
         if endpoint == _GLOBAL_ENDPOINT:
             endpoint = _US_EAST_1_ENDPOINT
         return {
@@ -135,25 +135,25 @@ class S3Destination:
 
     @contextlib.contextmanager
     def _translate_connection_errors(self) -> Iterator[None]:
-        """Tell which connection has no usable settings or credentials; nothing was billed then."""
+        """Raise an error that names a connection without usable settings or credentials."""
         connection = f"the connection {self._hook_parameters.get('aws_conn_id')!r}"
         try:
             with translate_credentials_errors(f"s3:PutObject to {self.location.uri}", lambda: connection):
                 yield
         except (ConnectionError, HTTPClientError):
-            # Of a role or a metadata service that was not reached: says nothing of the settings.
+            # STS or the metadata service was not reached. This says nothing about the settings.
             raise
         except BotoCoreError as error:
             raise PollyConfigurationError(
-                f"The speech cannot be written to {self.location.uri} by {connection}: {error}. Correct the "
-                "connection."
+                f"The speech cannot be written to {self.location.uri} with {connection}: {error}. Correct "
+                "the connection."
             ) from error
 
 
 class PathDestination:
-    """A file on any file system that Airflow knows: written under another name, and moved when it is whole.
+    """A file on any file system that Airflow supports. It gets its name only once it is complete.
 
-    :param path: an ObjectStoragePath, or what one is made of
+    :param path: an ObjectStoragePath, or a string for one
     """
 
     def __init__(self, path: object) -> None:
@@ -163,10 +163,10 @@ class PathDestination:
         self._local = local = _LOCAL_PATH.fullmatch(self._uri)
         if self._uri.endswith("/"):
             raise PollyInvalidRequestError(f"output_path {self._uri!r:.200} must name a file, not a folder.")
-        # Both are slow to import for every parse of a DAG file.
+        # Both are imported here, because the imports are slow and parsing a DAG file does not need them.
         if local:
-            # Airflow 2.11.0 makes no path of a local file with a current universal_pathlib.
-            from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # ships none
+            # Airflow 2.11.0 cannot make a path for a local file with a current universal_pathlib.
+            from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # has no types
 
             self._files: Any = LocalFileSystem()
             self._target: str = local["path"]
@@ -177,7 +177,7 @@ class PathDestination:
             self._files, self._target = stored.fs, stored.path
 
     def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
-        """Store what Polly speaks."""
+        """Store Polly's speech."""
         with self._new_file() as file, speak() as speech:
             while data := speech.read(_CHUNK_BYTES):
                 file.write(data)
@@ -190,7 +190,7 @@ class PathDestination:
         if local is not None:
             target = local.path
         folder, separator, _ = target.rpartition("/")
-        # Not the target's name, which may be as long as the file system takes already.
+        # Not based on the target's name, which may already have the maximum length of the file system.
         unfinished = f"{folder}{separator}.{uuid.uuid4().hex}.part"
         try:
             with files.open(unfinished, "wb") as file:
@@ -199,25 +199,27 @@ class PathDestination:
                 yield file
             self._finish(unfinished, target)
         except BaseException:
-            # Whatever ended it, also Airflow's signals, the part must not stay. What ended it is told, not
-            # what comes here: each file system has errors of its own.
+            # Partial output is removed after any error, including Airflow's signals. An error of the removal
+            # must not replace that error, and each file system has its own error classes.
             with contextlib.suppress(Exception):
                 files.rm(unfinished)
             raise
 
     def _finish(self, unfinished: str, target: str) -> None:
-        from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # ships none
+        from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # has no types
 
         if type(self._files).mv is not AbstractFileSystem.mv:
             self._files.mv(unfinished, target)
             return
-        # A move that is none: where only the part cannot be removed, the speech is there, and paid for.
+        # fsspec's default move copies and removes. If only the removal fails, the speech is stored, and paid
+        # for.
         self._files.copy(unfinished, target)
         try:
             self._files.rm(unfinished)
-        except Exception as error:  # noqa: BLE001 - each file system has its own
+        except Exception as error:  # noqa: BLE001 - each file system has its own error classes
             log.warning(
-                "%s is whole, but its part %s could not be removed (%s): delete it, and allow deleting.",
+                "%s is complete, but its temporary file %s could not be removed (%s). Delete that file, and "
+                "allow the worker to delete files there.",
                 self._uri,
                 unfinished,
                 error,

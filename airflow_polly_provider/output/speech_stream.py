@@ -1,4 +1,4 @@
-"""The audio of SynthesizeSpeech on its way from Polly to where it is stored."""
+"""The audio of SynthesizeSpeech, as a stream from Polly to its destination."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.hooks.polly import PollyHook
 
-_RETRY_PAYS = "A retry asks for the speech, and pays for it, again."
+_RETRY_PAYS = "A retry requests the speech again, and pays for it again."
 _SPEECH_MARKS_TYPE = "application/x-json-stream"
-# AWS documents the types of mp3, Ogg Vorbis and PCM alone.
-_UNNAMED_TYPE = "application/octet-stream"
+# AWS documents the content types of mp3, Ogg Vorbis and PCM only.
+_UNDOCUMENTED_TYPE = "application/octet-stream"
 
 
 def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
-    """Ask Polly to speak, tell Airflow's metrics what that costs, and return the audio as it comes.
+    """Request speech from Polly, report its cost to Airflow's metrics, and return the audio as a stream.
 
-    :param hook: what to ask with
+    :param hook: the hook that sends the request
     :param request: SynthesizeSpeech's parameters
     :raises PollyInvalidRequestError: Polly refuses the request
-    :raises PollyIncompleteAnswerError: the answer lacks what Polly always sends, or is no audio
+    :raises PollyIncompleteAnswerError: the answer lacks a header that Polly always sends, or is not audio
     """
     answer = retry_until_accepted(partial(hook.synthesize_speech, request), hook, "speech")
     try:
@@ -43,7 +43,7 @@ def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
 
 
 def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    """Refuse what a proxy sent in Polly's place, and an answer that was cut inside its headers.
+    """Raise an error if a proxy sent the answer in Polly's place, or if the answer's headers are incomplete.
 
     :param answer: SynthesizeSpeech's answer
     :param request: the request that it answers
@@ -52,7 +52,7 @@ def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Non
     if request["OutputFormat"] == SPEECH_MARKS_FORMAT:
         expected = content_type == _SPEECH_MARKS_TYPE
     else:
-        expected = content_type.startswith("audio/") or content_type == _UNNAMED_TYPE
+        expected = content_type.startswith("audio/") or content_type == _UNDOCUMENTED_TYPE
     if "RequestCharacters" not in answer or not expected:
         counted = "has" if "RequestCharacters" in answer else "lacks"
         raise PollyIncompleteAnswerError(
@@ -63,7 +63,7 @@ def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Non
 
 
 class SpeechStream:
-    """Polly's answer as a file that is read once; it counts bytes and seconds as they go by.
+    """Polly's answer as a file that can be read once. It counts bytes and seconds while it is read.
 
     :param answer: SynthesizeSpeech's answer
     :param request: the request that it answers
@@ -71,7 +71,7 @@ class SpeechStream:
 
     def __init__(self, answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
         self._stream: Any = answer["AudioStream"]
-        # A text may have no speech marks of the types asked for.
+        # A text may have no speech marks of the requested types.
         self._may_be_empty = request["OutputFormat"] == SPEECH_MARKS_FORMAT
         self._duration = audio_duration(request["OutputFormat"], request.get("SampleRate"))
         self.content_type: str | None = answer.get("ContentType")
@@ -80,26 +80,26 @@ class SpeechStream:
 
     @property
     def seconds(self) -> float:
-        """How long the audio read so far plays; 0 for speech marks."""
+        """The playing time of the audio read so far; 0 for speech marks."""
         return self._duration.seconds
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, none at the end.
+        """Return the next bytes; empty at the end.
 
-        :param size: how many at most; all that is left if negative
-        :raises PollyIncompleteAnswerError: the answer broke off, or holds no audio
+        :param size: the maximum number of bytes; all remaining bytes if negative
+        :raises PollyIncompleteAnswerError: the answer broke off, or contains no audio
         """
         try:
             data: bytes = self._stream.read(None if size is None or size < 0 else size)
         except BotoCoreError as error:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer broke off after {self.size:,} bytes ({error}). What was written of it is "
-                f"discarded. {_RETRY_PAYS}"
+                f"Polly's answer broke off after {self.size:,} bytes ({error}). Partial output is removed. "
+                f"{_RETRY_PAYS}"
             ) from error
         self.size += len(data)
         if not self.size and size != 0 and not self._may_be_empty:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer holds no audio. Nothing was written. {_RETRY_PAYS}"
+                f"Polly's answer contains no audio. Nothing was written. {_RETRY_PAYS}"
             )
         self._duration.feed(data)
         return data
@@ -109,5 +109,5 @@ class SpeechStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection: what was not read is dropped."""
+        """Close the connection and drop unread data."""
         self._stream.close()

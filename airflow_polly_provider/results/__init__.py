@@ -1,1 +1,1 @@
-"""What later tasks and other systems receive."""
+"""The results that later tasks and other systems receive."""

@@ -1,4 +1,4 @@
-"""How a result gets to later tasks and other systems: XComs under keys of their own, and lineage."""
+"""Delivery of a result to later tasks and other systems: XComs under separate keys, and lineage."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ log = logging.getLogger(__name__)
 
 
 class PushingTask(Protocol):
-    """What pushing needs of an operator or sensor."""
+    """The attributes of an operator or sensor that pushing XComs needs."""
 
     do_xcom_push: bool
 
 
 class DeliveringTask(PushingTask, ReportingTask, Protocol):
-    """What a delivery needs of an operator or sensor."""
+    """The attributes of an operator or sensor that a delivery needs."""
 
 
 def own_xcoms(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """Return the fields of a result that are pushed under keys of their own.
+    """Return the fields of a result that are pushed under separate keys.
 
-    :param value: the result as ``return_value`` holds it
-    :param keys: which fields; those that the result lacks are left out
+    :param value: the result, in the form of ``return_value``
+    :param keys: the fields; those that the result lacks are left out
     """
     return {key: value[key] for key in keys if key in value}
 
@@ -41,12 +41,12 @@ def own_xcoms(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 def push_own_xcoms(
     task: PushingTask, context: Context, value: Mapping[str, Any], keys: Sequence[str]
 ) -> None:
-    """Push fields of a result under keys of their own, unless the task has ``do_xcom_push=False``.
+    """Push fields of a result under separate keys, unless the task has ``do_xcom_push=False``.
 
     :param task: the operator or sensor
     :param context: the running task's context
-    :param value: the result as ``return_value`` holds it
-    :param keys: which fields; those that the result lacks are left out
+    :param value: the result, in the form of ``return_value``
+    :param keys: the fields; those that the result lacks are left out
     """
     if task.do_xcom_push:
         for key, field in own_xcoms(value, keys).items():
@@ -54,22 +54,22 @@ def push_own_xcoms(
 
 
 def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str, Any]) -> None:
-    """Push what is known of a synthesis task before its end, so that it is known also if the task fails.
+    """Push the known fields of a synthesis task before its end, so that they are available if the task fails.
 
     :param task: the operator or sensor
     :param context: the running task's context
-    :param synthesis_task: a SynthesisTask, or as much of one as is known
+    :param synthesis_task: a SynthesisTask, or its known fields
     """
     try:
         push_own_xcoms(task, context, synthesis_task, STATUS_XCOM_KEYS)
-    except Exception as error:  # noqa: BLE001  # Airflow's, or a deployment's own XCom back-end's
-        # A task that failed here would leave a synthesis task, which is paid for, to its next try.
-        log.warning("Cannot push %s now: %s", ", ".join(STATUS_XCOM_KEYS), error)
+    except Exception as error:  # noqa: BLE001  # a deployment's own XCom back-end can raise any error
+        # If the task failed here, it would fail although its synthesis task, which is paid for, runs on.
+        log.warning("Cannot push the XComs %s now; the task goes on: %s", ", ".join(STATUS_XCOM_KEYS), error)
 
 
 @contextmanager
 def status_pushed_on_failure(task: PushingTask, context: Context) -> Iterator[None]:
-    """Push what is known of the synthesis task if an error of this package ends the Airflow task.
+    """Push the known fields of the synthesis task if an error of this package ends the Airflow task.
 
     :param task: the operator or sensor
     :param context: the running task's context
@@ -87,10 +87,10 @@ def status_pushed_on_failure(task: PushingTask, context: Context) -> Iterator[No
 
 
 class Delivered(NamedTuple):
-    """What a delivery leaves to the operator or sensor.
+    """The values that a delivery returns to the operator or sensor.
 
     :param value: the result, for ``return_value``
-    :param output: the result if its object is the task's output, for OpenLineage; else None
+    :param output: the result if its object is the task's output, for OpenLineage; otherwise None
     """
 
     value: dict[str, Any]
@@ -105,7 +105,8 @@ def deliver_synthesis_task(
     :param task: the operator or sensor
     :param context: the running task's context
     :param synthesis_task: a SynthesisTask as boto3 returns it, or in its XCom form
-    :param is_output: whether its object is an output of the task: not where it only looks at what others do
+    :param is_output: whether the object is an output of the task; False if the task neither started the
+        synthesis task nor waited for it
     """
     value = to_xcom_value(synthesis_task)
     _log_completed(value)
@@ -121,7 +122,7 @@ def _log_completed(value: Mapping[str, Any]) -> None:
     """
     if value.get("TaskStatus") != TaskStatus.COMPLETED:
         return
-    place = value.get("OutputS3Uri") or value.get("OutputUri", "unknown place")
+    place = value.get("OutputS3Uri") or value.get("OutputUri", "unknown location")
     billed, spoken = (value.get(key, "unknown") for key in ("RequestCharacters", "SpokenCharacters"))
     if value.get("Unchanged"):
         log.info(

@@ -1,4 +1,4 @@
-"""What the lexicon operators hand to later tasks.
+"""The XCom values of the lexicon operators.
 
 Source of the fields: https://docs.aws.amazon.com/polly/latest/dg/API_LexiconAttributes.html
 """
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class LexiconXCom(TypedDict):
-    """What the put operator pushes as ``return_value``.
+    """The ``return_value`` of the put operator.
 
-    The names from ``Alphabet`` on are AWS's own; they are absent while GetLexicon does not show the lexicon.
+    The names from ``Alphabet`` on are AWS's own. They are absent while GetLexicon does not show the lexicon.
     """
 
     Name: str
     ContentDigest: str
-    """SHA-256 of the content, as 64 hexadecimal digits; line ends make no difference."""
+    """SHA-256 of the content, as 64 hexadecimal digits. Different line endings give the same digest."""
     Put: bool
-    """False where the stored lexicon was the same already."""
+    """False if the stored lexicon already had the same content."""
     Alphabet: NotRequired[str]
     LanguageCode: NotRequired[str]
     LastModified: NotRequired[str]
@@ -32,27 +32,27 @@ class LexiconXCom(TypedDict):
     LexemesCount: NotRequired[int]
     LexiconArn: NotRequired[str]
     Size: NotRequired[int]
-    """As Polly counts it, in characters."""
+    """The size that Polly reports, in characters."""
 
 
 class DeletedLexiconXCom(TypedDict):
-    """What the delete operator pushes as ``return_value``."""
+    """The ``return_value`` of the delete operator."""
 
     Name: str
     Deleted: bool
-    """False where there was none, and ``ignore_if_missing`` was set."""
+    """False if the lexicon did not exist and ``ignore_if_missing`` was set."""
 
 
 def to_xcom_value(name: str, content: str, *, put: bool, attributes: Mapping[str, Any] | None) -> LexiconXCom:
-    """Return what the put operator pushes.
+    """Return the ``return_value`` of the put operator.
 
     :param name: the lexicon's name
     :param content: the PLS document
-    :param put: whether it was sent
+    :param put: whether the document was sent
     :param attributes: LexiconAttributes as boto3 returns them; None where GetLexicon does not show them yet
     """
-    told = {
+    shown = {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in (attributes or {}).items()
     }
-    return cast("LexiconXCom", {"Name": name, "ContentDigest": content_digest(content), "Put": put, **told})
+    return cast("LexiconXCom", {"Name": name, "ContentDigest": content_digest(content), "Put": put, **shown})

@@ -1,4 +1,4 @@
-"""What Airflow is told of the object that was written: hook lineage, OpenLineage and asset events."""
+"""Reports of a written object to Airflow: hook lineage, OpenLineage and asset events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVENT_EXTRA_KEYS = (
     "SpokenCharacters",
     "Unchanged",
 )
-"""What the extra of an asset event holds; ``Unchanged`` with ``skip_if_unchanged`` alone."""
+"""The keys in the extra of an asset event; ``Unchanged`` only with ``skip_if_unchanged``."""
 
 TAG_KEYS = (
     "TaskId",
@@ -40,17 +40,17 @@ TAG_KEYS = (
     "OutputFormat",
     "SampleRate",
 )
-"""What OpenLineage's output dataset bears as tags, with AWS's own key names."""
+"""The tags of OpenLineage's output dataset, with AWS's own key names."""
 
 
 class ReportingTask(Protocol):
-    """What a report needs of the operator or sensor that makes it."""
+    """The attributes of an operator or sensor that a report needs."""
 
     outlets: Any
 
     @property
     def hook(self) -> Any:
-        """The hook that hook lineage names."""
+        """The hook that is reported as the writer of the object."""
 
 
 def report_output(
@@ -63,14 +63,15 @@ def report_output(
 ) -> Mapping[str, Any] | None:
     """Report the object that a task wrote or waited for, and return ``value`` if it is the task's output.
 
-    It goes to the hook lineage collector, and on the events of the S3 assets in ``outlets``; never the text,
-    which no SynthesisTask holds.
+    The report goes to the hook lineage collector, and to the events of the S3 assets in ``outlets``. It never
+    contains the text, because a SynthesisTask does not contain it.
 
     :param task: the operator or sensor
     :param context: the running task's context
-    :param value: a SynthesisTask in its XCom form, or as much of one as is known
+    :param value: a SynthesisTask in its XCom form, or its known fields
     :param written: whether the object is known to have been written for this task
-    :param is_output: whether the object is an output of the task: not where it only looks at what others do
+    :param is_output: whether the object is an output of the task; False if the task neither started the
+        synthesis task nor waited for it
     """
     written = written and "OutputS3Uri" in value
     if task.outlets:
@@ -82,11 +83,11 @@ def report_output(
 
 
 def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
-    """Return what OpenLineage is told: the object as output dataset, and the synthesis task's id.
+    """Return the lineage for OpenLineage: the object as output dataset, and the synthesis task's id.
 
     :param value: a SynthesisTask in its XCom form whose object was written; None for no lineage
     """
-    # OpenLineage is optional, and calls this only where it is installed.
+    # OpenLineage is optional. It calls this function, so it is installed here.
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import external_query_run, tags_dataset
@@ -113,7 +114,7 @@ def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]
 
 
 def _collect(hook: Any, output_s3_uri: str) -> None:
-    # Needed at the end of a task alone, and not for every parse of a DAG file.
+    # Imported here, because parsing a DAG file does not need it.
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
     if (asset := _asset_of(output_s3_uri)) is None:
@@ -131,13 +132,14 @@ def _add_to_events(context: Context, outlets: Any, value: Mapping[str, Any], *, 
 
 
 def _asset_of(output_s3_uri: str) -> Asset | None:
-    """Return the object as an asset; None, and a line in the log, where Airflow takes its URI for none.
+    """Return the object as an asset. If Airflow does not accept its URI, log a warning and return None.
 
-    Airflow refuses what is not ASCII, cuts ``#`` off and sorts what follows ``?``: keys are encoded so that
-    each remains an asset of its own. An error must not fail a task whose synthesis task is billed.
+    Airflow refuses characters outside ASCII, cuts the URI off at ``#`` and sorts the part after ``?``. So
+    keys are percent-encoded, and each key is a separate asset. An error must not fail a task whose synthesis
+    task is billed.
     """
     try:
         return Asset(uri=quote(output_s3_uri, safe=_LITERAL))
     except ValueError as error:
-        log.warning("%s is in no lineage and no asset event: %s", output_s3_uri, error)
+        log.warning("Not reporting %s to lineage and asset events: %s", output_s3_uri, error)
         return None

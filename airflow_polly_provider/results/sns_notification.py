@@ -1,12 +1,13 @@
-"""What Polly tells an SNS topic when a synthesis task ended, as the SynthesisTask that it is about.
+"""Conversion of the notification that Polly sends to an SNS topic when a synthesis task ends.
 
-AWS does not document the notification. Recorded ones (2018 and 2022) are JSON objects like this::
+AWS does not document the notification. Recorded notifications (2018 and 2022) are JSON objects like this::
 
     {"taskId": "28e59aee-…", "taskStatus": "COMPLETED", "outputUri": "s3://my-audio/alice.28e59aee-….mp3",
      "creationTime": "2018-12-27T08:23:18.093Z", "requestCharacters": 2667, "snsTopicArn": "arn:aws:sns:…",
      "outputFormat": "Mp3", "textType": "Ssml", "voiceId": "Amy"}
 
-So names and values are spelled differently from the API's, and are compared without case and punctuation.
+The names and values are spelled differently from the API's, so they are compared without case and
+punctuation.
 """
 
 from __future__ import annotations
@@ -26,53 +27,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Notification: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Any]"
-"""A notification, or several, in any envelope; see :func:`synthesis_tasks_from_notifications`."""
+"""One or more notifications, in any envelope; see :func:`synthesis_tasks_from_notifications`."""
 
-# What holds one message, and what holds several: SNS's envelope, Lambda's record of SNS, a message of SQS as
-# boto3 and as Lambda have it; Lambda's event, and what boto3's receive_message returns.
+# The keys of one message: in SNS's envelope, in Lambda's record of SNS, in an SQS message from boto3 and in
+# one from Lambda.
 _ONE_INSIDE = ("Message", "Sns", "Body", "body")
+# The keys of several messages: in Lambda's event, and in the response of boto3's receive_message.
 _SEVERAL_INSIDE = ("Records", "Messages")
-_MOST_ENVELOPES = 10
+_MAX_LEVELS = 10
 
 
 def synthesis_task_from_notification(message: Notification) -> dict[str, Any]:
-    """Return the SynthesisTask that a notification of Polly is about, as the operators push it to XCom.
+    """Return the SynthesisTask of a notification from Polly, in the form that the operators push to XCom.
 
-    With AWS's own key names and values, ``CreationTime`` as an ISO 8601 string, and ``OutputS3Uri``. The
-    notification tells less than the API: ``OutputUri`` is an ``s3://`` URI too, and what it leaves out is
-    missing.
+    The result has AWS's own key names and values, ``CreationTime`` as an ISO 8601 string, and
+    ``OutputS3Uri``. It contains less than the API returns: ``OutputUri`` is an ``s3://`` URI too, and fields
+    that are not in the notification are missing.
 
-    :param message: one notification, in any form that :func:`synthesis_tasks_from_notifications` takes: the
-        ``Body`` of a message of SQS, the event of a Lambda function, and so on
-    :raises PollyInvalidNotificationError: not a notification of Polly, or not exactly one; never retried
+    :param message: one notification, in any form that :func:`synthesis_tasks_from_notifications` accepts: the
+        ``Body`` of an SQS message, the event of a Lambda function, and so on
+    :raises PollyInvalidNotificationError: the message is not a notification of Polly, or not exactly one;
+        never retried
     """
     synthesis_tasks = synthesis_tasks_from_notifications(message)
     if len(synthesis_tasks) != 1:
         raise PollyInvalidNotificationError(
-            f"Expected one Amazon Polly notification, and found {len(synthesis_tasks)}. "
-            "synthesis_tasks_from_notifications reads any number of them."
+            f"Expected one Amazon Polly notification, but found {len(synthesis_tasks)}. "
+            "Use synthesis_tasks_from_notifications, which accepts any number."
         )
     return synthesis_tasks[0]
 
 
 def synthesis_tasks_from_notifications(messages: Notification) -> list[dict[str, Any]]:
-    """Return the SynthesisTask of each notification, in their order, as the operators push it to XCom.
+    """Return the SynthesisTask of each notification, in order, in the form that the operators push to XCom.
 
     :param messages: notifications as JSON text, as its bytes (UTF-8, with or without a byte order mark) or
-        parsed; raw (``RawMessageDelivery``), in SNS's envelope, in a message of SQS (``Body``), in the
-        ``Records`` of a Lambda function's event from SNS or SQS, in what ``receive_message`` returns, or in a
-        list of any of these
+        parsed; raw (``RawMessageDelivery``), in SNS's envelope, in an SQS message (``Body``), in the
+        ``Records`` of a Lambda function's event from SNS or SQS, in the response of ``receive_message``, or
+        in a list of any of these
     :raises PollyInvalidNotificationError: one is not a notification of Polly: not a JSON object, ``taskId``
         or ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
     """
-    return [_synthesis_task(notification) for notification in _unwrapped(messages, _MOST_ENVELOPES)]
+    return [_synthesis_task(notification) for notification in _unwrapped(messages, _MAX_LEVELS)]
 
 
-def _unwrapped(message: Any, most_envelopes: int) -> Iterator[Mapping[str, Any]]:
+def _unwrapped(message: Any, max_levels: int) -> Iterator[Mapping[str, Any]]:
     """Yield the notifications in a message, without their envelopes."""
     message = _parsed(message)
-    if not most_envelopes:
-        raise PollyInvalidNotificationError("Not an Amazon Polly notification: too many envelopes.")
+    if not max_levels:
+        raise PollyInvalidNotificationError(
+            f"Not an Amazon Polly notification: more than {_MAX_LEVELS - 1} nested envelopes."
+        )
     inside: list[Any] = []
     if not isinstance(message, Mapping):
         inside = list(message)
@@ -84,11 +89,11 @@ def _unwrapped(message: Any, most_envelopes: int) -> Iterator[Mapping[str, Any]]
     else:
         yield message
     for each in inside:
-        yield from _unwrapped(each, most_envelopes - 1)
+        yield from _unwrapped(each, max_levels - 1)
 
 
 def _synthesis_task(notification: Mapping[str, Any]) -> dict[str, Any]:
-    # A failure may leave the object out.
+    # The notification of a failure may lack outputUri.
     texts = {"outputUri": "none", **notification}
     for name in ("taskId", "taskStatus", "outputUri"):
         if not isinstance(texts.get(name), str) or not texts[name]:
@@ -108,7 +113,7 @@ def _parsed(message: Any) -> Mapping[str, Any] | Sequence[Any]:
         if isinstance(message, str):
             message = json.loads(message.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        # What could not be decoded is not told: it is the message.
+        # The error does not show the bytes that cannot be decoded: they are the whole message.
         why = f"not UTF-8 at byte {error.start}" if isinstance(error, UnicodeDecodeError) else f"{error}"
         raise PollyInvalidNotificationError(f"Not an Amazon Polly notification: not JSON ({why}).") from error
     if isinstance(message, str) or not isinstance(message, Mapping | Sequence):
@@ -119,7 +124,7 @@ def _parsed(message: Any) -> Mapping[str, Any] | Sequence[Any]:
 
 
 def _keys_of(notification: Mapping[str, Any]) -> str:
-    # The keys alone: what else lies in a queue is nobody's to log.
+    # Only the keys: messages of other senders may contain private values, which must not be logged.
     return ", ".join(sorted(map(str, notification)))[:200] or "none"
 
 
@@ -149,7 +154,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _spelled(value: Any, shape: Any) -> Any:
-    """Return a value as the API spells it, or as it is where it is none that this botocore knows."""
+    """Return a value in the API's spelling, or unchanged if this botocore does not know it."""
     if not isinstance(value, str):
         return value
     if shape.type_name == "timestamp":

@@ -1,4 +1,4 @@
-"""What the operator that speaks at once hands to later tasks."""
+"""The XCom value of the SynthesizeSpeech operator."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
-"""The fields that are pushed to XCom under a key of their own, besides ``return_value``."""
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
 
 
 class SpeechXCom(TypedDict):
-    """What the operator that speaks at once pushes as ``return_value``: no synthesis task, so no TaskId.
+    """The ``return_value`` of the SynthesizeSpeech operator. There is no synthesis task, so it has no TaskId.
 
-    Besides where the audio lies and what it cost, what was asked for, but for the text.
+    It contains the location and the cost of the audio, and the request without its text.
     """
 
     OutputUri: str
-    """Where the output lies: an https address in S3, else the path of the file."""
+    """The location of the output: an https address in S3, or the path of the file."""
     OutputS3Uri: NotRequired[str]
-    """``s3://bucket/key``; absent where the output is not in S3."""
+    """``s3://bucket/key``; absent if the output is not in S3."""
     RequestCharacters: int
     """Billed characters."""
     SpokenCharacters: int
     """Equal to ``RequestCharacters``; the start operator uses this name too."""
     ContentType: str
-    """Such as ``audio/mpeg``."""
+    """The content type, such as ``audio/mpeg``."""
     OutputFormat: str
     VoiceId: str
     Engine: NotRequired[str]
@@ -44,18 +44,18 @@ def speech_xcom(
     request_characters: int | None,
     content_type: str | None,
 ) -> SpeechXCom:
-    """Return what is known of a speech but its text.
+    """Return the XCom value of a speech: its request without the text, its location and its cost.
 
     :param request: SynthesizeSpeech's parameters
-    :param output: ``OutputUri``, and ``OutputS3Uri`` where it is in S3
-    :param request_characters: as Polly reports them; None where it did not
-    :param content_type: the same
+    :param output: ``OutputUri``, and ``OutputS3Uri`` if the output is in S3
+    :param request_characters: the billed characters that Polly reports; None if it did not report them
+    :param content_type: the content type that Polly reports; None if it did not report it
     """
-    asked_for = {name: given for name, given in request.items() if name != "Text"}
+    requested = {name: given for name, given in request.items() if name != "Text"}
     measured = {
         "RequestCharacters": request_characters,
         "SpokenCharacters": request_characters,
         "ContentType": content_type,
     }
     reported = {name: field for name, field in measured.items() if field is not None}
-    return cast("SpeechXCom", {**asked_for, **output, **reported})
+    return cast("SpeechXCom", {**requested, **output, **reported})

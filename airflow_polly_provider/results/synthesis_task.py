@@ -1,4 +1,4 @@
-"""Polly's SynthesisTask in its XCom form.
+"""The XCom form of Polly's SynthesisTask.
 
 Source of the fields: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesisTask.html
 """
@@ -26,38 +26,38 @@ OWN_XCOM_KEYS = (
     "RequestCharacters",
     "SpokenCharacters",
 )
-"""The fields that are pushed to XCom under a key of their own, besides ``return_value``."""
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
 
 STATUS_XCOM_KEYS = ("TaskId", "TaskStatus", "TaskStatusReason")
-"""The fields that are pushed as soon as they are known, also by a task that then fails."""
+"""The fields that are pushed as soon as they are known, even if the task then fails."""
 
 
 class SynthesisTaskXCom(TypedDict):
-    """What a task that starts, fetches or awaits a synthesis task pushes as ``return_value``.
+    """The ``return_value`` of a task that starts, gets or waits for a synthesis task.
 
-    Annotate the parameter of a later ``@task`` with it, and a type checker knows the keys. The names are
-    AWS's own; each value is JSON-safe. Keys that Polly leaves out are absent.
+    If the parameter of a later ``@task`` is annotated with this class, a type checker knows the keys. The
+    names are AWS's own, and each value is JSON-safe. Keys that Polly leaves out are absent.
     """
 
     TaskId: str
     TaskStatus: str
     """``scheduled``, ``inProgress``, ``completed`` or ``failed``."""
     OutputUri: str
-    """Where the output lies, as an https address."""
+    """The location of the output, as an https address."""
     OutputS3Uri: NotRequired[str]
-    """The same as ``s3://bucket/key``; absent where ``OutputUri`` names no S3 object."""
+    """The same location as ``s3://bucket/key``; absent if ``OutputUri`` does not name an S3 object."""
     CreationTime: str
     """ISO 8601, with its offset from UTC."""
     RequestCharacters: int
-    """Billed characters; 0 where ``Unchanged``."""
+    """Billed characters; 0 if ``Unchanged``."""
     SpokenCharacters: int
-    """The billed length of the text; where ``Unchanged``, what was billed when the audio was made."""
+    """The billed length of the text; if ``Unchanged``, what was billed when the audio was made."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]
     """A hash of the request, from the start operator and ``@task.polly``."""
     Unchanged: NotRequired[bool]
-    """With ``skip_if_unchanged``: whether nothing was started, and billed."""
+    """With ``skip_if_unchanged``: whether the audio was up to date, so that nothing was started or billed."""
     TaskStatusReason: NotRequired[str]
     Engine: NotRequired[str]
     LanguageCode: NotRequired[str]
@@ -69,47 +69,48 @@ class SynthesisTaskXCom(TypedDict):
 
 
 def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a SynthesisTask in the form that operators and sensor push.
+    """Return a SynthesisTask in the form that the operators and the sensor push.
 
-    AWS's own key names, every field that the service gave, ``OutputS3Uri`` where ``OutputUri`` names an S3
-    object, and ``SpokenCharacters`` where there are ``RequestCharacters``; JSON-safe, with ``CreationTime``
-    as an ISO 8601 string.
+    The result has AWS's own key names and every field of the service's answer. It also has ``OutputS3Uri`` if
+    ``OutputUri`` names an S3 object, and ``SpokenCharacters`` if there are ``RequestCharacters``. It is
+    JSON-safe, with ``CreationTime`` as an ISO 8601 string.
 
-    :param synthesis_task: a SynthesisTask as boto3 returns it, or one that was converted before
+    :param synthesis_task: a SynthesisTask as boto3 returns it, or one that was already converted
     """
     value = {
         name: field.isoformat() if isinstance(field, datetime) else field
         for name, field in synthesis_task.items()
     }
-    # RequestCharacters is 0 for an unchanged object; output/placement.py adds its length.
+    # RequestCharacters is 0 for an unchanged object. output/placement.py sets its SpokenCharacters.
     if "RequestCharacters" in value and not value.get("Unchanged"):
         value.setdefault("SpokenCharacters", value["RequestCharacters"])
     if output_uri := value.get("OutputUri"):
         try:
             value["OutputS3Uri"] = parse_output_uri(output_uri).uri
         except ValueError as error:
-            # Failing here would start, and bill, a finished synthesis task once more at the next try.
+            # If the task failed here, the next try would start, and pay for, a finished synthesis task again.
             log.warning("%s; OutputS3Uri is left out.", error)
     return value
 
 
 def synthesis_task_id_of(value: str | Mapping[str, Any]) -> str:
-    """Return Polly's ``TaskId`` from itself or from a SynthesisTask as pushed to XCom.
+    """Return Polly's ``TaskId`` from a string or from a SynthesisTask in its XCom form.
 
     :param value: a TaskId, or a mapping with the key ``TaskId``
-    :raises PollyInvalidRequestError: when there is no TaskId in it
+    :raises PollyInvalidRequestError: the value has no TaskId
     """
     task_id = value.get("TaskId") if isinstance(value, Mapping) else value
     if not isinstance(task_id, str) or not task_id.strip():
         raise PollyInvalidRequestError(
             "synthesis_task_id must be Polly's TaskId or a SynthesisTask with the key 'TaskId', "
-            f"not {type(value).__name__} {value!r:.100}. Give e.g. start.output of the start operator."
+            f"not {type(value).__name__} {value!r:.100}. Give the start operator's output, such as "
+            "start.output."
         )
-    # What Jinja makes of no value, and of a whole SynthesisTask.
+    # Jinja renders a missing value as "None", and a whole SynthesisTask as a string that begins with "{".
     if task_id.strip() == "None" or task_id.lstrip().startswith("{"):
         raise PollyInvalidRequestError(
-            f"synthesis_task_id rendered to {task_id!r:.100}, which is no TaskId. In place of the template, "
-            "give start.output of the start operator, or write "
+            f"synthesis_task_id rendered to {task_id!r:.100}, which is not a TaskId. Instead of the "
+            "template, give the start operator's output, such as start.output, or write "
             "{{ ti.xcom_pull(task_ids='start', key='TaskId') }}."
         )
     return task_id

@@ -1,1 +1,1 @@
-"""Starting a synthesis task once, whatever fails."""
+"""Starting a synthesis task once, even if requests, tries or processes fail."""

@@ -1,4 +1,4 @@
-"""What earlier tries of a run saved about their start, in Airflow's task state store (Airflow 3.3+)."""
+"""Start attempts, which a try saves for later tries in Airflow's task state store (Airflow 3.3+)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _RUN_KEY = "polly_start_run"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A start that was attempted.
+    """An attempt to start a synthesis task.
 
     :param token: the token of the request in its run
-    :param asked_at: when Polly was asked, in seconds since the epoch
-    :param synthesis_task_id: Polly's ``TaskId``; None while Polly's answer is not known
+    :param asked_at: the time of the request, in seconds since the epoch
+    :param synthesis_task_id: Polly's ``TaskId``; None until Polly's answer is known
     """
 
     token: str
@@ -36,24 +36,24 @@ class Attempt:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Attempt:
-        """Return what a record of the store says; a later version may have written more into it.
+        """Return the attempt in a record of the store, ignoring fields that a later version may have added.
 
-        :param record: has this run's token
-        :raises TypeError: it says nothing that can be used
+        :param record: the stored record
+        :raises TypeError: a field has the wrong type
         """
         asked_at, synthesis_task_id = record.get("asked_at"), record.get("synthesis_task_id")
         if not isinstance(asked_at, int | float) or not isinstance(synthesis_task_id, str | None):
-            raise TypeError(f"the record {dict(record)} is none of this package")
+            raise TypeError(f"the record {dict(record)} has an unknown format")
         return cls(record["token"], asked_at, synthesis_task_id)
 
 
 class LastAttempt(NamedTuple):
-    """What is known of the last attempt of a run.
+    """The last attempt of a run, as far as it is known.
 
-    :param attempt: None if there is none, or if none is known
-    :param is_known: whether the absence of an attempt means that no try of this run asked Polly
-    :param only_unfinished: whether its synthesis task counts only as long as that is unfinished
-    :param of_another_run: Polly's ``TaskId`` of an earlier run's synthesis task, maybe with the same token
+    :param attempt: the attempt; None if there is none, or if it is not known
+    :param is_known: whether ``attempt=None`` means that no try of this run sent a request
+    :param only_unfinished: whether its synthesis task may be adopted only while it is unfinished
+    :param of_another_run: the ``TaskId`` of an earlier run's synthesis task, which may have the same token
     """
 
     attempt: Attempt | None
@@ -66,13 +66,14 @@ class LastAttempt(NamedTuple):
 class AttemptedRun:
     """The run of an Airflow task in which an attempt was made, and whether the task delivered its result.
 
-    Clearing a task changes its token, whether the task had ended or not. These values tell the two apart.
+    Clearing a task changes its token, whether the task had ended or not. These values distinguish the two
+    cases.
 
-    :param token: the attempt's
-    :param digest: the request's
-    :param began: as in :class:`~airflow_polly_provider.start.current_run.CurrentRun`
+    :param token: the token of the attempt
+    :param digest: the digest of the request
+    :param began: the same as in :class:`~airflow_polly_provider.start.current_run.CurrentRun`
     :param ends_in_triggerer: whether the task ends in the triggerer, which cannot save that it succeeded
-    :param delivered: whether the task has handed its result over
+    :param delivered: whether the task has delivered its result
     """
 
     token: str
@@ -83,15 +84,16 @@ class AttemptedRun:
 
 
 class AttemptStore:
-    """Saves attempts for later tries. They also outlive a clear, so each is checked against the run.
+    """Saves start attempts for later tries.
 
-    A store that cannot be read or written costs a warning: the token in the output's key is the fallback, by
-    which a list of the account's synthesis tasks finds them.
+    A saved attempt remains when the task is cleared, so :meth:`load` checks which run it belongs to. If the
+    store cannot be read or written, a warning is logged. Later tries then find the synthesis task by the
+    token in its output key, by listing the account's synthesis tasks.
 
     :param context: the running task's context
     :param token: the token of the request in this run
-    :param digest: the request's
-    :param ends_in_triggerer: whether the task ends without a worker
+    :param digest: the digest of the request
+    :param ends_in_triggerer: whether the task ends in the triggerer, without a worker
     """
 
     def __init__(self, context: Context, token: str, digest: str, *, ends_in_triggerer: bool = False) -> None:
@@ -106,7 +108,7 @@ class AttemptStore:
         return self._run.token
 
     def load(self) -> LastAttempt:
-        """Return what is known of the last attempt of this run."""
+        """Return the last attempt of this run, as far as it is known."""
         if self._store is None:
             return LastAttempt(None, is_known=False)
         try:
@@ -115,7 +117,7 @@ class AttemptStore:
                 return LastAttempt(None, is_known=True)
             run = self._store.get(_RUN_KEY)
             if not isinstance(run, dict) or run.get("token") != stored.get("token"):
-                # An earlier version of this package saved no run.
+                # An earlier version of this package did not save the run.
                 run = {**asdict(self._run), "token": stored.get("token"), "delivered": True}
             if not self._is_of_this_run(run):
                 return LastAttempt(None, is_known=True, of_another_run=stored.get("synthesis_task_id"))
@@ -124,12 +126,16 @@ class AttemptStore:
                 is_known=True,
                 only_unfinished=run["token"] != self.token and bool(run.get("ends_in_triggerer")),
             )
-        except Exception as error:  # noqa: BLE001  # a deployment's own back-end has errors of its own
-            log.warning("Cannot read Airflow's task state store: %s", error)
+        except Exception as error:  # noqa: BLE001  # a deployment's own back-end can raise any error
+            log.warning(
+                "Cannot read Airflow's task state store: %s. If this is a retry, it searches the account's "
+                "synthesis tasks instead.",
+                error,
+            )
             return LastAttempt(None, is_known=False)
 
     def _is_of_this_run(self, run: Mapping[str, Any]) -> bool:
-        """Return whether an attempt was made by an earlier try of this run, or before that was cleared."""
+        """Return whether an earlier try of this run made the attempt, before or after a clear."""
         if run.get("began") != self._run.began:
             return False
         return run["token"] == self.token or (
@@ -137,16 +143,16 @@ class AttemptStore:
         )
 
     def save_request(self) -> bool:
-        """Save that Polly is about to be asked, and return whether a later try can rely on it.
+        """Save that a start request is about to be sent, and return whether a later try can rely on that.
 
-        True also where Airflow has no store: there, no try relies on it.
+        The result is also True if Airflow has no store, because then no try relies on it.
 
-        :raises PollyError: Airflow has taken this try for dead, and another may be under way
+        :raises PollyError: Airflow has ended this try, and another may be running
         """
         if (error := self._write(Attempt(self.token, time.time()))) is not None and _try_is_over(error):
             raise PollyError(
-                "Airflow has ended this try of the task and may have begun another; no synthesis task is "
-                "started here, or both might start one."
+                "Airflow has ended this try of the task and may have begun another. This try started no "
+                "synthesis task, because both tries might then start one."
             ) from error
         return not self._failed
 
@@ -162,7 +168,8 @@ class AttemptStore:
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:
-        # The attempt first: if this process ends between the two, the next try still finds it by its token.
+        # The attempt is written first: if the process ends before the run is written, the next try still
+        # finds the attempt by its token.
         error = self._set(_KEY, asdict(attempt))
         if error is None and not self._run_saved:
             error = self._set(_RUN_KEY, asdict(self._run))
@@ -174,7 +181,7 @@ class AttemptStore:
             return None
         try:
             self._store.set(key, value)
-        except Exception as error:  # noqa: BLE001  # a deployment's own back-end has errors of its own
+        except Exception as error:  # noqa: BLE001  # a deployment's own back-end can raise any error
             log.warning("Cannot write Airflow's task state store: %s", error)
             self._store = None
             self._failed = True
@@ -184,7 +191,7 @@ class AttemptStore:
 
 def _try_is_over(error: Any) -> bool:
     """Return whether the store refused an attempt because another try has replaced this one."""
-    # AirflowRuntimeError, what Airflow's API server says; Airflow 2 has no such class.
+    # The error is an AirflowRuntimeError with the API server's response. Airflow 2 does not have this class.
     refusal = getattr(error, "error", None)
     answer = (getattr(refusal, "detail", None) or {}).get("detail")
     reason = answer.get("detail") if isinstance(answer, dict) else None

@@ -1,4 +1,4 @@
-"""The pause between two requests of which the first failed."""
+"""The pause before a failed request is repeated."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import random
 
 
 def full_jitter(failures: int, longest: float) -> float:
-    """Return a random pause in seconds, whose upper limit doubles with each failure.
+    """Return a random pause in seconds. Its upper limit doubles with each failure.
 
-    Of many requests that failed together, few then come together again.
+    If many requests fail at the same time, the random pauses spread their repetitions.
 
     :param failures: how many requests in a row have failed, 1 or more
-    :param longest: the highest upper limit, in seconds
+    :param longest: the maximum of the upper limit, in seconds
     """
     return random.uniform(0, min(longest, 2.0**failures))

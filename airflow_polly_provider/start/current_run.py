@@ -1,4 +1,4 @@
-"""Which run of a DAG a try belongs to, and which try of its task it is."""
+"""The DAG run that a try belongs to, and the number of the try."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 _LIFETIME = timedelta(seconds=SYNTHESIS_TASK_LIFETIME_SECONDS)
 _CLOCK_MARGIN = timedelta(minutes=10)
-"""How far the clocks of Airflow and AWS may be apart."""
+"""The largest expected difference between the clocks of Airflow and AWS."""
 
 
 class CurrentRun(NamedTuple):
-    """What tells a DAG run from an earlier one of the same id, and its first try from later ones.
+    """A DAG run, distinguished from an earlier one with the same id, and the current try of its task.
 
-    :param began: when the DAG run began, in ISO 8601; another time after its deletion, or when it was cleared
-        after its end; empty where Airflow does not say
-    :param earliest_start: before it, no try of this run can have started a synthesis task
-    :param try_number: Airflow's number of the try, 1 for the first; 2 for a retry that Airflow executes with
-        the number of the first try
-    :param is_first_after_clear: whether this is the first try after the task was cleared, if its ``retries``
-        have not been changed since
+    :param began: when the DAG run began, in ISO 8601; it changes if the run is deleted and created again, or
+        cleared after its end; empty if Airflow does not know it
+    :param earliest_start: the time before which no try of this run can have started a synthesis task
+    :param try_number: Airflow's try number, 1 for the first try; 2 for a retry that Airflow executes with the
+        number of the first try
+    :param is_first_after_clear: whether this is the first try after the task was cleared; reliable only if
+        the task's ``retries`` have not changed since
     """
 
     began: str
@@ -40,7 +40,7 @@ def current_run(context: Context) -> CurrentRun:
     """
     began: datetime | None = context["dag_run"].start_date
     ti = context["ti"]
-    # Airflow sets max_tries when it clears a task, to the number of its last try and its retries.
+    # When Airflow clears a task, it sets max_tries to the number of the last try plus the task's retries.
     first_try = ti.max_tries - (context["task"].retries or 0) + 1
     return CurrentRun(
         began="" if began is None else began.isoformat(),

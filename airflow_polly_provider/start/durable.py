@@ -1,7 +1,8 @@
-"""One synthesis task for one run of an Airflow task, whatever fails.
+"""Starts one synthesis task for one run of an Airflow task, even if answers are lost or tries die.
 
-StartSpeechSynthesisTask has no client token. So the request carries ours in the output's key: when an answer
-is lost, or a try died, the account's tasks are looked through for it before anything is started again.
+StartSpeechSynthesisTask has no client token, so the request contains this package's token in the output key.
+If an answer was lost or a try died, the account's synthesis tasks are searched for the token before another
+start.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 5.0
-"""Pause between two looks for a synthesis task that lists may show late: a look is at least four requests."""
-_MOST_LOST_ANSWERS = 5
+"""Pause between two searches for a synthesis task that Polly may list late. Each takes 4 requests or more."""
+_MAX_LOST_ANSWERS = 5
 
 
 class Started(NamedTuple):
     """The synthesis task of one request in one run.
 
-    :param synthesis_task: as Polly shows it now
+    :param synthesis_task: the SynthesisTask as Polly shows it now
     :param adopted: whether an earlier try started it
     """
 
@@ -65,13 +66,14 @@ def start_once(
 ) -> Started:
     """Start the synthesis task of a request, or adopt the one that an earlier try of this run started.
 
-    :param hook: what to ask with
-    :param request: StartSpeechSynthesisTask's parameters, the token in ``OutputS3KeyPrefix``
+    :param hook: the hook that sends the requests
+    :param request: StartSpeechSynthesisTask's parameters, with the token in ``OutputS3KeyPrefix``
     :param context: the running task's context
-    :param attempts: what earlier tries saved
-    :param object_exists: whether an S3 object is there; consulted before a completed task is adopted
+    :param attempts: the store of earlier tries' attempts
+    :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
+        adopted
     :raises PollyInvalidRequestError: Polly refuses the request
-    :raises PollyConfigurationError: an answer was lost and the account's tasks may not be listed
+    :raises PollyConfigurationError: an answer was lost, and the permission to list synthesis tasks is missing
     """
     run = current_run(context)
     return DurableStart(
@@ -89,15 +91,16 @@ def start_once(
 class DurableStart:
     """Starts the synthesis task of one request in one run, or adopts the one that was started before.
 
-    :param hook: what to ask with
-    :param request: StartSpeechSynthesisTask's parameters, the token in ``OutputS3KeyPrefix``
-    :param attempts: what earlier tries saved
-    :param try_number: Airflow's, 1 for the first
-    :param is_first_after_clear: whether no earlier try is one of this run, if the task's ``retries`` are what
-        they were when it was cleared
-    :param search: looks for the token among the account's synthesis tasks
-    :param look_seconds: how long to look for a synthesis task that the service may show late
-    :param object_exists: whether an S3 object is there; consulted before a completed task is adopted
+    :param hook: the hook that sends the requests
+    :param request: StartSpeechSynthesisTask's parameters, with the token in ``OutputS3KeyPrefix``
+    :param attempts: the store of earlier tries' attempts
+    :param try_number: Airflow's try number, 1 for the first try
+    :param is_first_after_clear: whether this is the first try after a clear, so that no earlier try has this
+        token; reliable only if the task's ``retries`` have not changed since
+    :param search: searches the account's synthesis tasks for the token
+    :param look_seconds: how long to search for a synthesis task that Polly may list late
+    :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
+        adopted
     """
 
     def __init__(
@@ -124,10 +127,11 @@ class DurableStart:
         self._of_another_run: str | None = None
 
     def run(self) -> Started:
-        """Return the run's synthesis task: an earlier try's, or a new one.
+        """Return the run's synthesis task: the one that an earlier try started, or a new one.
 
         :raises PollyInvalidRequestError: Polly refuses the request
-        :raises PollyConfigurationError: an answer was lost and the account's tasks may not be listed
+        :raises PollyConfigurationError: an answer was lost, and the permission to list synthesis tasks is
+            missing
         """
         if (found := self._find_from_earlier_try()) is not None:
             self._adopt(found)
@@ -141,39 +145,44 @@ class DurableStart:
                 known = look_up(self._hook, attempt.synthesis_task_id, patience=LOOK_UP_PATIENCE_SECONDS)
             except PollySynthesisTaskNotFoundError:
                 log.warning(
-                    "Polly has forgotten synthesis task %s; starting another", attempt.synthesis_task_id
+                    "Polly no longer knows synthesis task %s; starting a new one", attempt.synthesis_task_id
                 )
                 return None
             if only_unfinished and known.get("TaskStatus") == TaskStatus.COMPLETED:
                 return None
             return self._first_adoptable([known])
         if attempt is not None:
-            return self._look(until=attempt.asked_at + self._look_seconds, token=attempt.token)
+            return self._search_for_token(until=attempt.asked_at + self._look_seconds, token=attempt.token)
         if self._try_number == 1:
             return None
         if is_known:
-            return self._look_once_if_allowed()
+            return self._search_once_if_allowed()
         if self._is_first_after_clear:
-            # Nothing is expected. One look covers a task whose retries were lowered before this retry.
-            return self._look(until=time.time())
-        # Each earlier try started one at most: when all are accounted for, no late one can turn up.
-        return self._look(until=time.time() + self._look_seconds, enough=self._try_number - 1)
+            # Normally there is nothing to find. One search covers a task whose retries were lowered before
+            # this retry.
+            return self._search_for_token(until=time.time())
+        # Each earlier try started at most one synthesis task. Once all are found, stop searching.
+        return self._search_for_token(until=time.time() + self._look_seconds, enough=self._try_number - 1)
 
-    def _look_once_if_allowed(self) -> Mapping[str, Any] | None:
+    def _search_once_if_allowed(self) -> Mapping[str, Any] | None:
         try:
-            return self._look(until=time.time())
+            return self._search_for_token(until=time.time())
         except PollyConfigurationError as error:
-            log.warning("Airflow's task state store knows of no start, so there is one now (%s)", error)
+            log.warning(
+                "Airflow's task state store has no earlier start, and the account's synthesis tasks cannot "
+                "be listed. Starting a synthesis task (%s)",
+                error,
+            )
             return None
 
-    def _look(
+    def _search_for_token(
         self, *, until: float, enough: float = math.inf, token: str | None = None
     ) -> Mapping[str, Any] | None:
-        """Look for the run's synthesis task, at least once.
+        """Search for the run's synthesis task, at least once.
 
-        :param until: seconds since the epoch; the service may show a task late
-        :param token: the token that it was started with, if not the one of this try
-        :param enough: how many found, though none can be adopted, end the look before that
+        :param until: when to stop, in seconds since the epoch; Polly may list a synthesis task late
+        :param token: the token that it was started with, if that is not this try's token
+        :param enough: how many found synthesis tasks stop the search earlier, even if none can be adopted
         """
         key_prefix = self._request["OutputS3KeyPrefix"]
         if token is not None:
@@ -183,14 +192,14 @@ class DurableStart:
             if adoptable := self._first_adoptable(found):
                 return adoptable
             if self._hook.may_lack_its_connection:
-                # Another account's list may have been looked through.
+                # The search may have used another account's credentials.
                 self._hook.renew()
             elif time.time() >= until or len(found) >= enough:
                 return None
             time.sleep(LOOK_EVERY_SECONDS)
 
     def _first_adoptable(self, found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Return the first synthesis task whose output there is or will be."""
+        """Return the first synthesis task whose output exists or will exist."""
         for synthesis_task in found:
             task_id, status = synthesis_task.get("TaskId"), synthesis_task.get("TaskStatus")
             if task_id == self._of_another_run:
@@ -199,21 +208,21 @@ class DurableStart:
                 log.info("Not adopting synthesis task %s: it failed", task_id)
                 continue
             if status == TaskStatus.COMPLETED and not self._output_exists(synthesis_task):
-                log.info("Not adopting synthesis task %s: its object is gone", task_id)
+                log.info("Not adopting synthesis task %s: its object no longer exists", task_id)
                 continue
             return synthesis_task
         return None
 
     def _adopt(self, synthesis_task: Mapping[str, Any]) -> None:
         task_id, status = synthesis_task["TaskId"], synthesis_task.get("TaskStatus")
-        log.info("Adopting synthesis task %s (%s), started before by this run", task_id, status)
+        log.info("Adopting synthesis task %s (%s), started earlier in this run", task_id, status)
         self._attempts.save_started(task_id)
 
     def _output_exists(self, synthesis_task: Mapping[str, Any]) -> bool:
         try:
             location = parse_output_uri(synthesis_task.get("OutputUri", ""))
         except ValueError as error:
-            log.info("Cannot look for the object: %s", error)
+            log.info("Cannot check whether the object exists (%s); assuming that it does", error)
             return True
         return self._object_exists(location)
 
@@ -221,7 +230,7 @@ class DurableStart:
         lost = 0
         while True:
             try:
-                started = start_until_accepted(self._hook, self._request, before_each=self._leave_a_trace)
+                started = start_until_accepted(self._hook, self._request, before_each=self._ensure_findable)
             except MAY_HAVE_STARTED as error:
                 if surely_not_accepted(error):
                     raise
@@ -229,16 +238,16 @@ class DurableStart:
                 if found := self._find_after_lost_answer(error):
                     self._adopt(found)
                     return found
-                if lost >= _MOST_LOST_ANSWERS:
+                if lost >= _MAX_LOST_ANSWERS:
                     raise
             else:
                 self._attempts.save_started(started["TaskId"])
                 return started
 
-    def _leave_a_trace(self) -> None:
-        """See to it that a later try finds the synthesis task that is about to be started.
+    def _ensure_findable(self) -> None:
+        """Make sure that a later try can find the synthesis task that is about to be started.
 
-        :raises PollyError: it could not; nothing was started
+        :raises PollyError: a later try could not find it; nothing was started
         """
         if self._attempts.save_request() or self._may_list:
             return
@@ -246,28 +255,30 @@ class DurableStart:
             self._search.find(self._request["OutputS3KeyPrefix"])
         except PollyConfigurationError as denied:
             raise PollyError(
-                "Nothing was started: Airflow's task state store cannot be written just now, and without it "
-                f"a retry could not find the synthesis task, and would pay for another: {denied}"
+                "Nothing was started: Airflow's task state store cannot be written, and the account's "
+                "synthesis tasks cannot be listed. A retry could not find the synthesis task and would pay "
+                f"for another: {denied}"
             ) from denied
         self._may_list = True
 
     def _find_after_lost_answer(self, error: Exception) -> Mapping[str, Any] | None:
         log.warning(
-            "Polly's answer to the start was lost (%s); looking whether it was started before starting again",
+            "Polly's answer to the start was lost (%s). Searching for the synthesis task before starting "
+            "again",
             error,
         )
         try:
-            return self._look(until=time.time() + self._look_seconds)
+            return self._search_for_token(until=time.time() + self._look_seconds)
         except PollyConfigurationError as denied:
             raise PollyConfigurationError(
-                f"Polly's answer to the start was lost ({error}), and whether a synthesis task was started "
-                f"cannot be looked up: {denied} It was not started twice. Allow "
+                f"Polly's answer to the start was lost ({error}), and the account's synthesis tasks cannot "
+                f"be listed to check whether one was started: {denied} The start was not repeated. Allow "
                 "polly:ListSpeechSynthesisTasks and clear the task, or set durable=False to start "
                 "again at the risk of paying twice."
             ) from error
         except PollyIncompleteAnswerError as unusable:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer to the start was lost ({error}), and the list that tells whether a "
-                f"synthesis task was started cannot be read either: {unusable} A retry looks again before it "
-                "starts. Correct endpoint_url in the connection, or the proxy."
+                f"Polly's answer to the start was lost ({error}), and the list of the account's synthesis "
+                f"tasks cannot be read either: {unusable} A retry searches the list again before it starts "
+                "a synthesis task. Correct endpoint_url in the connection, or the proxy."
             ) from error

@@ -1,4 +1,4 @@
-"""A call that is billed, repeated only as long as nothing can have been billed."""
+"""Retries of a billed call, only while it is certain that nothing was billed."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 MAY_HAVE_STARTED = (ClientError, ConnectionError, HTTPClientError, PollyIncompleteAnswerError)
-"""What :func:`start_until_accepted` raises besides refusals.
+"""The errors of :func:`start_until_accepted` that are not refusals.
 
-:func:`surely_not_accepted` returns whether one of them proves that nothing was started.
+:func:`surely_not_accepted` returns whether such an error proves that nothing was started.
 """
 
-# Nothing was sent, so the request may be repeated as it is.
+# Nothing was sent, so the request may be repeated.
 _NOT_SENT = (EndpointConnectionError, ConnectTimeoutError)
 _PROXY_NOT_REACHED = (NewConnectionError, ProxyTimeoutError)
 
 THROTTLED_PATIENCE_SECONDS = 60 * 60.0
-"""How long a start is repeated that was throttled: hundreds of starts get through in this time."""
+"""How long a throttled start is retried. Polly accepts hundreds of starts in this time."""
 
 NOT_SENT_PATIENCE_SECONDS = 5 * 60.0
-"""How long a start is repeated that could not be sent: longer, and the endpoint is likely a wrong one."""
+"""How long a start that could not be sent is retried. After this time, the endpoint is probably wrong."""
 
 REFUSED_PATIENCE_SECONDS = 60.0
-"""How long a start is repeated whose connection is refused: there is a machine, and nothing listens on it."""
+"""How long a start is retried while the connection is refused: the host exists, but nothing listens there."""
 
 LONGEST_BACK_OFF_SECONDS = 60.0
 """The longest pause between two starts, so that a start follows soon after throttling ends."""
@@ -62,13 +62,13 @@ LONGEST_BACK_OFF_SECONDS = 60.0
 def start_until_accepted(
     hook: PollyHook, request: Mapping[str, Any], *, before_each: Callable[[], None] = lambda: None
 ) -> Mapping[str, Any]:
-    """Start a synthesis task, again and again as long as Polly throttles or cannot be reached.
+    """Start a synthesis task. Retry while Polly throttles the request or cannot be reached.
 
-    :param hook: what to ask with
+    :param hook: the hook that sends the requests
     :param request: StartSpeechSynthesisTask's parameters
     :param before_each: called before each request
     :raises PollyInvalidRequestError: Polly refuses the request
-    :raises ClientError: 5xx, or throttled for an hour
+    :raises ClientError: a 5xx answer, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
         for one
     :raises HTTPClientError: the answer was lost
@@ -80,15 +80,15 @@ def start_until_accepted(
 def retry_until_accepted(
     call: Callable[[], Answer], hook: PollyHook, what: str, *, before_each: Callable[[], None] = lambda: None
 ) -> Answer:
-    """Make a call again and again as long as Polly throttles it or cannot be reached, which is not billed.
+    """Make a call. Retry while Polly throttles it or cannot be reached: neither is billed.
 
-    :param call: makes the call, once
-    :param hook: whose credentials are looked up anew, once, where they are refused
-    :param what: the call's name for the log
+    :param call: makes the call once
+    :param hook: the hook, which looks its credentials up again, once, if AWS refuses them
+    :param what: the name of the call for the log
     :param before_each: called before each call
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
-    :raises ClientError: 5xx, or throttled for an hour
+    :raises ClientError: a 5xx answer, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
         for one
     :raises HTTPClientError: the answer was lost
@@ -100,7 +100,7 @@ def retry_until_accepted(
         try:
             return call()
         except PollyCredentialsError as error:
-            # The hook has looked for the connection for long enough.
+            # The hook has already repeated the look-up of the connection.
             if renewed or isinstance(error, PollyConnectionNotFoundError):
                 raise
             hook.renew()
@@ -109,7 +109,7 @@ def retry_until_accepted(
             _raise_if_unverified(error)
             now = time.monotonic()
             if (allowed := _patience_with(error)) != patience:
-                # A connection that is refused after an hour of throttling has not been refused for an hour.
+                # Each kind of error has its own limit: time spent on throttling does not count for refusals.
                 patience, same_since = allowed, now
             remaining = min(same_since + patience, began + THROTTLED_PATIENCE_SECONDS) - now
             if remaining <= 0:
@@ -118,7 +118,7 @@ def retry_until_accepted(
             delay = min(full_jitter(repeats, LONGEST_BACK_OFF_SECONDS), remaining)
             log.warning(
                 "%s (%s). Retrying the %s in %.1f s, giving up in %.0f s",
-                "Polly throttled it" if isinstance(error, ClientError) else "Polly was not reached",
+                "Polly throttled the request" if isinstance(error, ClientError) else "Polly was not reached",
                 error,
                 what,
                 delay,
@@ -130,26 +130,26 @@ def retry_until_accepted(
 def _raise_if_unverified(error: Exception) -> None:
     """Raise a final error if the request was never sent because the certificate is not trusted.
 
-    :param error: botocore's
+    :param error: the error that botocore raised
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
     """
-    # Python's own name of that reason; botocore wraps it in one error or another, with and without a proxy.
+    # Python's name for this reason. With and without a proxy, botocore wraps it in different errors.
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         raise PollyConfigurationError(
-            f"Nothing was sent, since the certificate of Polly's endpoint cannot be verified: {error}. If a "
-            "proxy or an endpoint of your own has a certificate of a private authority, name its CA bundle: "
-            "verify in the operator, verify in the connection's extra, or AWS_CA_BUNDLE in the worker's "
-            "environment."
+            f"Nothing was sent, because the certificate of Polly's endpoint cannot be verified: {error}. If "
+            "a proxy or your own endpoint has a certificate from a private authority, set the path of its CA "
+            "bundle as verify in the operator, as verify in the connection's extra, or as AWS_CA_BUNDLE in "
+            "the worker's environment."
         ) from error
 
 
 def surely_not_accepted(error: Exception) -> bool:
-    """Return whether an error shows that Polly did not take the request: there is nothing to look for."""
+    """Return whether an error proves that Polly did not accept the request, so that nothing was started."""
     return _patience_with(error) > 0
 
 
 def _patience_with(error: Exception) -> float:
-    """Return for how many seconds a start is repeated after this error: none where it may have worked."""
+    """Return for how many seconds a start is retried after this error; 0 if Polly may have accepted it."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
@@ -160,7 +160,7 @@ def _patience_with(error: Exception) -> float:
 
 
 def _is_refused_connection(error: BaseException) -> bool:
-    """Return whether the endpoint, or the proxy before it, refused the connection."""
+    """Return whether the endpoint, or the proxy in front of it, refused the connection."""
     if not isinstance(error, EndpointConnectionError | ProxyConnectionError):
         return False
     cause: BaseException | None = error
@@ -170,9 +170,9 @@ def _is_refused_connection(error: BaseException) -> bool:
 
 
 def _stopped_before_proxy(error: Exception) -> bool:
-    """Return whether a request went no further than a proxy, which could not be reached or refused a tunnel.
+    """Return whether a request did not get past a proxy, which could not be reached or refused a tunnel.
 
-    urllib3 blames the proxy for an answer that was lost on the way through it, too.
+    urllib3 raises the same class of error if the answer was lost on its way through the proxy.
     """
     if not isinstance(error, ProxyConnectionError):
         return False

@@ -1,7 +1,7 @@
-"""The look for a token among the account's synthesis tasks.
+"""Search for a token among the account's synthesis tasks.
 
-ListSpeechSynthesisTasks filters by status and pages by 100; a look goes through the unfinished tasks first,
-then through the finished ones back to a time before which the token cannot have been used.
+ListSpeechSynthesisTasks filters by status and returns pages of 100. A search reads the unfinished synthesis
+tasks first, then the finished ones, back to the time before which the token cannot have been used.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A task that moves on while it is looked for is met again in a later status, never missed.
+# In this order, the search misses no synthesis task whose status changes meanwhile: it is in a later list.
 _STATUSES = (TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS, TaskStatus.COMPLETED, TaskStatus.FAILED)
 _UNFINISHED = frozenset({TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS})
 
 PAGES_PER_SECOND = 2.0
-"""A fifth of AWS's quota for Get and List together, since several looks may run at once."""
+"""A fifth of the AWS quota that Get and List share, because several searches may run at once."""
 _PAGE_PATIENCE_SECONDS = 30 * 60.0
 _UNUSABLE_PAGE_PATIENCE_SECONDS = 60.0
-"""How long a page is asked for while a proxy answers in Polly's place: it is likely to go on."""
+"""How long a page is requested while a proxy answers in Polly's place: the proxy is likely to continue."""
 
 LONGEST_BACK_OFF_SECONDS = 90.0
 """The longest pause after a list request failed.
 
-Hundreds of looks at once then send little more than the 10 requests a second that the service accepts.
+Hundreds of searches at once then send little more than the 10 requests a second that the service accepts.
 """
 
 
 class TokenSearch:
-    """Finds the synthesis tasks of a run whose output's key begins with a prefix that holds a token.
+    """Finds the synthesis tasks of a run by their output key, which begins with the prefix and token.
 
-    Requests for one search: four at least, and one more for each further 100 tasks of a status. Finished
-    tasks older than ``not_before`` end their list where the service gives the newest first; where it does
-    not, all of the last 72 hours are gone through (1,000 requests for 100,000 tasks).
+    A search takes at least four requests, and one more for each further 100 synthesis tasks of a status. If
+    the service lists the newest first, the search skips finished synthesis tasks older than ``not_before``.
+    If it does not, the search reads all of the last 72 hours (1,000 requests for 100,000 synthesis tasks).
 
-    :param hook: what to ask with
+    :param hook: the hook that sends the requests
     :param bucket: the output bucket
-    :param not_before: no task that was started earlier is meant: a run that was deleted and created again has
-        the tokens of the first one
+    :param not_before: the time before which a synthesis task is not of this run: a run that was deleted and
+        created again has the same tokens as the deleted one
     """
 
     def __init__(self, hook: PollyHook, bucket: str, *, not_before: datetime) -> None:
@@ -62,11 +62,11 @@ class TokenSearch:
         self._next_page_at = 0.0
 
     def find(self, key_prefix: str) -> list[Any]:
-        """Return the first matching SynthesisTasks that did not fail, or else all that failed.
+        """Return the first matching SynthesisTasks that did not fail, or, if there are none, all that failed.
 
         :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
-        :raises PollyConfigurationError: the tasks may not be listed
-        :raises PollyIncompleteAnswerError: for a minute, the answer could not be used
+        :raises PollyConfigurationError: the permission to list synthesis tasks is missing
+        :raises PollyIncompleteAnswerError: the answers could not be used for a minute
         """
         found: dict[str, Any] = {}
         for status in _STATUSES:
@@ -115,5 +115,6 @@ class TokenSearch:
                 if not goes_on or waited >= patience:
                     raise
                 failures += 1
-                log.warning("Cannot list synthesis tasks now, and asks again: %s", error)
-                time.sleep(full_jitter(failures, LONGEST_BACK_OFF_SECONDS))
+                pause = full_jitter(failures, LONGEST_BACK_OFF_SECONDS)
+                log.warning("Cannot list synthesis tasks now (%s). Retrying in %.1f s", error, pause)
+                time.sleep(pause)

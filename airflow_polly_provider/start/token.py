@@ -1,7 +1,7 @@
-"""A token in the output's key, by which one run of an Airflow task finds the synthesis task it started.
+"""The token in the output key, by which a run of an Airflow task finds the synthesis task that it started.
 
-StartSpeechSynthesisTask has no client token, so ours travels in ``OutputS3KeyPrefix`` and comes back in
-each ``OutputUri`` that Polly lists.
+StartSpeechSynthesisTask has no client token. So this package puts its token in ``OutputS3KeyPrefix``, and
+Polly returns it in each ``OutputUri`` that it lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_PREFIX_CHARACTERS = 800
-"""Characters that ``OutputS3KeyPrefix`` may have.
+"""Maximum length of ``OutputS3KeyPrefix`` in characters.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 """
@@ -26,15 +26,15 @@ Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask
 _NOT_SPEECH = frozenset({"OutputS3BucketName", "OutputS3KeyPrefix", "SnsTopicArn"})
 
 TOKEN_CHARACTERS = 16
-"""80 bits in base32: two of a million tokens are alike with a chance of one in 10^12."""
+"""80 bits in base32. The probability that two of a million tokens are equal is less than one in 10^12."""
 
 
 class TaskRun(NamedTuple):
-    """What makes one run of an Airflow task itself and no other, over all its tries.
+    """The identity of one run of an Airflow task, the same for all its tries.
 
-    :param max_tries: the task instance's ``max_tries``, which Airflow writes when it creates or clears the
-        task instance and leaves alone at a retry
-    :param namespace: tells deployments apart that share an AWS account
+    :param max_tries: the task instance's ``max_tries``, which Airflow sets when it creates or clears the
+        task instance and does not change at a retry
+    :param namespace: the namespace that distinguishes deployments that share an AWS account
     """
 
     dag_id: str
@@ -70,12 +70,12 @@ def request_digest(request: Mapping[str, Any]) -> str:
 
 
 def speech_digest(request: Mapping[str, Any], lexicons: Mapping[str, str]) -> str:
-    """Return the SHA-256 of all that shapes what is spoken, as 64 hexadecimal digits.
+    """Return the SHA-256 of everything that affects the speech, as 64 hexadecimal digits.
 
-    Requests that differ in bucket, key prefix or SNS topic alone have the same.
+    Requests that differ only in bucket, key prefix or SNS topic have the same digest.
 
     :param request: the request
-    :param lexicons: the contents of the lexicons that it names, by name
+    :param lexicons: the contents of the lexicons that the request names, by name
     """
     speech = {name: value for name, value in request.items() if name not in _NOT_SPEECH}
     return request_digest({"request": speech, "lexicons": dict(lexicons)})
@@ -92,21 +92,21 @@ def request_token(run: TaskRun, digest: str) -> str:
 
 
 def prefix_with_token(prefix: str | None, token: str) -> str:
-    """Return the ``OutputS3KeyPrefix`` that carries ``token``.
+    """Return the ``OutputS3KeyPrefix`` that contains ``token``.
 
-    None gives ``<token>``, ``audio/`` gives ``audio/<token>``, ``audio/intro`` gives
+    None becomes ``<token>``, ``audio/`` becomes ``audio/<token>``, ``audio/intro`` becomes
     ``audio/intro-<token>``.
 
     :param prefix: the prefix as the user gave it
-    :param token: what :func:`request_token` returned
-    :raises PollyInvalidRequestError: when the prefix leaves no room for the token
+    :param token: the token from :func:`request_token`
+    :raises PollyInvalidRequestError: the prefix leaves no room for the token
     """
     joint = "" if not prefix or prefix.endswith("/") else "-"
     room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - len(joint)
     if prefix and len(prefix) > room:
         raise PollyInvalidRequestError(
-            f"output_s3_key_prefix has {len(prefix)} characters and leaves no room for the token that finds "
-            f"the synthesis task again after a crash: give at most {room} characters (Polly takes "
-            f"{MAX_PREFIX_CHARACTERS}), or durable=False to do without the token."
+            f"output_s3_key_prefix has {len(prefix)} characters and leaves no room for the token, which "
+            f"finds the synthesis task again after a crash. Give at most {room} characters (Polly accepts "
+            f"{MAX_PREFIX_CHARACTERS}), or set durable=False to omit the token."
         )
     return f"{prefix or ''}{joint}{token}"

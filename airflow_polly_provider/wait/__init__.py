@@ -1,1 +1,1 @@
-"""Waiting for a synthesis task: when to ask, which errors do not end it, in a worker and in the poller."""
+"""Waiting for a synthesis task: the schedule, the errors that end a wait, waits in a worker, the poller."""

@@ -1,6 +1,6 @@
-"""Which errors do not end a wait.
+"""Which errors end a wait.
 
-One set of rules for the deferred wait, the wait in a worker and the sensor's poke.
+The deferred wait, the wait in a worker and the sensor's poke use the same rules.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ from airflow_polly_provider.exceptions import (
 from airflow_polly_provider.wait.schedule import Schedule
 
 NOT_FOUND_GRACE_SECONDS = 30.0
-"""How long an unknown id does not end a wait: Polly may show a new synthesis task late."""
+"""How long a wait goes on with an id that Polly does not know: Polly may show a new synthesis task late."""
 
 CHECK_ERRORS = (PollyError, ClientError, ConnectionError, HTTPClientError)
-"""What asking for a status can raise; :func:`wait_goes_on` judges them."""
+"""The errors that a status request can raise; :func:`wait_goes_on` decides which of them end a wait."""
 
 CREDENTIALS_GRACE_SECONDS = 15 * 60.0
-"""How long a wait lasts without usable credentials; they are looked up again meanwhile."""
+"""How long a wait goes on without usable credentials, which are looked up again meanwhile."""
 
 
 class CredentialsOutage:
-    """How long credentials have been refused, from the first refusal on and not from the last check before.
+    """How long credentials have been refused, counted from the first refusal.
 
-    A wait that seldom asks would else find its grace used up when it learns that credentials expired.
+    If the time were counted from the last successful check, a wait with long intervals would have used up its
+    grace period when it learns that the credentials expired.
     """
 
     def __init__(self) -> None:
@@ -42,13 +43,13 @@ class CredentialsOutage:
 
     @property
     def seconds(self) -> float:
-        """The seconds since the first refusal; 0 where credentials were usable at the last check."""
+        """The seconds since the first refusal; 0 if the credentials were usable at the last check."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     def note(self, error: Exception | None) -> None:
-        """Take note of a check.
+        """Record the outcome of a check.
 
-        :param error: what it failed with; None where it went well
+        :param error: the error of the check; None if it succeeded
         """
         if isinstance(error, PollyCredentialsError):
             self._began = time.monotonic() if self._began is None else self._began
@@ -56,35 +57,36 @@ class CredentialsOutage:
             self._began = None
 
     def next_check_in(self, usual: float) -> float:
-        """Return the seconds until the next check: soon while credentials are refused.
+        """Return the seconds until the next check: fewer while credentials are refused.
 
-        :param usual: the seconds until then otherwise
+        :param usual: the seconds until the next check while credentials are accepted
         """
         return usual if self._began is None else min(usual, Schedule().next_check_in(self.seconds))
 
 
 def is_worth_a_new_look_up(error: Exception) -> bool:
-    """Return whether connection and credentials should be looked up anew after a check that failed.
+    """Return whether to look the connection and credentials up again after a check that failed.
 
-    :param error: what the hook raised
+    :param error: the error that the hook raised
     """
     return isinstance(error, PollyCredentialsError) or _may_be_of_another_account(error)
 
 
 def _may_be_of_another_account(error: Exception) -> bool:
-    """Return whether the answer may be another account's, because the connection was not found just now."""
+    """Return whether the answer may be from another account, because the connection was not found."""
     missing_for = error.connection_missing_for if isinstance(error, PollyError) else None
     return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
 
 def wait_goes_on(error: Exception, waited: float, without_credentials: float = math.inf) -> bool:
-    """Return whether a wait continues after a check that failed with ``error``.
+    """Return whether a wait goes on after a check that failed with ``error``.
 
-    Throttling, 5xx answers, time-outs and a broken network say nothing about the synthesis task. An unknown
-    id may be one that was started a moment ago; credentials may be renewed. An answer that was got without
-    the connection, which may be back at the next look-up, is not trusted yet.
+    Throttling, 5xx answers, time-outs and network failures say nothing about the synthesis task. An unknown
+    id may belong to a synthesis task that was started a moment ago. Credentials may be renewed. If the
+    connection was not found, the answer may be from another account, and the next look-up may find the
+    connection.
 
-    :param error: what the hook raised
+    :param error: the error that the hook raised
     :param waited: seconds since the wait began
     :param without_credentials: seconds since credentials were first refused
     """
@@ -107,8 +109,8 @@ def timed_out(synthesis_task_id: str, last_status: str | None) -> PollyWaitTimeo
     """
     return PollyWaitTimeoutError(
         f"Synthesis task {synthesis_task_id} was {last_status or 'not seen at all'} when the timeout passed, "
-        "or the execution_timeout, if that is shorter. It runs on and is billed, since Polly cannot cancel "
-        "it: give a longer timeout or execution_timeout, or look for it with the get operator.",
+        "or the execution_timeout, if that is shorter. Polly cannot cancel it, so it runs on and is billed. "
+        "Give a longer timeout or execution_timeout, or fetch the result later with the get operator.",
         synthesis_task_id=synthesis_task_id,
         task_status=last_status,
     )

@@ -1,6 +1,6 @@
-"""When a wait asks next.
+"""When a wait checks the status next.
 
-One schedule for the deferred wait, the wait in a worker and the sensor's poke.
+The deferred wait, the wait in a worker and the sensor's poke use the same schedule.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ def seconds(duration: float | timedelta) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a wait asks next.
+    """The intervals between the status checks of a wait.
 
-    Without ``exponential_backoff``: a young wait soon, an old one every ``poke_interval``; in between a
-    quarter of the time waited so far, so that the end of a synthesis task is noticed within 25 % of its own
-    duration. With it: ``poke_interval`` at first, then twice as long each time.
+    Without ``exponential_backoff``, the interval is a quarter of the time waited so far, but at least 2
+    seconds, so that the end of a synthesis task is noticed within 25 % of its own duration. The longest
+    interval is ``poke_interval``. With ``exponential_backoff``, the interval is ``poke_interval`` at first,
+    and then doubles each time.
 
-    :param poke_interval: seconds
+    :param poke_interval: the longest interval, or the first one with ``exponential_backoff``, in seconds
     :param exponential_backoff: whether to double the interval each time
     :param max_wait: the longest interval with ``exponential_backoff``, in seconds
     """
@@ -53,6 +54,6 @@ class Schedule:
         :param waited: seconds since the wait began
         """
         if self.exponential_backoff:
-            # Intervals that double have, each, the length of all those before it.
+            # If intervals double, each is as long as all earlier ones together.
             return min(max(self.poke_interval, waited), self.max_wait or math.inf)
         return min(self.poke_interval, max(FIRST_CHECKS_EVERY_SECONDS, waited / 4))

@@ -1,4 +1,4 @@
-"""Waiting, and asking, in a worker."""
+"""Blocking status requests and waits, for workers."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
-"""How long a single look-up goes on after throttling, 5xx answers and a broken network."""
+"""How long a single look-up is retried after throttling, 5xx answers and network failures."""
 
 
 def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -> Mapping[str, Any]:
-    """Return what Polly knows of a synthesis task, patient with one that it does not show yet.
+    """Return the SynthesisTask with an id. Retry while Polly does not show it yet.
 
-    :param hook: what to ask with
+    :param hook: the hook that sends the requests
     :param synthesis_task_id: Polly's ``TaskId``
-    :param patience: how long to ask again after throttling, 5xx answers and a broken network, in seconds
+    :param patience: how long to retry after throttling, 5xx answers and network failures, in seconds
     :raises PollySynthesisTaskNotFoundError: the id was unknown for 30 seconds
     """
     began = time.monotonic()
@@ -54,13 +54,13 @@ def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -
 
 
 def log_that_it_runs_on(synthesis_task_id: str, reason: str) -> None:
-    """Log that a synthesis task runs on although nobody waits for it any more: Polly has no cancel.
+    """Log that a synthesis task runs on after its wait ended: Polly cannot cancel it.
 
     :param synthesis_task_id: Polly's ``TaskId``
-    :param reason: what ended the wait
+    :param reason: the reason why the wait ended
     """
     log.warning(
-        "Synthesis task %s runs on and is billed though %s: Polly cannot cancel it.",
+        "Synthesis task %s runs on and is billed: %s, and Polly cannot cancel it.",
         synthesis_task_id,
         reason,
     )
@@ -76,10 +76,10 @@ def wait_in_worker(
 ) -> Mapping[str, Any]:
     """Block until a synthesis task completed or failed, and return it.
 
-    :param hook: what to ask with
+    :param hook: the hook that sends the requests
     :param synthesis_task_id: Polly's ``TaskId``
-    :param schedule: when to ask
-    :param deadline: seconds since the epoch
+    :param schedule: the intervals between the status checks
+    :param deadline: the end of the wait, in seconds since the epoch
     :param on_change: called with the SynthesisTask whenever its TaskStatus has changed
     :raises PollyWaitTimeoutError: the deadline passed
     """
@@ -100,7 +100,7 @@ def wait_in_worker(
             outage.note(None)
             status = synthesis_task.get("TaskStatus")
             if status != last_status:
-                if status != TaskStatus.COMPLETED.value:  # the delivery has a line for that
+                if status != TaskStatus.COMPLETED.value:  # the delivery logs it
                     log.info("Synthesis task %s is %s", synthesis_task_id, status)
                 last_status = status
                 on_change(synthesis_task)

@@ -187,7 +187,10 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "missing file": ({"content_path": "/no/such.pls"}, ["There is no /no/such.pls"]),
     "missing object": ({"content_path": "s3://{bucket}/no.pls"}, ["There is no s3://", "NoSuchKey"]),
     "missing bucket": ({"content_path": "s3://no-such-bucket/no.pls"}, ["There is no s3://", "NoSuchBucket"]),
-    "half a path": ({"content_path": "s3://bucket"}, ["content_path 's3://bucket' names no bucket and key"]),
+    "half a path": (
+        {"content_path": "s3://bucket"},
+        ["content_path 's3://bucket' must have a bucket and a key"],
+    ),
     "language": ({"content": CONTENT.replace('"en"', '"tlh"')}, ["UnsupportedPlsLanguageException"]),
 }
 
@@ -250,7 +253,7 @@ class TestDelete:
         run = run_dag(lexicon_dag(PollyDeleteLexiconOperator))
         assert run.task("lexicon") == ("failed", 1), run.output
         assert "PollyLexiconNotFoundError" in run.output
-        assert f"no such lexicon as '{NAME}' in us-east-1" in run.output
+        assert f"no such lexicon ('{NAME}') in us-east-1" in run.output
 
     def test_rejects_an_invalid_name(self, emulator: RunningEmulator, polly: Any, run_dag: RunDag) -> None:
         run = run_dag(lexicon_dag(PollyDeleteLexiconOperator, name="my places", ignore_if_missing=True))

@@ -130,7 +130,9 @@ TABLE: dict[str, Row] = {
         start=COMPLETED,
         get=COMPLETED,
         sensor=COMPLETED,
-        start_without_waiting=Outcome(state="success", status="scheduled", words=("Polly throttled it",)),
+        start_without_waiting=Outcome(
+            state="success", status="scheduled", words=("Polly throttled the request",)
+        ),
         get_without_waiting=Outcome(
             state="success", status="inProgress", words=("Cannot see synthesis task",)
         ),

@@ -242,7 +242,7 @@ class TestOutputKey:
                     "output_s3_key_prefix": "audio",
                     "durable": False,
                 },
-                "is one that Polly itself may write to",
+                "has the form of Polly's own keys",
             ),
         ],
         ids=["empty", "long", "URI", "Polly's own"],
@@ -290,8 +290,8 @@ class TestCopy:
         run = run_dag(named_dag(polly, retries=1, on_retry_callback=allow, **mode))
         assert run.task("start") == ("success", 2), run.output
         assert action in run.output
-        assert "What Polly wrote lies at https://s3.us-east-1.amazonaws.com/" in run.output
-        assert "The next try of this task takes it up and pays nothing" in run.output
+        assert "The original is at https://s3.us-east-1.amazonaws.com/" in run.output
+        assert "The next try of this task continues from there and pays nothing" in run.output
         assert_pushes_the_object(run, polly)
         assert (keys(polly), starts(polly)) == ([KEY], 1)
 
@@ -311,7 +311,7 @@ class TestCopy:
     ) -> None:
         s3_calls.denied.add("CopyObject")
         run = run_dag(named_dag(polly, durable=False))
-        assert "durable=False: the next try starts, and pays, afresh" in run.output
+        assert "With durable=False, the next try starts and pays for a new synthesis task" in run.output
 
     def test_denied_head_object_fails_before_the_start(
         self, polly: RunningEmulator, run_dag: RunDag, s3_calls: S3Calls

@@ -203,7 +203,7 @@ class TestFailedRequest:
         speaking_emulator.faults.add(SPEAK, times=6, **fault)
         run = run_dag(speak_dag(**to_s3(speaking_emulator)))
         assert run.task("speak") == ("success", 1), run.output
-        assert "Polly throttled it" in run.output
+        assert "Polly throttled the request" in run.output
         assert speaking_emulator.counters.calls(SPEAK, "ok") == 1
 
     @pytest.mark.parametrize(

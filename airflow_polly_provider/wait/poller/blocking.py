@@ -1,14 +1,14 @@
 """Blocking calls from the event loop of a triggerer.
 
-boto3, and Airflow's look-up of connections and XComs, block. A look-up in a triggerer process is a message to
-its supervisor, over one stream that the triggerer's own event loop reads. On Airflow 3.0 and 3.1 a look-up in
-a plain thread (``asyncio.to_thread``) reads that stream in a second event loop, and the triggerer process
-dies: "Response read out of order" (apache/airflow issue 67380). ``sync_to_async`` sends it through the
-triggerer's own loop, on every version.
+boto3, and Airflow's look-up of connections and XComs, block. For a look-up, a triggerer process sends a
+message to its supervisor, over one stream that the triggerer's own event loop reads. On Airflow 3.0 and 3.1,
+a look-up in a plain thread (``asyncio.to_thread``) reads that stream in a second event loop, and the
+triggerer process dies: "Response read out of order" (apache/airflow issue 67380). On every version,
+``sync_to_async`` sends the look-up through the triggerer's own loop.
 
-By default ``sync_to_async`` shares one thread among all triggers of the process, and with
-``thread_sensitive=False`` alone it shares asyncio's small pool: a few endpoints that hang would stop every
-other trigger. So each owner of blocking calls has a thread of its own.
+By default, ``sync_to_async`` uses one thread for all triggers of the process. With ``thread_sensitive=False``
+alone, it uses asyncio's small thread pool. In both cases, a few endpoints that hang would stop every other
+trigger. So each owner of blocking calls has its own thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 class BlockingCalls:
-    """Run blocking calls one after the other, in a thread that nobody else uses.
+    """Runs blocking calls one after the other, in its own thread.
 
     :param thread_name: the beginning of the thread's name
     """
@@ -36,9 +36,9 @@ class BlockingCalls:
         self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the function returns. The thread starts with the first call.
+        """Call a function in the thread and return its result. The thread starts with the first call.
 
-        :param function: what to call; its arguments follow
+        :param function: the function; its arguments follow
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._thread_name)

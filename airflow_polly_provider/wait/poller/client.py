@@ -1,4 +1,4 @@
-"""The client of one connection's waits: its settings, and its requests at one rate in one thread."""
+"""The client for the status requests of one connection's waits, with one rate limit and one thread."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from airflow_polly_provider.wait.poller import metrics
 from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
 
-_THROTTLED_AT_MOST = 8
+_MAX_THROTTLED = 8
 
 STATUS_TIMEOUT_SECONDS = 10
 """Time-out of a status request, unless the settings or the connection set another.
 
-It is the longest time that a request without an answer keeps the other waits of its connection from being
-checked; botocore's own is 60 seconds.
+While a request waits for its answer, the other waits of its connection cannot be checked. botocore's own
+time-out is 60 seconds.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class HookSettings:
-    """All that makes a hook's client: who has the same settings shares a poller.
+    """The settings of a hook's client. Waits with equal settings share a poller.
 
-    :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param aws_conn_id: the same as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param region_name: the same
     :param verify: the same
     :param botocore_config: botocore configuration as a mapping
@@ -49,7 +49,7 @@ class HookSettings:
         return json.dumps(vars(self), sort_keys=True, default=repr)
 
     def make_hook(self) -> PollyHook:
-        """Return a new hook, which looks its connection up anew."""
+        """Return a new hook, which looks its connection up again."""
         return PollyHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -57,15 +57,15 @@ class HookSettings:
             config=self.botocore_config,
             botocore_retries=False,
             default_timeout=STATUS_TIMEOUT_SECONDS,
-            # The waits themselves look again; and the thread must end soon when they do.
+            # The waits repeat the look-up themselves, and one look-up must not occupy the thread for long.
             look_up_seconds=0.0,
         )
 
 
 class StatusClient:
-    """Sends the hook's requests one after the other, each when its turn comes.
+    """Sends the hook's requests one after the other, at a limited rate.
 
-    :param settings: the connection to ask with
+    :param settings: the settings of the connection
     """
 
     def __init__(self, settings: HookSettings) -> None:
@@ -77,9 +77,9 @@ class StatusClient:
         """How long credentials have been refused."""
 
     async def send(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the hook, and again as long as Polly throttles for a while.
+        """Call a method of the hook. Repeat the call up to 8 times if Polly throttles it.
 
-        After bad credentials the next call looks connection and credentials up anew.
+        After an error about credentials, the next call looks the connection and credentials up again.
 
         :param method: the name of a method of :class:`~airflow_polly_provider.hooks.polly.PollyHook`
         """
@@ -103,7 +103,7 @@ class StatusClient:
                 outcome = "throttled"
                 self._rate.throttled()
                 throttled += 1
-                if throttled > _THROTTLED_AT_MOST:
+                if throttled > _MAX_THROTTLED:
                     raise
             else:
                 self.outage.note(None)
@@ -115,7 +115,7 @@ class StatusClient:
     def rest(self) -> None:
         """End the thread until the next request.
 
-        That makes a new client if the last request failed, or is still under way in the thread.
+        The next request makes a new client if the last request failed, or is still running in the thread.
         """
         self._blocking.close()
         self.outage = CredentialsOutage()
@@ -127,5 +127,5 @@ class StatusClient:
         return self._settings.make_hook()
 
     def _call_hook(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the hook; boto3, the look-up of the connection and the renewal of credentials block."""
+        """Call the hook. boto3, the look-up of the connection and the renewal of credentials block."""
         return getattr(self._hook, method)(*args, **kwargs)

@@ -1,11 +1,12 @@
-"""What the status poller tells Airflow's metrics.
+"""The metrics that the status poller sends to Airflow.
 
 ====================================  =======  ======================================================
-``polly.waits``                       gauge    waits that are registered, by connection
+``polly.waits``                       gauge    registered waits, by connection
 ``polly.status_requests``             counter  requests, by operation and outcome
-``polly.status_requests_per_second``  gauge    the rate now, below the set one while AWS throttles
-``polly.detection_delay``             timer    at most how long a synthesis task had ended before it
-                                               was noticed: since it was last known to go on
+``polly.status_requests_per_second``  gauge    current rate, below the configured one while AWS
+                                               throttles
+``polly.detection_delay``             timer    longest possible delay until the end of a synthesis
+                                               task was noticed: time since it was last known to run
 ====================================  =======  ======================================================
 """
 
@@ -17,22 +18,22 @@ from typing import Any
 try:
     from airflow.observability.stats import Stats
 except ImportError:
-    from airflow.stats import Stats  # type: ignore[assignment]  # the same, where it lived before 3.2
+    from airflow.stats import Stats  # type: ignore[assignment]  # its location before 3.2
 
 stats: Any = Stats
 
 
 def waits(count: int, connection: str | None) -> None:
-    """Tell how many waits there are.
+    """Report the number of waits.
 
-    :param count: waits of one poller
+    :param count: the number of waits of one poller
     :param connection: the id of their connection
     """
     stats.gauge("polly.waits", count, tags={"connection": connection or "none"})
 
 
 def request(operation: str, outcome: str, requests_per_second: float) -> None:
-    """Tell of one request.
+    """Report one request.
 
     :param operation: ``get`` or ``list``
     :param outcome: ``ok``, ``throttled`` or ``failed``
@@ -43,8 +44,8 @@ def request(operation: str, outcome: str, requests_per_second: float) -> None:
 
 
 def detected(seconds: float) -> None:
-    """Tell how late, at most, the end of a synthesis task was noticed.
+    """Report the longest possible delay until the end of a synthesis task was noticed.
 
-    :param seconds: since it was last known to go on
+    :param seconds: the seconds since the synthesis task was last known to run
     """
     stats.timing("polly.detection_delay", timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""One wait, as its poller keeps it."""
+"""The state of one wait in its poller."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNEXPECTED_GRACE_SECONDS = 60.0
-"""How long a wait lasts while each check fails with an error that this package does not know.
+"""How long a wait goes on while each check fails with an error that this package does not know.
 
-It may pass, such as a process out of file descriptors, or be a setting that is wrong.
+Such an error may be temporary, such as too many open files, or permanent, such as a wrong setting.
 """
 
 UNEXPECTED_AT_LEAST = 5
-"""How many such errors in a row end a wait, if its checks are seldom."""
+"""How many such errors in a row are needed to end a wait, also if its checks are far apart."""
 
 
 @dataclass(frozen=True)
 class TransientError:
-    """A check that failed and does not end the wait."""
+    """The error of a check that failed without ending the wait."""
 
     error: Exception
 
 
 @dataclass(eq=False)
 class Wait:
-    """A wait that is registered with a poller; times are monotonic, in seconds."""
+    """A wait that is registered with a poller. Times are monotonic, in seconds."""
 
     synthesis_task_id: str
     schedule: Schedule
@@ -61,18 +61,18 @@ class Wait:
     over: bool = False
 
     def share_of_interval_gone(self, now: float) -> float:
-        """Return how much of the interval until the next check is over: 1 when that is due."""
+        """Return the elapsed share of the interval until the next check: 1 when the check is due."""
         if self.due <= now:
-            # The interval of a sensor with poke_interval=0 has no length.
+            # The interval of a sensor with poke_interval=0 is 0 seconds, so it cannot be divided by.
             return 1.0
         return max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began))
 
     def put_off(self, now: float) -> None:
-        """Set the next check, as the schedule says."""
+        """Set the time of the next check according to the schedule."""
         self.due = now + self.schedule.next_check_in(now - self.began)
 
     def report(self, synthesis_task: Mapping[str, Any], now: float) -> None:
-        """Take note of the synthesis task as Polly shows it, and hand it on if its status has changed."""
+        """Record the synthesis task as Polly shows it, and pass it on if its status has changed."""
         if self.over:
             return
         self.failing = False
@@ -90,7 +90,7 @@ class Wait:
         self.last_running_at = now
 
     def report_error(self, error: Exception, now: float, outage: CredentialsOutage) -> None:
-        """Take note of a check that failed, and end the wait, or hand on the first error in a row.
+        """Record a check that failed. End the wait, or pass on the first error in a row.
 
         :param outage: how long credentials have been refused
         """
@@ -108,7 +108,7 @@ class Wait:
             self.updates.put_nowait(TransientError(error))
 
     def end_with(self, error: BaseException) -> None:
-        """End the wait with an error, in a class of this package."""
+        """End the wait with an error, which is converted to a PollyError if it is none."""
         if not isinstance(error, PollyError):
             error = PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
         self.over = True

@@ -1,4 +1,4 @@
-"""How many status requests a second one process may send."""
+"""The rate at which one process may send status requests."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SETTLE_SECONDS = 1.0
 
 
 class AdaptiveRate:
-    """A token bucket whose rate halves when the service throttles and recovers by steady steps.
+    """A token bucket whose rate halves when the service throttles, and then recovers steadily.
 
     Additive increase and multiplicative decrease let several processes that share one quota converge on
-    equal parts of it without knowing of each other.
+    equal shares of it without communicating.
 
     :param requests_per_second: the highest rate
-    :param clock: monotonic seconds; the time of the running event loop unless given
+    :param clock: returns monotonic seconds; default: the time of the running event loop
     """
 
     def __init__(self, requests_per_second: float, *, clock: Callable[[], float] | None = None) -> None:
@@ -32,19 +32,19 @@ class AdaptiveRate:
         self._decreased_at = float("-inf")
 
     async def acquire(self) -> None:
-        """Wait for the next request's turn."""
+        """Wait until the next request may be sent."""
         now = self._clock()
         self._recover(now)
         slot = max(self._next_slot, now)
-        # Jitter keeps several processes from falling into step with each other.
+        # Jitter prevents several processes from sending their requests at the same moments.
         self._next_slot = slot + random.uniform(0.8, 1.2) / self.current
         if slot > now:
             await asyncio.sleep(slot - now)
 
     def throttled(self) -> None:
-        """Take note that the service refused a request for coming too soon."""
+        """Record that the service throttled a request, and halve the rate."""
         now = self._clock()
-        # One overload shows in several answers; it counts once.
+        # One overload throttles several requests, but it halves the rate only once.
         if now - self._decreased_at >= _SETTLE_SECONDS:
             self.current = max(SLOWEST_REQUESTS_PER_SECOND, self.current / 2)
             self._decreased_at = self._recovered_at = now

@@ -1,7 +1,7 @@
 """One status poller for all waits of one connection on one event loop.
 
-Get and List share 10 requests a second for a whole account and region, so waits do not ask each for itself:
-they register here, and one driver asks for all of them at one rate.
+Get and List share a quota of 10 requests a second for an account and region. So waits do not send requests
+themselves: they register here, and one driver sends the requests for all of them at one rate.
 """
 
 from __future__ import annotations
@@ -43,27 +43,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TOGETHER_SECONDS = 0.5
-"""Waits that fall due within this time are asked for together."""
+"""Waits that become due within this time are checked together."""
 
 _SEEN_FOR_SECONDS = 10 * 60.0
-"""How long a synthesis task that was seen once is taken to be known, so that not being listed as finished
-means that it is unfinished."""
+"""How long a synthesis task counts as known after it was seen.
+
+If a known synthesis task is not in the lists of finished ones, it is unfinished.
+"""
 
 _LIST_AGAIN_SECONDS = 60.0
-"""How long no list is read after one that could not be."""
+"""How long no list is requested after a list could not be read."""
 
 KEPT_SECONDS = 60.0
-"""How long a poller is kept after its last wait, so that the next wait has its client and its rate."""
+"""How long a poller is kept after its last wait, so that the next wait can use its client and its rate."""
 
 _GETS_PER_ROUND = 25
-_TOLD_AT_ONCE = 50
+_REPORTED_AT_ONCE = 50
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class StatusPoller:
-    """Asks Polly for the status of every registered wait, by Get or by List, whichever costs less now.
+    """Requests the status for every registered wait, by Get or List: the one that takes fewer requests now.
 
-    :param settings: the connection of all its waits
+    :param settings: the connection settings of all its waits
     :param on_unused: called when there has been no wait for ``KEPT_SECONDS``
     """
 
@@ -84,11 +86,14 @@ class StatusPoller:
     async def observe(
         self, synthesis_task_id: str, schedule: Schedule
     ) -> AsyncGenerator[Mapping[str, Any] | TransientError, None]:
-        """Yield a SynthesisTask whenever its status changed, at last the one that ended, and troubles.
+        """Yield the SynthesisTask each time its status changes, until it ends.
+
+        If a check fails without ending the wait, yield a TransientError: one for several failed checks in a
+        row.
 
         :param synthesis_task_id: Polly's ``TaskId``
-        :param schedule: when to ask
-        :raises PollyError: when the wait cannot go on
+        :param schedule: the intervals between the checks
+        :raises PollyError: the wait cannot go on
         """
         now = _now()
         wait = Wait(synthesis_task_id, schedule, began=now, due=now, last_running_at=now)
@@ -112,15 +117,15 @@ class StatusPoller:
         self._count_waits()
         self._woken.set()
         if self._driver is None:
-            # In a context of its own, else all its log lines would land in the first wait's task log.
+            # Without its own context, all its log lines would go to the task log of the first wait.
             self._driver = asyncio.create_task(self._drive(), context=contextvars.Context())
             self._driver.add_done_callback(self._driver_ended)
 
     def _leave(self, wait: Wait) -> None:
         wait.over = True
-        twins = self._waits[wait.synthesis_task_id]
-        twins.remove(wait)
-        if not twins:
+        same_task = self._waits[wait.synthesis_task_id]
+        same_task.remove(wait)
+        if not same_task:
             del self._waits[wait.synthesis_task_id]
         self._count_waits()
         if not self._waits:
@@ -142,19 +147,19 @@ class StatusPoller:
             wait.end_with(error)
 
     def _all(self) -> list[Wait]:
-        return [wait for twins in self._waits.values() for wait in twins if not wait.over]
+        return [wait for same_task in self._waits.values() for wait in same_task if not wait.over]
 
     async def _drive(self) -> None:
         while True:
             due = await self._next_due()
             try:
                 await self._check(due)
-            except Exception as error:  # noqa: BLE001  # of this package itself: it ends no other waits
+            except Exception as error:  # noqa: BLE001  # a defect of this package: all other waits go on
                 await self._report_error_to_all(due, error)
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _next_due(self) -> list[Wait]:
-        """Wait until waits are due, and return them, the longest due first."""
+        """Wait until waits are due, and return them, the longest overdue first."""
         while True:
             self._woken.clear()
             waits = self._all()
@@ -172,13 +177,13 @@ class StatusPoller:
         strategy, budget = PollStrategy.GET, 0
         if self._may_list and _now() >= self._list_again_at:
             strategy, budget = self._cheapest_strategy(due)
-        # Few at a time: by then more may be due, and listing cheaper.
+        # Few Gets per round: after them, more waits may be due, and listing may take fewer requests.
         to_get = due[:_GETS_PER_ROUND]
         if strategy is not PollStrategy.GET:
             try:
                 to_get = await self._list(strategy, due, budget)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is confined to this request
-                if not self._is_about_list(error):
+            except Exception as error:  # noqa: BLE001  # any error concerns this request only
+                if not self._falls_back_to_get(error):
                     await self._report_error_to_all(due, error)
                     return
             else:
@@ -187,10 +192,10 @@ class StatusPoller:
             if not wait.over:
                 await self._get(wait)
 
-    def _is_about_list(self, error: Exception) -> bool:
-        """Return whether the synthesis tasks that cannot be listed now can still be asked for one by one.
+    def _falls_back_to_get(self, error: Exception) -> bool:
+        """Pause listing after an error of a list request, and return whether Get may still work.
 
-        One record that cannot be read spoils the page of all others.
+        For example, one record that cannot be read makes the whole page unreadable.
         """
         is_known = isinstance(error, CHECK_ERRORS)
         if is_known and not isinstance(error, PollyFinalError | PollyIncompleteAnswerError):
@@ -201,16 +206,18 @@ class StatusPoller:
         if not self._cannot_list:
             self._cannot_list = True
             log.warning(
-                "Asking for each synthesis task alone, which takes more requests: %s",
+                "Cannot list synthesis tasks. Getting each one separately, which takes more requests: %s",
                 error,
                 exc_info=None if is_known else error,
             )
         return True
 
     def _cheapest_strategy(self, due: list[Wait]) -> tuple[PollStrategy, int]:
-        """Choose how to ask; a list spares Gets that are not due yet as well, the more the sooner they are.
+        """Return the cheapest strategy, and the number of requests after which to give it up.
 
-        Else waits that fall due one after the other would each be asked for alone, for ever.
+        A list also replaces Gets that are not due yet. Each of these counts as the elapsed share of its
+        interval. Otherwise, waits that become due one after the other would always be checked with one Get
+        each.
         """
         now = _now()
         fresh_since = now - _SEEN_FOR_SECONDS
@@ -219,7 +226,7 @@ class StatusPoller:
         return cheapest_strategy(known=spared, unknown=unknown, finishing=self._finishing, costs=self._costs)
 
     async def _list(self, strategy: PollStrategy, due: list[Wait], budget: int) -> list[Wait]:
-        """Read lists, and return the waits to ask for one by one: none where reading took too much."""
+        """Read lists, and return the waits to check by Get: none if reading took too many requests."""
         began, waiting = _now(), self._all()
         fresh_since = began - _SEEN_FOR_SECONDS
         if strategy is PollStrategy.FINISHED:
@@ -227,7 +234,8 @@ class StatusPoller:
                 return []
             self._finishing = float(sum(wait.over for wait in waiting))
             unfinished = [wait for wait in waiting if wait.seen_at >= fresh_since and not wait.over]
-            # Reading a long list takes a while, and what ended behind the reader is seen by the next reading.
+            # Reading a long list takes a while. A synthesis task that ends after its page was read is seen
+            # the next time, so the times count from the beginning of the reading.
             for wait in unfinished:
                 wait.put_off(began)
                 wait.last_running_at = began
@@ -241,18 +249,18 @@ class StatusPoller:
         return [wait for wait in missing if not wait.over and wait.seen_at < began]
 
     async def _read(self, statuses: tuple[TaskStatus, ...], *, budget: int) -> bool:
-        """Read the lists of these statuses; give up, and return False, after too many pages without ours."""
+        """Read the lists of these statuses. Return False if too many pages had no awaited synthesis task."""
         oldest = self._oldest()
-        in_vain = 0
+        wasted = 0
         for status in statuses:
             pages, token = 0, None
             while token or not pages:
-                if in_vain >= budget:
-                    self._costs.give_up(status, in_vain)
+                if wasted >= budget:
+                    self._costs.give_up(status, wasted)
                     return False
                 page = await self._send("list_speech_synthesis_tasks_page", status=status, next_token=token)
                 pages += 1
-                in_vain += not self._report_page(page["SynthesisTasks"])
+                wasted += not self._report_page(page["SynthesisTasks"])
                 token = page.get("NextToken")
                 if status in FINISHED and only_older_follow(page["SynthesisTasks"], oldest):
                     break
@@ -260,26 +268,26 @@ class StatusPoller:
         return True
 
     def _report_page(self, synthesis_tasks: Sequence[Mapping[str, Any]]) -> bool:
-        """Report what a page of a list holds; return False if that is none of ours."""
-        any_of_ours = False
+        """Report the synthesis tasks on a page to their waits. Return False if none has a wait."""
+        any_has_wait = False
         for synthesis_task in synthesis_tasks:
             for wait in self._waits.get(synthesis_task["TaskId"], ()):
                 wait.report(synthesis_task, _now())
-                any_of_ours = True
-        return any_of_ours
+                any_has_wait = True
+        return any_has_wait
 
     def _oldest(self) -> datetime:
-        """Return when the oldest of the waited for synthesis tasks was created that were seen before."""
+        """Return the creation time of the oldest synthesis task that has a wait and was seen before."""
         return min((wait.created for wait in self._all() if wait.created), default=_EARLIEST)
 
     async def _get(self, wait: Wait) -> None:
         try:
             synthesis_task = await self._send("get_speech_synthesis_task", wait.synthesis_task_id)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is confined to this request
+        except Exception as error:  # noqa: BLE001  # any error concerns this request only
             wait.report_error(error, _now(), self._requests.outage)
         else:
-            for twin in self._waits.get(wait.synthesis_task_id, ()):
-                twin.report(synthesis_task, _now())
+            for each in self._waits.get(wait.synthesis_task_id, ()):
+                each.report(synthesis_task, _now())
 
     async def _send(self, method: str, *args: Any, **kwargs: Any) -> Any:
         self._costs.forget()
@@ -288,12 +296,12 @@ class StatusPoller:
     async def _report_error_to_all(self, waits: list[Wait], error: Exception) -> None:
         for number, wait in enumerate(waits):
             wait.report_error(error, _now(), self._requests.outage)
-            if number % _TOLD_AT_ONCE == 0:
+            if number % _REPORTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
 
 def _now() -> float:
-    """Return the event loop's time in seconds: monotonic, and in tests one that skips idle time."""
+    """Return the event loop's time in seconds. It is monotonic; in tests, it skips idle time."""
     return asyncio.get_running_loop().time()
 
 
@@ -301,9 +309,9 @@ _pollers: dict[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = {}
 
 
 def poller_for(settings: HookSettings) -> StatusPoller:
-    """Return the running event loop's poller for these settings; it outlives its last wait by a minute.
+    """Return the running event loop's poller for these settings. It is kept for a minute after its last wait.
 
-    :param settings: the connection to ask with
+    :param settings: the connection settings
     """
     for closed in [loop for loop in list(_pollers) if loop.is_closed()]:
         _pollers.pop(closed, None)

@@ -1,8 +1,9 @@
-"""Whether to ask by Get or by List: what costs fewer requests now.
+"""The choice between Get and List: the one that takes fewer requests now.
 
-Get asks for one synthesis task, List for 100 of a status. Which is cheaper depends on how many waits are
-due, now or soon, and on how many tasks, ours and others', the account holds in each status: that is learned
-from each list read, and slowly forgotten, so that a list that was long once is tried again.
+Get returns one synthesis task, List up to 100 with one status. Which is cheaper depends on how many waits are
+due, now or soon, and on how many synthesis tasks the account has in each status, including those without a
+wait here. Each list that is read sets the expected length of that list. Each request then reduces it a
+little, so that a list that was long once is tried again.
 """
 
 from __future__ import annotations
@@ -16,28 +17,30 @@ UNFINISHED = (TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS)
 FINISHED = (TaskStatus.COMPLETED, TaskStatus.FAILED)
 
 _FORGET_PER_REQUEST = 0.1
-"""How many pages fewer a list is thought to have after each request that was sent."""
+"""By how many pages each request reduces the expected length of each list."""
 
-_GIVEN_UP = 4.0
-"""How many times as long as what was spent in vain a list is thought that was given up: with the above, it is
-tried again after more than ten times as many requests."""
+_ABANDONED_COST_FACTOR = 4.0
+"""Cost multiplier for an abandoned list: its expected length is this factor times the pages without a result.
+
+It delays the next attempt: with the reduction above, until more than ten times as many requests were sent.
+"""
 
 
 class PollStrategy(Enum):
-    """How to learn the status of the waits that are due."""
+    """How to get the status for the waits that are due."""
 
     GET = auto()
-    """Ask for each."""
+    """Get each synthesis task."""
 
     UNFINISHED = auto()
-    """List what is unfinished; ask for those that are missing there."""
+    """List the unfinished synthesis tasks, and get those that are missing in the list."""
 
     FINISHED = auto()
-    """List what is finished; ask for those that were not seen for long."""
+    """List the finished synthesis tasks, and get those that have not been seen for a long time."""
 
 
 class ListCosts:
-    """How many requests it takes to read the list of each status."""
+    """The expected number of requests to read the list of each status."""
 
     def __init__(self) -> None:
         self._pages = dict.fromkeys((*UNFINISHED, *FINISHED), 1.0)
@@ -47,23 +50,24 @@ class ListCosts:
         return sum(self._pages[status] for status in statuses)
 
     def learn(self, status: TaskStatus, pages: int) -> None:
-        """Take note of a list that was read to its end.
+        """Record a list that was read to its end.
 
-        :param status: whose list
-        :param pages: how many requests it took
+        :param status: the status of the list
+        :param pages: the number of requests that it took
         """
         self._pages[status] = float(pages)
 
     def give_up(self, status: TaskStatus, spent: int) -> None:
-        """Take note of a list that was not read to its end, since that took too much.
+        """Record a list that was abandoned because it took too many requests.
 
-        :param status: whose list
-        :param spent: how many requests brought nothing, those before it in the same go included
+        :param status: the status of the list
+        :param spent: the number of requests without a result, including those for earlier lists in the same
+            round
         """
-        self._pages[status] = max(_GIVEN_UP * spent, self._pages[status])
+        self._pages[status] = max(_ABANDONED_COST_FACTOR * spent, self._pages[status])
 
     def forget(self) -> None:
-        """Move each expectation a little towards the least; to be called with each request."""
+        """Reduce each expectation a little, but not below one request. Call this with each request."""
         for status, pages in self._pages.items():
             self._pages[status] = max(1.0, pages - _FORGET_PER_REQUEST)
 
@@ -71,16 +75,17 @@ class ListCosts:
 def cheapest_strategy(
     *, known: float, unknown: int, finishing: float, costs: ListCosts
 ) -> tuple[PollStrategy, int]:
-    """Choose how to ask for the waits that are due, and after how many requests to give it up.
+    """Return the cheapest strategy for the waits that are due, and after how many requests to give it up.
 
-    A list can be longer than expected: given up at the cost of the next cheaper strategy, it at most doubles
-    that.
+    A list can be longer than expected. It is given up at the cost of the second cheapest strategy, so that
+    the two together cost at most twice as much as the second alone.
 
-    :param known: waits due whose synthesis task was seen not long ago, and those due later by the share of a
-        request that asking now spares
-    :param unknown: waits due whose synthesis task was not: absence from the finished says nothing of them
-    :param finishing: how many are expected to have finished since they were asked for last
-    :param costs: what listing costs
+    :param known: the number of due waits whose synthesis task was seen recently, plus, for each wait that is
+        due later, the share of a request that checking it now saves
+    :param unknown: the number of due waits whose synthesis task was not seen recently: if it is not listed as
+        finished, its status is still unknown
+    :param finishing: the number of synthesis tasks expected to have finished since they were last checked
+    :param costs: the expected costs of listing
     """
     finished = costs.of(FINISHED)
     requests = {
@@ -88,6 +93,6 @@ def cheapest_strategy(
         PollStrategy.UNFINISHED: costs.of(UNFINISHED) + min(finishing, finished),
         PollStrategy.FINISHED: finished + unknown,
     }
-    # Equal cost goes to Get, which asks for what is due and nothing else.
+    # If costs are equal, Get comes first: it requests only the synthesis tasks that are due.
     strategy, next_cheaper = sorted(PollStrategy, key=lambda strategy: requests[strategy])[:2]
     return strategy, math.ceil(requests[next_cheaper])

@@ -45,5 +45,5 @@ class TestParseOutputUri:
         "uri", ["", "s3://bucket", "https://s3.us-east-1.amazonaws.com/bucket", "bucket/key", "s3:///key"]
     )
     def test_refuses_a_uri_without_bucket_and_key(self, uri: str) -> None:
-        with pytest.raises(ValueError, match="names no S3 bucket and key"):
+        with pytest.raises(ValueError, match="does not name an S3 bucket and key"):
             parse_output_uri(uri)

@@ -279,7 +279,7 @@ class TestErrors:
     def test_missing_credentials_without_a_connection_say_that_none_was_asked_for(
         self, wire: Wire, aws_conn_id: str | None
     ) -> None:
-        with pytest.raises(PollyCredentialsError, match="no connection was asked for"):
+        with pytest.raises(PollyCredentialsError, match="aws_conn_id is empty"):
             PollyHook(aws_conn_id=aws_conn_id, region_name="eu-west-1").get_speech_synthesis_task("t1")
 
     def test_without_the_default_connection_it_falls_back_to_the_environment(

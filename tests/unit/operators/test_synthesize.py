@@ -43,9 +43,12 @@ class TestWhenTheTaskRuns:
             ({"output_s3_bucket_name": ""}, "bare name"),
             ({"output_s3_key": ""}, "output_s3_key is empty"),
             ({"output_s3_key": " "}, "output_s3_key is empty"),
-            ({"output_s3_key": "audio/"}, "output_s3_key 'audio/' names a folder"),
+            ({"output_s3_key": "audio/"}, "output_s3_key 'audio/' is a folder"),
             ({"output_s3_key": "s3://bucket/a.mp3"}, "output_s3_key 's3://bucket/a.mp3' is a URI"),
-            ({"output_s3_key": "ä" * 513}, "output_s3_key has 1,026 bytes in UTF-8; S3 takes 1,024"),
+            (
+                {"output_s3_key": "ä" * 513},
+                "output_s3_key has 1,026 bytes in UTF-8; S3 accepts at most 1,024",
+            ),
             ({"text": "x" * 3_001}, "PollyStartSpeechSynthesisTaskOperator"),
             ({"max_request_characters": 4}, "max_request_characters is 4"),
             ({"text": ("secret", 1)}, r"text must be a string, not tuple\..*render_template_as_native_obj"),
@@ -61,9 +64,9 @@ class TestWhenTheTaskRuns:
     @pytest.mark.parametrize(
         ("path", "words"),
         [
-            ("s3://bucket", "names no bucket and key"),
-            ("s3://bucket/", "names no bucket and key"),
-            ("s3://bucket/audio/", "the key in output_path 'audio/' names a folder"),
+            ("s3://bucket", "must have a bucket and a key"),
+            ("s3://bucket/", "must have a bucket and a key"),
+            ("s3://bucket/audio/", "the key in output_path 'audio/' is a folder"),
             ("s3a://connection@Bucket/a.mp3", "bare name"),
             ("file:///data/", "must name a file"),
             ("", "output_path is empty"),

@@ -26,7 +26,7 @@ class TestContradictingParameters:
             ({"output_s3_key": "a.mp3", "wait_for_completion": False}, "needs wait_for_completion=True"),
             pytest.param(
                 {"output_s3_key": "a.mp3", "deferrable": True, "end_from_trigger": True},
-                "cannot be had with end_from_trigger=True",
+                "cannot be used with end_from_trigger=True",
                 marks=from_airflow_3_3,
             ),
         ],
@@ -38,6 +38,6 @@ class TestContradictingParameters:
 
 def test_a_key_that_cannot_be_one_is_refused_before_polly_is_asked_for_a_lexicon(wire: Wire) -> None:
     operator = start_operator(output_s3_key="folder/", skip_if_unchanged=True, lexicon_names=["words"])
-    with pytest.raises(PollyInvalidRequestError, match="names a folder"):
+    with pytest.raises(PollyInvalidRequestError, match="is a folder"):
         execute(operator)
     assert wire.requests == []

@@ -46,10 +46,10 @@ class TestKey:
             (1.5, "must be a string, not float.*render_template_as_native_obj"),
             (True, "must be a string, not bool"),
             ("s3://bucket/key", "is a URI"),
-            ("audio/", "names a folder"),
+            ("audio/", "is a folder"),
             ("é" * 513, "1,026 bytes"),
             ("x" * (MAX_KEY_BYTES + 1), "1,025 bytes"),
-            (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly itself"),
+            (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly's own keys"),
         ],
     )
     def test_is_refused_with_the_reason_if_no_object_can_have_it(self, key: object, words: str) -> None:

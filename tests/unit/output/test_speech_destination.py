@@ -353,7 +353,9 @@ class TestObjectStore:
         self.output_in(files).receive(speech)
         assert files.cat("/bucket/a.mp3") == AUDIO
         (warning,) = warnings_in(caplog)
-        assert re.search(r"a\.mp3 is whole, but its part /bucket/\.[0-9a-f]{32}\.part could", warning)
+        assert re.search(
+            r"a\.mp3 is complete, but its temporary file /bucket/\.[0-9a-f]{32}\.part could", warning
+        )
         assert "(403)" in warning
 
     def test_that_allows_deleting_has_the_speech_and_no_part(self, caplog: pytest.LogCaptureFixture) -> None:

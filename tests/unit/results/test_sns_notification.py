@@ -133,7 +133,7 @@ def test_values_are_translated_to_the_apis_spelling_and_unknown_ones_kept(
         ('"text"', "a str, not a JSON object"),
         (b"\xff\xfe", r"not JSON \(not UTF-8 at byte 0\)"),
         ([RECORDED, RECORDED], "found 2.*synthesis_tasks_from_notifications"),
-        ([[[[[[[[[[[RECORDED]]]]]]]]]]], "too many envelopes"),
+        ([[[[[[[[[[[RECORDED]]]]]]]]]]], "more than 9 nested envelopes"),
         (None, "a NoneType, not a JSON object"),
         ({}, r"'taskId' is missing or not a string \(keys: none\)"),
         ({"taskId": 7, "taskStatus": "COMPLETED"}, "'taskId' is missing"),

@@ -78,7 +78,7 @@ class TestStart:
         with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
             execute(start_operator())
         assert sum(slept) == pytest.approx(patience_seconds)
-        told = "Polly throttled it" if isinstance(error, Refusal) else "Polly was not reached"
+        told = "Polly throttled the request" if isinstance(error, Refusal) else "Polly was not reached"
         warnings = warnings_in(caplog)
         assert all(line.startswith(told) for line in warnings)
         assert f"giving up in {patience_seconds} s" in warnings[0]

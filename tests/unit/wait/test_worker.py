@@ -85,7 +85,7 @@ class TestWaitInWorker:
         assert execute(operator)["TaskStatus"] == "completed"
         operator.on_kill()
         (warning,) = [line for line in warnings_in(caplog) if "runs on" in line]
-        assert "t1 runs on and is billed though the Airflow task was killed" in warning
+        assert "t1 runs on and is billed: the Airflow task was killed" in warning
 
     def test_that_timed_out_still_names_the_synthesis_task_that_runs_on(
         self, wire: Wire, caplog: pytest.LogCaptureFixture
