@@ -73,7 +73,7 @@ class PollyLexiconNotFoundError(PollyInvalidRequestError):
 
 
 class PollySsmlError(PollyInvalidRequestError, ValueError):
-    """SSML cannot be built: the text has a character that XML does not allow, or Polly rejects a value."""
+    """SSML cannot be built: XML does not allow a character in the text, or Polly does not accept a value."""
 
 
 class PollyConfigurationError(PollyFinalError):
@@ -103,8 +103,8 @@ class PollyWaitTimeoutError(PollyError):
 class PollyOutputObjectError(PollyError):
     """The audio was synthesized, but could not be copied to ``output_s3_key``.
 
-    The next try resumes with the existing audio. With ``durable=False``, or if the audio no longer exists, the
-    next try may start and pay for a new synthesis task.
+    The next try continues with the existing audio. With ``durable=False``, or if the audio no longer exists,
+    the next try may start and pay for a new synthesis task.
     """
 
 

@@ -19,11 +19,11 @@ class TestWhenTheDagIsParsed:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({}, "exactly one destination.*none"),
-            ({**S3, "output_path": "file:///a.mp3"}, "exactly one destination.*both"),
-            ({"output_s3_key": "a.mp3"}, "belong together"),
-            ({"output_s3_bucket_name": "bucket"}, "belong together"),
-            ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "belong together"),
+            ({}, "No destination was given: give either"),
+            ({**S3, "output_path": "file:///a.mp3"}, "Two destinations were given: give either"),
+            ({"output_s3_key": "a.mp3"}, "must be given together"),
+            ({"output_s3_bucket_name": "bucket"}, "must be given together"),
+            ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "must be given together"),
             ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
             ({**S3, "text_may_name_file": "False"}, "text_may_name_file must be True or False, not 'False'"),
         ],
