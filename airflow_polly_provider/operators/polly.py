@@ -113,7 +113,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first checks of a wait are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
-        response in the try; default 72 hours, after which Polly deletes its record of the synthesis task
+        response in the try; default 72 hours, after which Polly no longer returns the synthesis task
     :raises PollyInvalidRequestError: the request is invalid; never retried
     :raises PollySynthesisTaskFailedError: Polly reports TaskStatus ``failed``
     :raises PollyWaitTimeoutError: the timeout passed
