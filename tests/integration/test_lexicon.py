@@ -184,9 +184,15 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"content": "no/such.pls"},
         ["content names", "no/such.pls", "template_searchpath"],
     ),
-    "missing file": ({"content_path": "/no/such.pls"}, ["There is no /no/such.pls"]),
-    "missing object": ({"content_path": "s3://{bucket}/no.pls"}, ["There is no s3://", "NoSuchKey"]),
-    "missing bucket": ({"content_path": "s3://no-such-bucket/no.pls"}, ["There is no s3://", "NoSuchBucket"]),
+    "missing file": ({"content_path": "/no/such.pls"}, ["The worker cannot find /no/such.pls"]),
+    "missing object": (
+        {"content_path": "s3://{bucket}/no.pls"},
+        ["The worker cannot find s3://", "NoSuchKey"],
+    ),
+    "missing bucket": (
+        {"content_path": "s3://no-such-bucket/no.pls"},
+        ["The worker cannot find s3://", "NoSuchBucket"],
+    ),
     "half a path": ({"content_path": "s3://bucket"}, ["content_path 's3://bucket' names no bucket and key"]),
     "language": ({"content": CONTENT.replace('"en"', '"tlh"')}, ["UnsupportedPlsLanguageException"]),
 }

@@ -39,8 +39,8 @@ class TestWhenTheTaskRuns:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"output_s3_bucket_name": "s3://bucket"}, "bare name"),
-            ({"output_s3_bucket_name": ""}, "bare name"),
+            ({"output_s3_bucket_name": "s3://bucket"}, "the name of an S3 bucket without s3:"),
+            ({"output_s3_bucket_name": ""}, "the name of an S3 bucket without s3:"),
             ({"output_s3_key": ""}, "output_s3_key is empty"),
             ({"output_s3_key": " "}, "output_s3_key is empty"),
             ({"output_s3_key": "audio/"}, "output_s3_key 'audio/' names a folder"),
@@ -64,7 +64,7 @@ class TestWhenTheTaskRuns:
             ("s3://bucket", "names no bucket and key"),
             ("s3://bucket/", "names no bucket and key"),
             ("s3://bucket/audio/", "the key in output_path 'audio/' names a folder"),
-            ("s3a://connection@Bucket/a.mp3", "bare name"),
+            ("s3a://connection@Bucket/a.mp3", "the name of an S3 bucket without s3:"),
             ("file:///data/", "must name a file"),
             ("", "output_path is empty"),
             ("\n", "output_path is empty"),
