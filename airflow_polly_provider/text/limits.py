@@ -25,8 +25,8 @@ MAX_SPEECH_SECONDS = 10 * 60
 """Length in seconds at which Polly cuts the audio of SynthesizeSpeech."""
 
 # Used only for documents that expat does not parse to the end. The pattern never scans a part of the text
-# twice: markup without an end extends to the end of the text, and a quoted attribute value may contain ">" but
-# not "<".
+# twice: markup without an end extends to the end of the text, and a quoted attribute value may contain ">",
+# but not "<".
 _MARKUP_OR_ENTITY = re.compile(
     r"""<!--.*?(?:-->|\Z)
     |<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)

@@ -1,8 +1,8 @@
 """Checks of SSML attribute values.
 
 A value in AWS's SSML documentation is valid, and a value that it rules out raises an error. A value that
-W3C's SSML allows but AWS's documentation does not mention is sent with a warning in the log, and Polly accepts
-or rejects it.
+W3C's SSML allows but AWS's documentation does not mention is sent with a warning in the log, and Polly
+accepts or rejects it.
 
 Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html and
 https://docs.aws.amazon.com/polly/latest/dg/limits.html; https://www.w3.org/TR/speech-synthesis11/

@@ -85,7 +85,9 @@ class TestWhenTheTaskRuns:
     def test_an_output_path_of_which_the_task_before_gave_none_is_the_one_that_is_named(self) -> None:
         speak = operator(output_path="{{ None }}")
         speak.output_path = None
-        with pytest.raises(PollyInvalidRequestError, match=r"output_path must .* before gave none"):
+        with pytest.raises(
+            PollyInvalidRequestError, match=r"output_path must .* upstream task gave no value"
+        ):
             execute(speak)
 
     def test_an_output_path_that_is_a_folder_is_refused_before_any_request(self, tmp_path: Any) -> None:

@@ -184,7 +184,7 @@ BAD = {
     ),
     "ssml marks with plain text": (
         {"OutputFormat": "json", "SpeechMarkTypes": ["ssml"]},
-        ["text_type 'ssml'", "sentence, viseme, word"],
+        ["text_type 'ssml'", "sentence, viseme and word"],
     ),
     "unknown mark": (
         {"OutputFormat": "json", "SpeechMarkTypes": ["words"]},
@@ -293,7 +293,7 @@ class TestSpeechRequest:
             (
                 f"<speak>{'<p/>' * 1_500}</speak>",
                 "ssml",
-                ["6,015 characters, 0 of them billed", "6,000 in all"],
+                ["6,015 characters, 0 of them billed", "6,000 characters in total"],
             ),
         ],
     )

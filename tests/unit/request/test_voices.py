@@ -84,7 +84,7 @@ UNFIT: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "engine and language": (
         {"VoiceId": "Amy", "LanguageCode": "en-AU", "Engine": "long-form"},
-        ["not long-form.", "not en-AU.", "No voice for en-AU has long-form there"],
+        ["not long-form.", "not en-AU.", "No voice for en-AU supports long-form in this region"],
     ),
     "language that no voice speaks": (
         {"VoiceId": "Amy", "LanguageCode": "tlh"},
