@@ -83,7 +83,7 @@ class TestPut:
         run = run_dag(put_dag(content=CONTENT))
         assert run.task("lexicon") == ("success", 1), run.output
         assert emulator.counters.calls(PUT) == 0
-        assert "was not put again" in run.output
+        assert "it was not sent again" in run.output
         value = run.xcoms("lexicon")["return_value"]
         assert value["Put"] is False
         assert value["LexemesCount"] == 2
