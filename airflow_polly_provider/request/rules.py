@@ -68,12 +68,12 @@ SYNTHESIS_TASK_RULES = RequestRules(
 """The limits of StartSpeechSynthesisTask."""
 
 
-_RATES_OF_SPEECH_ALONE = ("44100", "48000")
+_SYNTHESIZE_SPEECH_ONLY_RATES = ("44100", "48000")
 
 SPEECH_SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
     **SAMPLE_RATES,
-    "mp3": SAMPLE_RATES["mp3"] + _RATES_OF_SPEECH_ALONE,
-    "ogg_vorbis": SAMPLE_RATES["ogg_vorbis"] + _RATES_OF_SPEECH_ALONE,
+    "mp3": SAMPLE_RATES["mp3"] + _SYNTHESIZE_SPEECH_ONLY_RATES,
+    "ogg_vorbis": SAMPLE_RATES["ogg_vorbis"] + _SYNTHESIZE_SPEECH_ONLY_RATES,
 }
 """Valid sample rates of SynthesizeSpeech in Hz, by OutputFormat.
 

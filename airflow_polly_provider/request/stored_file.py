@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.aws.s3 import S3Path
 
-_MOST_BYTES_PER_CHARACTER = 4
+_MAX_BYTES_PER_CHARACTER = 4
 
 
 def text_from_storage(
@@ -33,7 +33,7 @@ def text_from_storage(
     :raises PollyConfigurationError: access to the file is denied
     """
     path = validate_path(path, parameter)
-    max_bytes = max_characters * _MOST_BYTES_PER_CHARACTER
+    max_bytes = max_characters * _MAX_BYTES_PER_CHARACTER
     if (found := s3_path(path, hook_parameters, parameter=parameter)) is not None:
         data = _from_s3(found, max_bytes + 1)
     else:

@@ -21,7 +21,7 @@ DEFAULT_ENGINE = "standard"
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 """
 
-_MOST_NAMED = 12
+_MAX_NAMES_LISTED = 12
 
 
 def languages_of(voice: VoiceTypeDef) -> list[str]:
@@ -114,5 +114,5 @@ def _alternatives(voices: Sequence[VoiceTypeDef], language_code: str | None, eng
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES_LISTED
+    return ", ".join(names[:_MAX_NAMES_LISTED]) + (f" and {more} more" if more > 0 else "")

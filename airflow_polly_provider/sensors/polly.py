@@ -200,7 +200,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     def _poke(self, context: Context) -> PokeReturnValue:
         try:
-            synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id), context)
+            synthesis_task = self._fetch(synthesis_task_id_of(self.synthesis_task_id), context)
         except CHECK_ERRORS as error:
             if not wait_goes_on(error, math.inf):
                 raise
@@ -294,15 +294,15 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         began: datetime | None = context["ti"].start_date
         return (began.timestamp() if began else time.time()) + self.timeout
 
-    def _ask(self, synthesis_task_id: str, context: Context) -> Mapping[str, Any]:
+    def _fetch(self, synthesis_task_id: str, context: Context) -> Mapping[str, Any]:
         try:
             return look_up(self.hook, synthesis_task_id)
         except PollyCredentialsError as error:
             # The credentials may have expired since the last poke, and new ones may arrive late. In
             # reschedule mode the next poke would not know when the outage began, so this poke keeps trying.
-            return self._ask_with_new_credentials(synthesis_task_id, self._deadline(context), error)
+            return self._fetch_with_new_credentials(synthesis_task_id, self._deadline(context), error)
 
-    def _ask_with_new_credentials(
+    def _fetch_with_new_credentials(
         self, synthesis_task_id: str, deadline: float, refused: Exception
     ) -> Mapping[str, Any]:
         outage = CredentialsOutage()

@@ -170,7 +170,7 @@ class _PlsReader:
     def _end_at_entity(self, *_: object) -> None:
         raise _EntityDeclaredError
 
-    def _complain(self, what: str, about: _Element | None = None) -> None:
+    def _add_problem(self, what: str, about: _Element | None = None) -> None:
         line = about.line if about else self._parser.CurrentLineNumber
         column = about.column if about else self._parser.CurrentColumnNumber + 1
         self._problems.append(PlsProblem(line, column, what))
@@ -188,22 +188,22 @@ class _PlsReader:
 
     def _root(self, namespace: str, local: str, attributes: dict[str, str]) -> None:
         if local != "lexicon" or namespace != PLS_NAMESPACE:
-            self._complain(f'the root must be <lexicon> with xmlns="{PLS_NAMESPACE}"')
+            self._add_problem(f'the root must be <lexicon> with xmlns="{PLS_NAMESPACE}"')
             return
         if attributes.get("version") != PLS_VERSION:
-            self._complain(f'<lexicon> needs version="{PLS_VERSION}"')
+            self._add_problem(f'<lexicon> needs version="{PLS_VERSION}"')
         self.alphabet = attributes.get("alphabet", "")
         if self.alphabet not in ALPHABETS:
-            self._complain(f"<lexicon> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
+            self._add_problem(f"<lexicon> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
         self.language = attributes.get(_XML_LANG, "")
         if not _LANGUAGE_TAG.fullmatch(self.language):
-            self._complain("<lexicon> needs xml:lang, such as en-US, or en for all variants of English")
+            self._add_problem("<lexicon> needs xml:lang, such as en-US, or en for all variants of English")
 
     def _child(self, parent: str, name: str, attributes: dict[str, str]) -> None:
         if name not in _CHILDREN.get(parent, ()):
-            self._complain(f"<{name:.40}> is not allowed in <{parent:.40}>")
+            self._add_problem(f"<{name:.40}> is not allowed in <{parent:.40}>")
         elif name == "phoneme" and attributes.get("alphabet", ALPHABETS[0]) not in ALPHABETS:
-            self._complain(f"<phoneme> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
+            self._add_problem(f"<phoneme> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
 
     def _characters(self, data: str) -> None:
         self._open[-1].text += data
@@ -219,9 +219,9 @@ class _PlsReader:
     def _end_of_lexeme(self, lexeme: _Element) -> None:
         self.lexemes += 1
         if not lexeme.graphemes:
-            self._complain("<lexeme> needs a <grapheme>", lexeme)
+            self._add_problem("<lexeme> needs a <grapheme>", lexeme)
         if not lexeme.replacements:
-            self._complain("<lexeme> needs a <phoneme> or an <alias>", lexeme)
+            self._add_problem("<lexeme> needs a <phoneme> or an <alias>", lexeme)
 
     def _end_of_part(self, part: _Element, lexeme: _Element) -> None:
         replaces = part.name in _REPLACEMENTS
@@ -233,9 +233,9 @@ class _PlsReader:
             lexeme.graphemes += 1
         text = part.text.strip()
         if not text:
-            self._complain(f"<{part.name}> is empty", part)
+            self._add_problem(f"<{part.name}> is empty", part)
         elif replaces and len(text) > MAX_REPLACEMENT_CHARACTERS:
-            self._complain(
+            self._add_problem(
                 f"<{part.name}> has {len(text)} characters; Polly accepts at most "
                 f"{MAX_REPLACEMENT_CHARACTERS}",
                 part,

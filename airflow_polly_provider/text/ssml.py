@@ -110,7 +110,7 @@ def pause(*, time: str | timedelta | None = None, strength: str | None = None) -
         warn_unnamed("a pause with a time and a strength")
     return element(
         "break",
-        time=duration_value("time", time, most_seconds=MAX_PAUSE_SECONDS),
+        time=duration_value("time", time, max_seconds=MAX_PAUSE_SECONDS),
         strength=one_of("strength", strength, _STRENGTHS),
     )
 

@@ -92,12 +92,12 @@ def warn_unnamed(what: str) -> None:
     log.warning("AWS's SSML documentation does not mention %s. It is sent, and Polly may reject it.", what)
 
 
-def duration_value(name: str, value: str | timedelta | None, most_seconds: float | None = None) -> str | None:
+def duration_value(name: str, value: str | timedelta | None, max_seconds: float | None = None) -> str | None:
     """Return a duration in the format of SSML.
 
     :param name: name of the parameter, for error messages
     :param value: duration such as ``500ms``, ``1.5s`` or a timedelta; None if it is not given
-    :param most_seconds: maximum duration in seconds; None for no maximum
+    :param max_seconds: maximum duration in seconds; None for no maximum
     :raises PollySsmlError: the value is not a duration, or is too long
     """
     if value is None:
@@ -108,8 +108,8 @@ def duration_value(name: str, value: str | timedelta | None, most_seconds: float
     if found is None:
         raise PollySsmlError(f"{name} {value!r:.50} is not a duration. Use a value such as 1.5s or 500ms.")
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
-    if most_seconds is not None and seconds > most_seconds:
-        raise PollySsmlError(f"{name} {value!r:.50} is too long: the maximum is {most_seconds}s.")
+    if max_seconds is not None and seconds > max_seconds:
+        raise PollySsmlError(f"{name} {value!r:.50} is too long: the maximum is {max_seconds}s.")
     return value
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
 
-_LATE_LOOK_SECONDS = 15.0
+_LATE_CHECK_SECONDS = 15.0
 """Time for a last status check if a trigger starts after its deadline, such as after a triggerer outage."""
 
 _xcom_calls = BlockingCalls("polly-xcom")
@@ -144,16 +144,16 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         # If the triggerer rendered the id from a template, this is its first check.
         self.synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._remaining_seconds()):
                 return await self._wait()
         except TimeoutError as error:
             raise timed_out(self.synthesis_task_id, self._last_seen.get("TaskStatus")) from error
 
-    def _patience(self) -> float | None:
+    def _remaining_seconds(self) -> float | None:
         if self.deadline is None:
             return None
         remaining = self.deadline - time.time()
-        return remaining if remaining > 0 else _LATE_LOOK_SECONDS
+        return remaining if remaining > 0 else _LATE_CHECK_SECONDS
 
     async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
         payload = events.success_event(synthesis_task, self.extra_xcom, self.for_resume)
