@@ -86,8 +86,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
         according to ``mode`` (False); None uses ``[operators] default_deferrable``
     :param poke_interval: interval between two checks, in seconds or as a timedelta; default 30 seconds. In
-        deferrable mode it is the maximum interval: the first checks of a wait are more frequent, starting at
-        2 seconds
+        deferrable mode without ``exponential_backoff`` it is the maximum interval: the first checks of a wait
+        are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait, in seconds or as a timedelta, counted from the start of each try;
         default 72 hours, after which Polly no longer returns the synthesis task. When it passes, the
         sensor raises AirflowSensorTimeout
@@ -100,7 +100,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         when the synthesis task completes; default False. Requires ``deferrable`` or ``start_from_trigger``,
         and Airflow 3.3+. Success callbacks, listeners and asset events then do not run
     :param start_trigger_args: for a mapped sensor with ``start_from_trigger``, the result of
-        :meth:`mapped_start_trigger_args`
+        :meth:`~airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor.mapped_start_trigger_args`
     :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``; never retried
     :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
     :raises AirflowSensorTimeout: the timeout passed
@@ -243,8 +243,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume the task, also if Airflow itself ended the deferral, such as when no triggerer is running.
 
-        When Airflow 2.11 ends a deferral, it does not treat a timeout as a sensor timeout and ignores
-        ``never_fail``. This method does both.
+        When Airflow 2.11 ends a deferral, it does not raise AirflowSensorTimeout after a timeout, and it
+        ignores ``never_fail``. This method raises that error and applies ``never_fail``.
 
         :param next_method: name of the method to resume with
         :param next_kwargs: arguments of that method
