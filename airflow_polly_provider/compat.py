@@ -1,8 +1,8 @@
-"""Airflow's names, imported from where the installed Airflow has them: Airflow 3's Task SDK, or Airflow 2.
+"""Airflow names for all supported versions, imported from Airflow 3's Task SDK or from Airflow 2.
 
-The ``common.compat`` provider's own such module is missing in the releases that the official constraints of
-Airflow 2.11.0 and 3.0.6 pin. A name is looked up when it is first imported, so that parsing a DAG file, and
-each ``airflow`` command, import no more than they use.
+The ``common.compat`` provider has a similar module, but not in the releases that the official constraints of
+Airflow 2.11.0 and 3.0.6 pin. Each name is resolved when it is first imported, so that parsing a DAG file and
+running an ``airflow`` command import only what they use.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from airflow.sdk.execution_time.xcom import XCom as XCom
     from airflow.sdk.types import TaskInstanceKey as TaskInstanceKey
 
-# From the newest place to the oldest; ":" before the name that it has there, where that is another.
+# Modules to try, newest first. "module:Name" is used if the name differs in that module.
 _PLACES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
@@ -79,7 +79,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "task_decorator_factory": ("airflow.sdk.bases.decorator", "airflow.decorators.base"),
 }
 
-if not TYPE_CHECKING:  # else a type checker would take every name for one of this module
+if not TYPE_CHECKING:  # otherwise type checkers would accept any name from this module
 
     def __getattr__(name: str) -> Any:
         for place in _PLACES.get(name, ()):
@@ -88,7 +88,7 @@ if not TYPE_CHECKING:  # else a type checker would take every name for one of th
                 found = getattr(importlib.import_module(module), name_there or name)
             except (ImportError, AttributeError):
                 continue
-            # The next import of it finds it here.
+            # Later imports find the name here without calling this function.
             globals()[name] = found
             return found
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

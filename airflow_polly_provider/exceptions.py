@@ -1,26 +1,26 @@
-"""Every error that this package raises.
+"""All errors that this package raises.
 
 ::
 
     AirflowException
     └── PollyError
-        ├── PollyCredentialsError                      no usable credentials (a retry may mend it)
-        │   └── PollyConnectionNotFoundError           … since the connection was not found
-        ├── PollyIncompleteAnswerError                 an answer was cut short, or is not Polly's
+        ├── PollyCredentialsError                      no usable credentials; a retry may succeed
+        │   └── PollyConnectionNotFoundError           … because the connection was not found
+        ├── PollyIncompleteAnswerError                 a response is incomplete or not from Polly
         ├── PollySynthesisTaskFailedError              Polly reports TaskStatus ``failed``
-        │   └── PollySynthesisTaskFailedFinalError     … and starting again is not this task's work
-        ├── PollyWaitTimeoutError                      the wait's ``timeout`` passed
-        ├── PollyOutputObjectError                     the audio is made, but not at ``output_s3_key``
-        └── PollyFinalError                            also AirflowFailException: no retry can mend it
-            ├── PollyInvalidRequestError               the request would be, or was, refused as it stands
-            │   ├── PollySsmlError                     also ValueError: SSML cannot be made of what was given
-            │   └── PollyLexiconNotFoundError          … for a lexicon that is not in this region
-            ├── PollyInvalidNotificationError          not a notification of Polly
-            ├── PollyConfigurationError                no region, no permission
+        │   └── PollySynthesisTaskFailedFinalError     … not retryable: this task did not start it
+        ├── PollyWaitTimeoutError                      the ``timeout`` of the wait passed
+        ├── PollyOutputObjectError                     the audio exists, but not at ``output_s3_key``
+        └── PollyFinalError                            also AirflowFailException: never retried
+            ├── PollyInvalidRequestError               the request is invalid
+            │   ├── PollySsmlError                     also ValueError: the values cannot form valid SSML
+            │   └── PollyLexiconNotFoundError          … the lexicon does not exist in this region
+            ├── PollyInvalidNotificationError          not an Amazon Polly notification
+            ├── PollyConfigurationError                no region, permission or trusted certificate
             └── PollySynthesisTaskNotFoundError        Polly does not know the id
 
-All derive from ``AirflowException``, since Airflow 2.11 lets ``soft_fail`` skip nothing else when a deferred
-task resumes.
+All errors derive from ``AirflowException``: when a deferred task resumes on Airflow 2.11, ``soft_fail`` skips
+the task only for errors of that class.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from airflow_polly_provider.compat import AirflowException, AirflowFailException
 
 
 class PollyError(AirflowException):
-    """Base of every error of this package.
+    """Base class of all errors of this package.
 
-    :param message: what happened and what to do next
-    :param synthesis_task_id: Polly's ``TaskId``, where one is concerned
-    :param task_status: Polly's ``TaskStatus``, where it is known
-    :param task_status_reason: Polly's ``TaskStatusReason``, where it gave one
+    :param message: what is wrong and what to do next
+    :param synthesis_task_id: Polly's ``TaskId``, if the error is about one synthesis task
+    :param task_status: Polly's ``TaskStatus``, if it is known
+    :param task_status_reason: Polly's ``TaskStatusReason``, if Polly returned one
     """
 
     def __init__(
@@ -50,27 +50,30 @@ class PollyError(AirflowException):
         self.task_status = task_status
         self.task_status_reason = task_status_reason
         self.connection_missing_for: float | None = None
-        """Seconds for which Airflow has not found the connection: the answer may be another account's."""
+        """How long Airflow has not found the connection, in seconds; None if it was found or not requested.
+
+        Without the connection, the request may have gone to another AWS account.
+        """
 
 
 class PollyFinalError(PollyError, AirflowFailException):
-    """An error that no retry of the Airflow task can mend."""
+    """An error that a retry cannot fix. Airflow does not retry the task."""
 
 
 class PollyInvalidRequestError(PollyFinalError):
-    """The request is refused as it stands: by a check before sending, or by Polly."""
+    """The request is invalid: a check rejected it before it was sent, or Polly rejected it."""
 
 
 class PollyInvalidNotificationError(PollyFinalError):
-    """A message is not a notification of Polly about a synthesis task."""
+    """A message is not an Amazon Polly notification about a synthesis task."""
 
 
 class PollyLexiconNotFoundError(PollyInvalidRequestError):
-    """Polly has no lexicon of that name in the region asked."""
+    """Polly has no lexicon with this name in the region of the request."""
 
 
 class PollySsmlError(PollyInvalidRequestError, ValueError):
-    """SSML cannot be made of what was given: XML cannot hold the text, or Polly does not take a value."""
+    """SSML cannot be built: XML does not allow a character in the text, or Polly does not accept a value."""
 
 
 class PollyConfigurationError(PollyFinalError):
@@ -78,36 +81,39 @@ class PollyConfigurationError(PollyFinalError):
 
 
 class PollySynthesisTaskNotFoundError(PollyFinalError):
-    """Polly does not know the synthesis task in the region asked."""
+    """Polly has no synthesis task with this id in the region of the request."""
 
 
 class PollyCredentialsError(PollyError):
-    """There are no usable credentials now."""
+    """No usable AWS credentials are available. A retry may succeed."""
 
 
 class PollyConnectionNotFoundError(PollyCredentialsError):
-    """A connection that was asked for by name is not found now; nothing was sent with other credentials."""
+    """The connection named by ``aws_conn_id`` was not found. No request was sent with other credentials."""
 
 
 class PollyIncompleteAnswerError(PollyError):
-    """The answer cannot be used: it was cut short on its way, or a proxy sent it in Polly's place."""
+    """The response is unusable: it is incomplete, or a proxy sent it instead of Polly."""
 
 
 class PollyWaitTimeoutError(PollyError):
-    """``timeout``, or ``execution_timeout``, passed before the synthesis task came to its end."""
+    """``timeout`` or ``execution_timeout`` passed before the synthesis task completed or failed."""
 
 
 class PollyOutputObjectError(PollyError):
-    """The finished object could not be put at ``output_s3_key``.
+    """The audio was synthesized, but could not be copied to ``output_s3_key``.
 
-    The next try takes it up again; with ``durable=False``, or where the audio is gone, it may start, and pay,
-    afresh.
+    The next try continues with the existing audio. With ``durable=False``, or if the audio no longer exists,
+    the next try may start and pay for a new synthesis task.
     """
 
 
 class PollySynthesisTaskFailedError(PollyError):
-    """The synthesis task ended with TaskStatus ``failed``; ``task_status_reason`` says why."""
+    """The synthesis task ended with TaskStatus ``failed``. ``task_status_reason`` has Polly's reason."""
 
 
 class PollySynthesisTaskFailedFinalError(PollySynthesisTaskFailedError, PollyFinalError):
-    """The same where asking again can only give the same answer (sensor, get operator)."""
+    """A failed synthesis task that the Airflow task did not start (sensor, get operator).
+
+    Airflow does not retry the task, because a retry would find the same failed synthesis task.
+    """

@@ -1,4 +1,4 @@
-"""What Airflow is told about this package (entry point ``apache_airflow_provider``)."""
+"""The provider metadata that Airflow loads (entry point ``apache_airflow_provider``)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ INTEGRATION_NAME = "Amazon Polly"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider metadata, in the form of Airflow's ``provider_info.schema.json``."""
+    """Return the provider metadata in the format of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": PACKAGE_NAME,
         "name": INTEGRATION_NAME,
-        "description": "Speech synthesis tasks of `Amazon Polly <https://aws.amazon.com/polly/>`__.",
+        "description": "Text-to-speech with `Amazon Polly <https://aws.amazon.com/polly/>`__.",
         "integrations": [
             {
                 "integration-name": INTEGRATION_NAME,
@@ -60,9 +60,10 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "token_namespace": {
                         "description": (
-                            "Where several Airflow deployments share an AWS account and have DAG ids and run "
-                            "ids in common: a name of its own for each, so that none takes another's "
-                            "synthesis tasks for its own."
+                            "Name of this Airflow deployment. Set a different value in each deployment if "
+                            "several deployments share an AWS account and use the same DAG ids and run ids. "
+                            "Otherwise a retry in one deployment may adopt a synthesis task that another "
+                            "deployment started."
                         ),
                         "type": "string",
                         "version_added": "0.1.0",
@@ -71,9 +72,10 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "status_requests_per_second": {
                         "description": (
-                            "How many status requests a second the deferred waits of one triggerer may send "
-                            "on one connection. AWS gives Get and List together 10 a second for a whole "
-                            "account and region; the default is half of that."
+                            "Maximum number of status requests per second that one triggerer sends on one "
+                            "connection for all its deferred waits. The AWS quota for "
+                            "GetSpeechSynthesisTask and ListSpeechSynthesisTasks together is 10 requests "
+                            "per second for each account and region. The default is half of it."
                         ),
                         "type": "float",
                         "version_added": "0.1.0",
@@ -82,8 +84,9 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "start_look_seconds": {
                         "description": (
-                            "How long to look, in seconds, for a synthesis task whose start was not "
-                            "answered, before it is started again: Polly may show a new task late."
+                            "Time in seconds to search for a synthesis task if the response to its start "
+                            "was lost. If the search does not find it, the operator starts a new one. A new "
+                            "synthesis task may appear late in Polly's list."
                         ),
                         "type": "float",
                         "version_added": "0.1.0",

@@ -1,4 +1,4 @@
-"""The Airflow plugin (entry point ``airflow.plugins``) by which templates find the SSML functions."""
+"""The Airflow plugin (entry point ``airflow.plugins``) that adds the SSML functions to templates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_polly_provider.text.ssml import FUNCTIONS
 
 
 class PollyPlugin(AirflowPlugin):
-    """Gives templates ``macros.polly``."""
+    """Adds ``macros.polly`` to templates."""
 
     name = "polly"
-    macros: list[Any] = list(FUNCTIONS)  # noqa: RUF012 # an instance's by its declaration, the class's in fact
+    macros: list[Any] = list(FUNCTIONS)  # noqa: RUF012 # Airflow declares an instance attribute but reads the class attribute

@@ -1,4 +1,4 @@
-"""What users set in Airflow's configuration, section ``[aws_polly]``."""
+"""Options in the section ``[aws_polly]`` of Airflow's configuration, and the Airflow options used here."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ SECTION = "aws_polly"
 
 
 def token_namespace() -> str:
-    """Return what tells this deployment's synthesis tasks from another's in the same AWS account."""
+    """Return the namespace that distinguishes this deployment from others in the same AWS account."""
     namespace: str = conf.get(SECTION, "token_namespace", fallback="")
     return namespace
 
 
 def start_look_seconds() -> float:
-    """Return how long to look for a synthesis task whose start was not answered."""
+    """Return how long to search for a synthesis task if the response to its start was lost, in seconds."""
     return _number("start_look_seconds", default=60.0, zero_allowed=True)
 
 
 def status_requests_per_second() -> float:
-    """Return how many status requests a second the waits of one process may send on one connection."""
+    """Return the maximum number of status requests per second for one process and one connection."""
     return _number("status_requests_per_second", default=5.0)
 
 
 def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:
-    """Return an option that is a number above 0, or its default, and a warning, where it is none.
+    """Return a numeric option. If its value is invalid, log a warning and return the default.
 
-    The waits of all tasks of a process depend on it, so that a wrong value must not end them.
+    An invalid value raises no error, because it would end the waits of all tasks of the process.
+
+    :param option: name of the option
+    :param default: value to use if the option is not set or invalid
+    :param zero_allowed: whether 0 is valid
     """
     given = conf.get(SECTION, option, fallback=default)
     try:
@@ -44,7 +48,7 @@ def _number(option: str, *, default: float, zero_allowed: bool = False) -> float
     if math.isfinite(number) and (number > 0 or (zero_allowed and number == 0)):
         return number
     log.warning(
-        "[%s] %s must be a number %s, not %r; %s is used instead.",
+        "[%s] %s must be a number %s, not %r. Using the default, %s.",
         SECTION,
         option,
         "of at least 0" if zero_allowed else "above 0",
@@ -55,22 +59,22 @@ def _number(option: str, *, default: float, zero_allowed: bool = False) -> float
 
 
 def supervisor_linger_seconds() -> float:
-    """Return how long, on Airflow 3, a worker's supervisor may outlive the task that it supervised."""
+    """Return how long a worker's supervisor may keep running after its task ended (Airflow 3), in seconds."""
     interval: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=0.0)
     return interval + 2.0 if interval else 0.0
 
 
 def needs_airflow_3_3(parameter: str) -> None:
-    """Refuse a parameter on an Airflow that cannot do what it asks for.
+    """Raise an error if the installed Airflow is older than 3.3 and does not support a parameter.
 
-    :param parameter: its name
-    :raises ValueError: on Airflow before 3.3
+    :param parameter: name of the parameter
+    :raises ValueError: the installed Airflow is older than 3.3
     """
     if Version(Version(airflow_version).base_version) < Version("3.3"):
         raise ValueError(f"{parameter}=True needs Airflow 3.3 or later; this is {airflow_version}.")
 
 
 def default_deferrable() -> bool:
-    """Return Airflow's own ``[operators] default_deferrable``."""
+    """Return Airflow's option ``[operators] default_deferrable``."""
     deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
     return deferrable

@@ -1,4 +1,4 @@
-"""``@task.polly``: a function returns the text, and Amazon Polly speaks it."""
+"""``@task.polly``, a task decorator: Amazon Polly speaks the text that the function returns."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DECORATOR_NAME = "@task.polly"
 
 
 class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOperator):
-    """Speaks what a function returns.
+    """Speak the text that a function returns.
 
-    :param python_callable: the function; what it returns is spoken as it stands, neither rendered as a
-        template nor taken for the name of a file; a document that ``ssml.speak`` made is spoken as SSML
+    :param python_callable: the function. Its return value is neither rendered as a template nor read as the
+        name of a file. A document from ``ssml.speak`` is spoken as SSML
     """
 
-    # Without text: what the function returns is not stored among the rendered template fields either.
+    # text is not a template field here, so Airflow does not store the returned text as a rendered field.
     template_fields: Sequence[str] = (
         *DecoratedOperator.template_fields,
         *(name for name in PollyStartSpeechSynthesisTaskOperator.template_fields if name != "text"),
@@ -41,7 +41,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
     }
     custom_operator_name = DECORATOR_NAME
     xcom_push: ClassVar[None] = None
-    """Airflow 3.0 passes it on for multiple_outputs, which is refused, and its own base operator lacks it."""
+    """Airflow 3.0 reads this attribute for multiple_outputs, but its own base operator does not have it."""
 
     def __init__(
         self, *, python_callable: Callable[..., Any], multiple_outputs: bool = False, **kwargs: Any
@@ -49,7 +49,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         _validate_no_text(kwargs)
         if multiple_outputs:
             raise ValueError(
-                f"{DECORATOR_NAME} pushes TaskId, OutputUri and their like under their own keys by itself: "
+                f"{DECORATOR_NAME} always pushes TaskId, OutputUri and other fields under their own keys: "
                 "leave multiple_outputs out, and let the function return the text (-> str), not a mapping."
             )
         if inspect.iscoroutinefunction(python_callable):
@@ -57,13 +57,13 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         super().__init__(
             python_callable=python_callable,
             text="",
-            # The mapped form of a decorated task reads it back from here.
+            # A mapped decorated task reads this argument.
             multiple_outputs=False,
             **kwargs,
         )
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
-        """Call the function, and return the text as it returned it: it names no file."""
+        """Call the function and return its text. The text is never read as a file name."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self._validate_returned(self.python_callable(*self.op_args, **arguments))
@@ -71,20 +71,20 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         return str(returned), self.text_type or own_type
 
     def _validate_returned(self, returned: object) -> str | SsmlDocument:
-        """Return what the function returned if it is a text; name the function, never the text, if not."""
+        """Return the function's return value if it is a text; errors name the function, not the text."""
         function = getattr(self.python_callable, "__name__", self.task_id)
         if isinstance(returned, SsmlDocument):
             return returned
         if not isinstance(returned, str):
             raise PollyInvalidRequestError(
                 f"The function {function!r} of {DECORATOR_NAME} must return the text to speak as a str, "
-                f"or as an SsmlDocument, which ssml.speak makes, not {type(returned).__name__}."
+                f"or as an SsmlDocument (from ssml.speak), not {type(returned).__name__}."
             )
         if not returned.strip():
             raise PollyInvalidRequestError(
                 f"The function {function!r} of {DECORATOR_NAME} returned no text to speak "
-                f"({len(returned)} characters, none but white space). Raise AirflowSkipException in it to "
-                "skip the task instead."
+                f"({len(returned)} characters of white space). To skip the task instead, raise "
+                "AirflowSkipException in the function."
             )
         return returned
 
@@ -95,23 +95,23 @@ def _validate_no_text(parameters: Mapping[str, Any]) -> None:
 
 
 def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Make a task that speaks what the decorated function returns; used as ``@task.polly(...)``.
+    """Create a task that speaks the text that the decorated function returns; used as ``@task.polly(...)``.
 
-    The function is called in the worker, once for each try; what it returns goes to Polly as it stands. The
-    task pushes what the start operator pushes, see
+    The worker calls the function once in each try, and sends its return value to Polly unchanged. The task
+    pushes the same XComs as the start operator, see
     :class:`~airflow_polly_provider.results.synthesis_task.SynthesisTaskXCom`.
 
-    :param python_callable: the function, when the decorator is used without arguments
-    :param kwargs: every parameter of
-        :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` but ``text``,
-        which is refused, and those of every Airflow task but ``multiple_outputs=True``, which is refused;
-        ``text_may_name_file`` changes nothing
-    :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs`` was given, the function is
-        annotated to return a mapping, or it is an ``async def``
+    :param python_callable: the function, if the decorator is used without arguments
+    :param kwargs: the parameters of
+        :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` except
+        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``. Both exceptions
+        raise ValueError. ``text_may_name_file`` has no effect
+    :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs=True`` is given, the function
+        is annotated to return a mapping, or the function is an ``async def``
     :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an
-        ``SsmlDocument``, or a string that holds nothing but white space; never retried
+        ``SsmlDocument``, or a string that contains only white space; never retried
     """
-    # Airflow makes no operator of a mapped task before it runs, which is late for a mistake in the DAG.
+    # Checked here as well, because Airflow creates the operator of a mapped task only when the task runs.
     _validate_no_text(kwargs)
     return task_decorator_factory(
         python_callable=python_callable,

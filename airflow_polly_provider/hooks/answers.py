@@ -1,6 +1,6 @@
-"""What an answer of Polly must hold, which botocore does not check.
+"""Checks of Polly's responses that botocore does not make.
 
-botocore reads an answer that was cut short, and a proxy's page, as an empty one.
+botocore parses an incomplete response, or a page from a proxy, as an empty response.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# An empty collection that the service leaves out; an answer that was cut short on its way is longer.
-_LENGTH_OF_NOTHING = str(len("{}"))
+# Content-Length of a response whose empty collection Polly omits. An incomplete response has a greater one.
+_EMPTY_BODY_LENGTH = str(len("{}"))
 
 
 def synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisTaskTypeDef:
-    """Return the SynthesisTask of an answer.
+    """Return the SynthesisTask in a response.
 
-    :param response: what botocore returned
-    :param required: the fields without which it cannot be used
-    :raises PollyIncompleteAnswerError: there is none, or a field is missing
+    :param response: the response from botocore
+    :param required: names of the fields that the SynthesisTask must have
+    :raises PollyIncompleteAnswerError: the SynthesisTask or a required field is missing
     """
     synthesis_task: SynthesisTaskTypeDef = member_of(response, "SynthesisTask")
     if not _has_texts(synthesis_task, *required):
@@ -35,26 +35,26 @@ def synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisT
 
 
 def synthesis_tasks_in(page: Mapping[str, Any]) -> list[SynthesisTaskTypeDef]:
-    """Return the SynthesisTasks of a page of their list; those that cannot be used are left out.
+    """Return the SynthesisTasks in a page of ListSpeechSynthesisTasks, without unusable ones.
 
-    :param page: what botocore returned
-    :raises PollyIncompleteAnswerError: there is no list, or no usable ``NextToken``
+    :param page: the response from botocore
+    :raises PollyIncompleteAnswerError: the list is missing, or ``NextToken`` is not a string
     """
     listed = collection_in(page, "SynthesisTasks", [])
     usable = [_in_utc(each) for each in listed if _has_texts(each, "TaskId", "TaskStatus")]
     if left_out := len(listed) - len(usable):
         log.warning("Ignoring %d listed synthesis tasks without TaskId or TaskStatus", left_out)
     if not isinstance(page.get("NextToken", ""), str):
-        raise PollyIncompleteAnswerError(_incomplete("NextToken that is a text"))
+        raise PollyIncompleteAnswerError(_incomplete("NextToken that is a string"))
     return usable
 
 
 def member_of(response: Mapping[str, Any], name: str) -> Any:
-    """Return a member that the service never leaves out.
+    """Return a member that Polly never omits.
 
-    :param response: what botocore returned
-    :param name: the member's name
-    :raises PollyIncompleteAnswerError: it is missing
+    :param response: the response from botocore
+    :param name: name of the member
+    :raises PollyIncompleteAnswerError: the member is missing
     """
     if name not in response:
         raise PollyIncompleteAnswerError(_incomplete(name))
@@ -62,24 +62,27 @@ def member_of(response: Mapping[str, Any], name: str) -> Any:
 
 
 def collection_in(response: Mapping[str, Any], name: str, empty: Any) -> Any:
-    """Return a member that the service may leave out where it is empty.
+    """Return a member that Polly may omit if it is empty.
 
-    :param response: what botocore returned
-    :param name: the member's name
-    :param empty: what to return in its place
-    :raises PollyIncompleteAnswerError: it is missing from an answer that holds something
+    :param response: the response from botocore
+    :param name: name of the member
+    :param empty: value to return if Polly omitted the member
+    :raises PollyIncompleteAnswerError: the member is missing, but the body of the response is not ``{}``
     """
-    if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _LENGTH_OF_NOTHING:
+    if response["ResponseMetadata"]["HTTPHeaders"].get("content-length") == _EMPTY_BODY_LENGTH:
         return response.get(name, empty)
     return member_of(response, name)
 
 
 def _incomplete(what: str) -> str:
-    return f"The answer was cut short, or is not Polly's: it holds no {what}."
+    return f"The response is incomplete or not from Polly: it has no {what}."
 
 
 def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
-    """Return a SynthesisTask whose time has a zone: AWS gives one, and other services may not."""
+    """Return a SynthesisTask whose ``CreationTime`` has a time zone, UTC if the response had none.
+
+    AWS always sends a time zone; other services with Polly's API may not.
+    """
     created = synthesis_task.get("CreationTime")
     if created is None or created.tzinfo is not None:
         return synthesis_task
@@ -87,7 +90,7 @@ def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
 
 
 def _has_texts(synthesis_task: object, *required: str) -> bool:
-    """Return whether a SynthesisTask has these fields as texts."""
+    """Return whether a SynthesisTask has these fields, and ``OutputUri`` if present, as strings."""
     if not isinstance(synthesis_task, Mapping):
         return False
     texts = [synthesis_task.get(name) for name in required] + [synthesis_task.get("OutputUri", "")]

@@ -1,4 +1,4 @@
-"""The hook: one typed method for each Polly operation that boto3 can call, nothing else."""
+"""The hook: one typed method for each Polly operation that boto3 can call."""
 
 from __future__ import annotations
 
@@ -36,36 +36,37 @@ if TYPE_CHECKING:
     )
 
 MAX_TASKS_PER_PAGE = 100
-"""SynthesisTasks that one answer of ListSpeechSynthesisTasks can hold.
+"""Maximum number of SynthesisTasks in one response of ListSpeechSynthesisTasks.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks.html
 """
 
 NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
-"""The operations that botocore's model has and its clients lack: they need HTTP/2, which botocore has not."""
+"""Operations that botocore's service model has but its clients lack, because botocore has no HTTP/2."""
 
 
 class PollyHook(NamedConnectionHook):
-    """Talk to Amazon Polly with an Airflow AWS connection.
+    """Call Amazon Polly with an Airflow AWS connection.
 
     Each method wraps one Polly operation and returns its result. StartSpeechSynthesisStream is missing: it
-    needs HTTP/2, so botocore removes it from its clients. Besides the errors named there, each method raises
-    :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` if a region or a permission is
-    missing, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` if credentials are missing or
-    refused, and :class:`~airflow_polly_provider.exceptions.PollyIncompleteAnswerError` if the answer cannot
-    be read or is not in AWS's format. botocore's own errors for throttling, 5xx answers and a broken network
-    pass through.
+    needs HTTP/2, so botocore removes it from its clients. In addition to the errors that its docstring lists,
+    each method raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` if a region or a
+    permission is missing, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` if credentials
+    are missing or rejected, and :class:`~airflow_polly_provider.exceptions.PollyIncompleteAnswerError` if the
+    response cannot be read or is not in AWS's format. botocore's errors for throttling, 5xx responses and
+    network failures pass through unchanged.
 
-    :param aws_conn_id: the AWS connection; None or empty, or ``aws_default`` where it does not exist, falls
-        back to boto3's own credential chain; any other that does not exist is an error
-    :param region_name: AWS region; from the connection or the environment unless given
+    :param aws_conn_id: id of the AWS connection. With None, with an empty id, or if ``aws_default`` does not
+        exist, the hook uses boto3's credential chain. Any other connection that does not exist is an error
+    :param region_name: AWS region; if None, from the connection or the environment
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
     :param config: botocore configuration, as a mapping or a ``botocore.config.Config``
-    :param botocore_retries: whether botocore repeats requests by itself; off for callers that count them
-    :param look_up_seconds: how long to look again for a connection that is not found, blocking; 30 unless
-        given
-    :param default_timeout: seconds to wait for a connection and for an answer, where neither ``config`` nor
-        the connection says so and botocore's retries are off; botocore's own default is 60
+    :param botocore_retries: whether botocore retries requests; default True. False for callers that count
+        their requests
+    :param look_up_seconds: time to keep looking for a connection that is not found, in seconds; default 30.
+        The call blocks during this time
+    :param default_timeout: connect and read timeout in seconds, used only with ``botocore_retries=False`` and
+        if neither ``config`` nor the connection sets one. If None, botocore's default of 60 seconds
     """
 
     def __init__(
@@ -75,27 +76,29 @@ class PollyHook(NamedConnectionHook):
         try:
             super().__init__(*args, **kwargs)
         except TypeError as error:
-            raise PollyConfigurationError(f"botocore_config is refused by botocore: {error}") from error
+            raise PollyConfigurationError(f"botocore rejected botocore_config: {error}") from error
         self.botocore_retries = botocore_retries
         self.default_timeout = default_timeout
 
     @property
     def client(self) -> PollyClient:
-        """The boto3 client, made at the first use."""
+        """The boto3 client, created on first use."""
         client: PollyClient = self.conn if self.botocore_retries else self.client_without_retries
         return client
 
     @property
     def _tagging_client(self) -> Any:
-        """The client for the operations on tags, which the published types do not know yet."""
+        """The client for the tag operations, which the published type stubs do not have yet."""
         client: Any = self.client
         if not hasattr(client, "tag_resource"):
-            raise PollyConfigurationError(f"Tags need Polly's TagResource. {upgrade_hint('TagResource')}")
+            raise PollyConfigurationError(
+                f"Tags need Polly's TagResource operation. {upgrade_hint('TagResource')}"
+            )
         return client
 
     @cached_property
     def client_without_retries(self) -> PollyClient:
-        """The same client with botocore's own retries off, for calls whose repetition we decide."""
+        """The same client with botocore's retries off, for requests that only this package may repeat."""
         config = self.config.merge(Config(retries={"total_max_attempts": 1}))
         if self.default_timeout is not None:
             defaults = Config(connect_timeout=self.default_timeout, read_timeout=self.default_timeout)
@@ -109,17 +112,18 @@ class PollyHook(NamedConnectionHook):
         return self.region_name or self.client.meta.region_name
 
     def renew(self) -> None:
-        """Forget connection, credentials and client, so that the next call looks them up anew."""
+        """Discard the cached connection, credentials and clients. The next call loads them again."""
         for cached in ("conn_config", "conn", "_client", "client_without_retries"):
             self.__dict__.pop(cached, None)
 
     def get_speech_synthesis_task(self, synthesis_task_id: str) -> SynthesisTaskTypeDef:
-        """Return what Polly knows of a synthesis task: every field that the service gives.
+        """Return a synthesis task with all fields that Polly returns.
 
         :param synthesis_task_id: Polly's ``TaskId``
-        :raises PollySynthesisTaskNotFoundError: Polly does not know the id (any more) in this region
+        :raises PollySynthesisTaskNotFoundError: Polly does not know the id in this region, or no longer
+            knows it
         :raises PollyInvalidRequestError: the id is malformed
-        :raises PollyIncompleteAnswerError: the answer was cut short
+        :raises PollyIncompleteAnswerError: the response is incomplete
         """
         with translate_aws_errors(self, "polly:GetSpeechSynthesisTask", synthesis_task_id):
             response = self.client.get_speech_synthesis_task(TaskId=synthesis_task_id)
@@ -128,12 +132,12 @@ class PollyHook(NamedConnectionHook):
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
         """Start a synthesis task and return it.
 
-        botocore's own retries are off: the operation has no client token, so that each repetition of a
-        request whose answer was lost starts, and bills, another synthesis task.
+        botocore's retries are off. The operation has no client token, so repeating a request whose response
+        was lost starts, and bills, another synthesis task.
 
-        :param request: StartSpeechSynthesisTask's parameters in AWS's own names
-        :raises PollyInvalidRequestError: Polly refuses the request (SSML, bucket, voice, …)
-        :raises PollyIncompleteAnswerError: the answer was cut short; the synthesis task was started
+        :param request: StartSpeechSynthesisTask's parameters, with AWS's names
+        :raises PollyInvalidRequestError: Polly rejects the request (SSML, bucket, voice, …)
+        :raises PollyIncompleteAnswerError: the response is incomplete; the synthesis task may have started
         """
         with translate_aws_errors(self, "polly:StartSpeechSynthesisTask"):
             response = self.client_without_retries.start_speech_synthesis_task(**request)
@@ -144,10 +148,11 @@ class PollyHook(NamedConnectionHook):
     ) -> Iterator[SynthesisTaskTypeDef]:
         """Iterate over the account's synthesis tasks of the last 72 hours in this region.
 
-        Lazy: a page is asked for when its first task is wanted.
+        Each page is requested only when the iteration reaches it.
 
-        :param status: only tasks with this TaskStatus
-        :param page_size: tasks for each request, 1 to 100
+        :param status: return only synthesis tasks with this TaskStatus; None for any
+        :param page_size: number of synthesis tasks in each request, 1 to 100; default 100
+        :raises PollyIncompleteAnswerError: a response is incomplete
         """
         token = None
         while True:
@@ -163,14 +168,14 @@ class PollyHook(NamedConnectionHook):
         page_size: int = MAX_TASKS_PER_PAGE,
         next_token: str | None = None,
     ) -> ListSpeechSynthesisTasksOutputTypeDef:
-        """Return one page of the account's synthesis tasks: one request, for callers that count them.
+        """Return one page of the account's synthesis tasks of the last 72 hours in this region.
 
-        botocore's own retries are off.
+        Sends exactly one request, for callers that count their requests: botocore's retries are off.
 
-        :param status: only tasks with this TaskStatus
-        :param page_size: tasks, 1 to 100
-        :param next_token: ``NextToken`` of the page before
-        :raises PollyIncompleteAnswerError: the answer was cut short
+        :param status: return only synthesis tasks with this TaskStatus; None for any
+        :param page_size: maximum number of synthesis tasks, 1 to 100; default 100
+        :param next_token: ``NextToken`` of the previous page; None for the first page
+        :raises PollyIncompleteAnswerError: the response is incomplete
         """
         request = _given(Status=status, MaxResults=page_size, NextToken=next_token)
         return self._list_page(request, botocore_retries=False)
@@ -185,13 +190,13 @@ class PollyHook(NamedConnectionHook):
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
-        """Speak a short text at once: up to 3,000 billed and 6,000 total characters, 10 minutes of audio.
+        """Synthesize a text of up to 3,000 billed and 6,000 total characters, and up to 10 minutes of audio.
 
-        ``AudioStream`` of the result is a stream; read it in chunks and close it. botocore's own retries are
-        off: each repetition of a request whose answer was lost is spoken, and billed, once more.
+        ``AudioStream`` of the result is a stream: read it in chunks and close it. botocore's retries are
+        off, because Polly bills each repetition of a request whose response was lost.
 
-        :param request: SynthesizeSpeech's parameters in AWS's own names
-        :raises PollyInvalidRequestError: Polly refuses the request
+        :param request: SynthesizeSpeech's parameters, with AWS's names
+        :raises PollyInvalidRequestError: Polly rejects the request
         """
         with translate_aws_errors(self, "polly:SynthesizeSpeech"):
             return self.client_without_retries.synthesize_speech(**request)
@@ -203,11 +208,13 @@ class PollyHook(NamedConnectionHook):
         language_code: LanguageCodeType | None = None,
         include_additional_language_codes: bool | None = None,
     ) -> Iterator[VoiceTypeDef]:
-        """Iterate over the voices of this region, page by page.
+        """Iterate over the voices of this region. Each page is requested when the iteration reaches it.
 
-        :param engine: only voices of this engine
-        :param language_code: only voices of this language
-        :param include_additional_language_codes: with ``language_code``, bilingual voices too
+        :param engine: return only voices with this engine; None for any
+        :param language_code: return only voices with this language; None for any
+        :param include_additional_language_codes: whether ``language_code`` also matches the additional
+            languages of bilingual voices
+        :raises PollyIncompleteAnswerError: a response is incomplete
         """
         request = _given(
             Engine=engine,
@@ -223,33 +230,35 @@ class PollyHook(NamedConnectionHook):
             request["NextToken"] = token
 
     def voices(self, *, language_code: str | None = None, engine: str | None = None) -> list[VoiceTypeDef]:
-        """Return the voices for a language and an engine in this region, from DescribeVoices or memory.
+        """Return the voices for a language and an engine in this region, from DescribeVoices or its cache.
 
-        An answer is kept in this process for an hour, for each connection and region.
+        The process caches the response of DescribeVoices for 1 hour, for each connection, region and
+        endpoint.
 
-        :param language_code: such as ``en-GB``; bilingual voices that speak it count; None for any
-        :param engine: such as ``neural``; None for any
+        :param language_code: language such as ``en-GB``, including bilingual voices that speak it; None for
+            any
+        :param engine: engine such as ``neural``; None for any
         """
         source = VoiceSource(self.aws_conn_id, self.asked_region, self.client.meta.endpoint_url)
         voices = VOICE_CACHE.voices_of(source, self.describe_voices)
         return copy.deepcopy(matching_voices(voices, language_code=language_code, engine=engine))
 
     def put_lexicon(self, name: str, content: str) -> None:
-        """Store a pronunciation lexicon under a name, in place of one that is there.
+        """Store a pronunciation lexicon. An existing lexicon of this name is replaced.
 
-        :param name: 1 to 20 letters and digits
+        :param name: name of the lexicon, 1 to 20 letters and digits
         :param content: a PLS document
-        :raises PollyInvalidRequestError: Polly refuses the lexicon
+        :raises PollyInvalidRequestError: Polly rejects the lexicon
         """
         with translate_aws_errors(self, "polly:PutLexicon", name):
             self.client.put_lexicon(Name=name, Content=content)
 
     def get_lexicon(self, name: str) -> GetLexiconOutputTypeDef:
-        """Return a pronunciation lexicon: its content and its attributes.
+        """Return the content and the attributes of a pronunciation lexicon.
 
-        :param name: the lexicon's name
-        :raises PollyLexiconNotFoundError: there is none of that name in this region
-        :raises PollyIncompleteAnswerError: the answer was cut short
+        :param name: name of the lexicon
+        :raises PollyLexiconNotFoundError: no lexicon has this name in this region
+        :raises PollyIncompleteAnswerError: the response is incomplete
         """
         with translate_aws_errors(self, "polly:GetLexicon", name):
             response = self.client.get_lexicon(Name=name)
@@ -257,9 +266,11 @@ class PollyHook(NamedConnectionHook):
         return response
 
     def list_lexicons(self) -> Iterator[LexiconDescriptionTypeDef]:
-        """Iterate over the account's pronunciation lexicons in this region, page by page.
+        """Iterate over the account's pronunciation lexicons in this region.
 
-        :raises PollyIncompleteAnswerError: an answer was cut short
+        Each page is requested only when the iteration reaches it.
+
+        :raises PollyIncompleteAnswerError: a response is incomplete
         """
         token = None
         while True:
@@ -272,8 +283,8 @@ class PollyHook(NamedConnectionHook):
     def delete_lexicon(self, name: str) -> None:
         """Delete a pronunciation lexicon.
 
-        :param name: the lexicon's name
-        :raises PollyLexiconNotFoundError: there is none of that name in this region
+        :param name: name of the lexicon
+        :raises PollyLexiconNotFoundError: no lexicon has this name in this region
         """
         with translate_aws_errors(self, "polly:DeleteLexicon", name):
             self.client.delete_lexicon(Name=name)
@@ -281,8 +292,8 @@ class PollyHook(NamedConnectionHook):
     def tag_resource(self, resource_arn: str, tags: Mapping[str, str]) -> None:
         """Set tags on a lexicon.
 
-        :param resource_arn: the lexicon's ARN
-        :param tags: values by key
+        :param resource_arn: ARN of the lexicon
+        :param tags: tag values by tag key
         """
         with translate_aws_errors(self, "polly:TagResource"):
             self._tagging_client.tag_resource(ResourceArn=resource_arn, Tags=tags)
@@ -290,17 +301,17 @@ class PollyHook(NamedConnectionHook):
     def untag_resource(self, resource_arn: str, tag_keys: Sequence[str]) -> None:
         """Remove tags from a lexicon.
 
-        :param resource_arn: the lexicon's ARN
-        :param tag_keys: which tags
+        :param resource_arn: ARN of the lexicon
+        :param tag_keys: keys of the tags to remove
         """
         with translate_aws_errors(self, "polly:UntagResource"):
             self._tagging_client.untag_resource(ResourceArn=resource_arn, TagKeys=tag_keys)
 
     def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
-        """Return the tags of a lexicon, values by key.
+        """Return the tags of a lexicon: tag values by tag key.
 
-        :param resource_arn: the lexicon's ARN
-        :raises PollyIncompleteAnswerError: the answer was cut short
+        :param resource_arn: ARN of the lexicon
+        :raises PollyIncompleteAnswerError: the response is incomplete
         """
         with translate_aws_errors(self, "polly:ListTagsForResource"):
             response = self._tagging_client.list_tags_for_resource(ResourceArn=resource_arn)

@@ -1,4 +1,4 @@
-"""What DescribeVoices answered, kept for a while in this process."""
+"""A cache of DescribeVoices responses in this process."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 LIFETIME_SECONDS = 60 * 60.0
-"""How long an answer is taken for good: AWS adds voices every few months."""
+"""Lifetime of a cached response. AWS adds voices every few months."""
 
 MOST_KEPT = 16
-"""Answers that are kept, some 30 kB each; the one that was not asked for longest goes first."""
+"""Maximum number of cached responses, about 30 kB each. The least recently used one is evicted first."""
 
 
 class VoiceSource(NamedTuple):
-    """Where an answer came from.
+    """Source of a response; the key of the cache.
 
-    :param aws_conn_id: the connection that asked
-    :param region: the region that was asked
-    :param endpoint_url: Polly's address, which is not AWS's own where an emulator answers
+    :param aws_conn_id: connection of the request
+    :param region: region of the request
+    :param endpoint_url: URL of the Polly endpoint; not AWS's if an emulator is used
     """
 
     aws_conn_id: str | None
@@ -34,18 +34,18 @@ class VoiceSource(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """An answer, and until when it is good on the monotonic clock."""
+    """A cached response, and when it expires on the monotonic clock."""
 
     voices: Sequence[VoiceTypeDef]
     until: float
 
 
 class VoiceCache:
-    """The voices of each connection and region that this process has asked.
+    """A cache of the voices of each connection, region and endpoint that this process has requested.
 
-    :param lifetime_seconds: how long an answer is good
-    :param most_kept: how many answers are kept
-    :param clock: tells seconds, and never goes back
+    :param lifetime_seconds: lifetime of a response, in seconds
+    :param most_kept: maximum number of responses in the cache
+    :param clock: function that returns seconds and never goes back
     """
 
     def __init__(
@@ -64,17 +64,18 @@ class VoiceCache:
     def voices_of(
         self, source: VoiceSource, fetch: Callable[[], Iterable[VoiceTypeDef]]
     ) -> Sequence[VoiceTypeDef]:
-        """Return all voices of a source; not to be changed.
+        """Return all voices of a source. Do not modify the result, because it is shared.
 
-        :param source: where they are
-        :param fetch: asks for them, where no answer is kept
+        :param source: connection, region and endpoint of the voices
+        :param fetch: function that requests the voices; called if the cache has no valid response
         """
         with self._lock:
             kept = self._kept.get(source)
             if kept is not None and self._clock() < kept.until:
                 self._kept.move_to_end(source)
                 return kept.voices
-        # Not under the lock: two threads that ask at once cost a request, one that hangs would stop all.
+        # Not under the lock, because a request that hangs would block all threads. Two threads that miss the
+        # cache at the same time therefore send two requests.
         voices = tuple(fetch())
         with self._lock:
             self._kept[source] = _Kept(voices, self._clock() + self._lifetime_seconds)
@@ -84,10 +85,10 @@ class VoiceCache:
         return voices
 
     def clear(self) -> None:
-        """Forget all answers."""
+        """Remove all responses from the cache."""
         with self._lock:
             self._kept.clear()
 
 
 VOICE_CACHE = VoiceCache()
-"""The process's own."""
+"""The cache of this process."""

@@ -1,4 +1,4 @@
-"""Links to the AWS console, made from the ``OutputUri`` in XCom: they store nothing of their own."""
+"""Links to the AWS console, built from the ``OutputUri`` in XCom. They store no data themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GLOBAL_HOST_REGION = "us-east-1"
 
 
 class _OutputLink(BaseAwsLink):
-    """A link made from the task instance's ``OutputUri``; empty as long as there is none."""
+    """A link built from the task instance's ``OutputUri``; empty until there is one."""
 
     key = "OutputUri"
     format_str: ClassVar[str]
@@ -32,8 +32,8 @@ class _OutputLink(BaseAwsLink):
         :param operator: the operator of the task instance
         :param ti_key: the task instance
         """
-        # Airflow 3 asks on the worker, before and after a deferral; there the operator knows, and an XCom
-        # that is not there yet would be logged as an error.
+        # Airflow 3 calls this on the worker, before and after a deferral. There the operator has the value,
+        # and pulling an XCom that does not exist yet would log an error.
         if hasattr(operator, "output_uri"):
             output_uri = operator.output_uri
         else:
@@ -41,7 +41,10 @@ class _OutputLink(BaseAwsLink):
         return self.url_for(output_uri) if output_uri else ""
 
     def url_for(self, output_uri: str) -> str:
-        """Return the console's URL for an output, empty where the partition's console is not known.
+        """Return the console URL for an output.
+
+        The result is empty if no region, bucket and key can be read from ``output_uri``, or if the console
+        of its AWS partition is unknown.
 
         :param output_uri: ``OutputUri`` of a SynthesisTask
         """
@@ -50,7 +53,7 @@ class _OutputLink(BaseAwsLink):
             return ""
         region = found["region"] if found else _GLOBAL_HOST_REGION
         domain = BaseAwsLink.get_aws_domain(partition_of(region))
-        # The amazon provider does not know every partition's console.
+        # The amazon provider does not know the console domain of every partition.
         if domain is None:
             return ""
         try:
@@ -63,14 +66,14 @@ class _OutputLink(BaseAwsLink):
 
 
 class PollySynthesisTasksLink(_OutputLink):
-    """Polly's list of synthesis tasks in the console."""
+    """Link to the list of synthesis tasks in the Amazon Polly console."""
 
     name = "Amazon Polly synthesis tasks"
     format_str = "https://{region}.console.{domain}/polly/home/SynthesisTasks?region={region}"
 
 
 class PollyOutputLink(_OutputLink):
-    """The audio or the speech marks in the S3 console."""
+    """Link to the audio or the speech marks in the Amazon S3 console."""
 
     name = "Amazon S3 output"
     format_str = "https://{region}.console.{domain}/s3/object/{bucket}?region={region}&prefix={key}"

@@ -1,1 +1,1 @@
-"""Operators: orchestration only, no AWS call of their own."""
+"""Operators. They orchestrate other modules and make no AWS calls themselves."""

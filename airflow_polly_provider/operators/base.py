@@ -1,4 +1,4 @@
-"""What the operators that wait for a synthesis task have in common."""
+"""Base class of the operators that can wait for a synthesis task."""
 
 from __future__ import annotations
 
@@ -37,30 +37,31 @@ if TYPE_CHECKING:
 
 
 class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
-    """Base of the operators that can wait until a synthesis task completed or failed.
+    """Base class of the operators that can wait until a synthesis task completes or fails.
 
     :param wait_for_completion: whether to wait
-    :param deferrable: how to wait: in the triggerer, without holding a worker (True), or in the worker; from
-        ``[operators] default_deferrable`` if None
-    :param end_from_trigger: with ``deferrable``, end the task in the triggerer when the synthesis task
-        completed (Airflow 3.3+)
-    :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta
-    :param timeout: how long to wait, in seconds or as a timedelta, in this try, from Polly's first answer on
+    :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
+        (False); None uses ``[operators] default_deferrable``
+    :param end_from_trigger: whether to end the task in the triggerer when the synthesis task completes;
+        requires ``deferrable`` and Airflow 3.3+
+    :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta
+    :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
+        response in the try
     """
 
     aws_hook_class = PollyHook
     operator_extra_links = CONSOLE_LINKS
     ui_color = "#eabfff"
     failed_is_final = True
-    """Whether a retry could only meet the same failed synthesis task again."""
+    """Whether a failed synthesis task is final because a retry would find the same one."""
     output_uri: str | None = None
-    """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
     _output: Mapping[str, Any] | None = None
-    """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
+    """The output of the task. OpenLineage reads it from the operator after the task has ended."""
     _waits_for: str | None = None
-    """The synthesis task that a worker waits for. Airflow calls ``on_kill`` from a signal handler."""
+    """The synthesis task that the worker waits for. Airflow calls ``on_kill`` in a signal handler."""
     _claims_output = True
-    """Whether the object is an output of this task: not where it only looks at what others do."""
+    """Whether the object is an output of this task. False for a task that only reads the status."""
 
     def __init__(
         self,
@@ -94,14 +95,15 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         extra_xcom: Mapping[str, Any] | None = None,
         for_resume: dict[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        """Return a synthesis task when it completed, waiting for that if need be; or defer.
+        """Wait until a synthesis task completes and return it, or defer the Airflow task.
+
+        If the synthesis task has already completed, return it at once.
 
         :param context: the running task's context
-        :param synthesis_task: the SynthesisTask as Polly shows it now
-        :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own; a deferral keeps
-            them
-        :param for_resume: what :meth:`execute_complete` finds in its event
-        :raises PollySynthesisTaskFailedError: it failed
+        :param synthesis_task: the current SynthesisTask
+        :param extra_xcom: fields to add to the SynthesisTask in ``return_value``; a deferral preserves them
+        :param for_resume: values that a deferral passes to :meth:`execute_complete` in its event
+        :raises PollySynthesisTaskFailedError: the synthesis task failed
         """
         self.output_uri = synthesis_task.get("OutputUri")
         if synthesis_task.get("TaskStatus") in TERMINAL_STATUSES:
@@ -136,36 +138,36 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         return self._completed(ended)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take up the task again when its trigger fired.
+        """Resume the task after its trigger fired.
 
         :param context: the running task's context
-        :param event: what the trigger sent
+        :param event: the payload of the trigger's event
         """
         with status_pushed_on_failure(self, context):
             synthesis_task = self._completed(synthesis_task_of(event))
         return self._deliver(context, synthesis_task) | extra_xcom_of(event)
 
     def _completed(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a synthesis task that ended, if it did not fail."""
+        """Return a synthesis task that has ended; raise an error if it failed."""
         self.output_uri = synthesis_task.get("OutputUri")
         raise_if_failed(synthesis_task, final=self.failed_is_final)
         return synthesis_task
 
     def _deliver(self, context: Context, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
-        """Push the XComs of a SynthesisTask, report its object, and return its XCom form."""
+        """Push the XComs of a SynthesisTask, report its object for lineage, and return its XCom form."""
         self.output_uri = synthesis_task.get("OutputUri")
         delivered = deliver_synthesis_task(self, context, synthesis_task, is_output=self._claims_output)
         self._output = delivered.output
         return delivered.value
 
     def on_kill(self) -> None:
-        """Log which synthesis task runs on: Polly has no cancel."""
+        """Log which synthesis task keeps running. Polly cannot cancel it."""
         if self._waits_for is not None:
             log_that_it_runs_on(self._waits_for, "the Airflow task was killed")
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
+        """Return the object as an OpenLineage output dataset. OpenLineage's listener calls it in the worker.
 
-        :param task_instance: Airflow's, not needed
+        :param task_instance: the task instance; not used
         """
         return openlineage_of(self._output)

@@ -1,4 +1,4 @@
-"""The operator that hands over what Polly knows of a synthesis task."""
+"""The operator that fetches a synthesis task from Polly."""
 
 from __future__ import annotations
 
@@ -19,25 +19,32 @@ if TYPE_CHECKING:
 
 
 class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
-    """Hand over what Polly knows of a synthesis task.
+    """Fetch a synthesis task from Polly, and optionally wait until it completes.
 
-    Pushes the same XComs as the start operator. Without waiting it succeeds with any TaskStatus, ``failed``
-    too; when it waits, a synthesis task that failed fails it for good.
+    Pushes the same XComs as the start operator, except ``RequestDigest`` in ``return_value``. Without
+    waiting, the task succeeds with any TaskStatus, including ``failed``. When it waits and the synthesis task
+    fails, the task fails and Airflow does not retry it.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
     :param synthesis_task_id: Polly's ``TaskId``, or a SynthesisTask as the start operator returns it
-    :param wait_for_completion: whether to wait until the synthesis task completed
-    :param deferrable: how to wait, as for the start operator
-    :param end_from_trigger: with ``deferrable``, end the task in the triggerer, as for the start operator
-    :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta
-    :param timeout: how long to wait, in seconds or as a timedelta, in this try; 72 hours unless given
+    :param wait_for_completion: whether to wait until the synthesis task completes; default False
+    :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
+        (False); None uses ``[operators] default_deferrable``
+    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
+        when the synthesis task completes; requires ``wait_for_completion``, ``deferrable`` and Airflow 3.3+.
+        Success callbacks, listeners and asset events then do not run
+    :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
+        seconds. The first checks of a wait are more frequent, starting at 2 seconds
+    :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
+        response in the try; default 72 hours
     :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
-    :raises PollySynthesisTaskFailedFinalError: it waited, and Polly reports TaskStatus ``failed``
+    :raises PollySynthesisTaskFailedFinalError: the operator waited, and Polly reports TaskStatus ``failed``;
+        never retried
     :raises PollyWaitTimeoutError: the timeout passed
 
-    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
-    amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
+    amazon provider's operators.
     """
 
     template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
@@ -61,12 +68,12 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
             timeout=timeout,
             **kwargs,
         )
-        # Any: what it holds is known only when Airflow has rendered it.
+        # Any: the type is known only after Airflow has rendered the template.
         self.synthesis_task_id: Any = synthesis_task_id
         self._claims_output = wait_for_completion
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask Polly, wait if asked to, and return the SynthesisTask in its XCom form."""
+        """Fetch the synthesis task, wait if requested, and return the SynthesisTask in its XCom form."""
         synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         with status_pushed_on_failure(self, context):
             synthesis_task = look_up(self.hook, synthesis_task_id, patience=LOOK_UP_PATIENCE_SECONDS)

@@ -26,31 +26,33 @@ LEXICON_FILE_EXTENSIONS = (".pls", ".xml")
 
 
 class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
-    """Store a pronunciation lexicon in Polly, for synthesis tasks to name in ``lexicon_names``.
+    """Store a pronunciation lexicon in Polly, so that requests can use it in ``lexicon_names``.
 
-    The document is checked before it is sent. Where the stored lexicon of that name is the same already, it
-    is not sent again, and ``Put`` in the result is False. ``return_value`` is a
-    :class:`~airflow_polly_provider.results.lexicon.LexiconXCom`; ``Name`` is pushed under its own key as
-    well.
+    The operator checks the document before it sends it. If Polly already stores the same document under this
+    name, the operator does not send it, and ``Put`` in the result is False. ``return_value`` is a
+    :class:`~airflow_polly_provider.results.lexicon.LexiconXCom`. The task also pushes ``Name`` to XCom under
+    its own key.
 
-    Lexicons belong to an account and a region, and are eventually consistent: a synthesis task that starts
-    moments later may not know a new one, or speak with the one that was there before.
+    Lexicons belong to an account and a region. They are eventually consistent: a synthesis task that starts
+    shortly after the upload may not find a new lexicon, or may use the previous version of a changed one.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_PutLexicon.html
 
-    :param name: 1 to 20 letters and digits; a lexicon that is there under this name is replaced
-    :param content: a PLS document of up to 40,000 characters; or the name of a ``.pls`` or ``.xml`` template
-        file, looked up like any Airflow template file (a string with white space is a document)
-    :param content_path: instead of ``content``, a UTF-8 file that is read as it stands: ``s3://bucket/key``,
-        read with this operator's connection (``s3://connection@bucket/key`` with another), or what Airflow's
-        ``ObjectStoragePath`` reaches, such as a path on the worker; the file is not rendered as a template
-    :raises ValueError: when the DAG is parsed: neither or both of ``content`` and ``content_path`` were given
-    :raises PollyInvalidRequestError: the document or the name cannot be sent, the file is missing, or Polly
-        refuses the lexicon; never retried
-    :raises PollyConfigurationError: reading the file, or the lexicon that is there, is denied; never retried
+    :param name: name of the lexicon, 1 to 20 letters and digits; an existing lexicon of this name is replaced
+    :param content: a PLS document of up to 40,000 characters, or the name of a ``.pls`` or ``.xml`` template
+        file, which Airflow searches for and renders like any template file. A string that contains white
+        space is always a document
+    :param content_path: instead of ``content``, the path of a UTF-8 file, which is sent unchanged and not
+        rendered as a template. ``s3://bucket/key`` is read with the connection of this operator,
+        ``s3://connection@bucket/key`` with another one. Any other path, such as a path on the worker, is read
+        with Airflow's ``ObjectStoragePath``
+    :raises ValueError: when the DAG is parsed: neither or both of ``content`` and ``content_path`` are given
+    :raises PollyInvalidRequestError: the document or the name is invalid, the file does not exist, or Polly
+        rejects the lexicon; never retried
+    :raises PollyConfigurationError: access to the file or to the stored lexicon is denied; never retried
 
-    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
-    amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
+    amazon provider's operators.
     """
 
     aws_hook_class = PollyHook
@@ -68,14 +70,14 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         super().__init__(**kwargs)
         if (content is None) == (content_path is None):
             raise ValueError("Give the lexicon as either content or content_path.")
-        # Any: what these hold is known only when Airflow has rendered them.
+        # Any: the types are known only after Airflow has rendered the templates.
         self.name: Any = name
         self.content: Any = content
         self.content_path: Any = content_path
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> LexiconXCom:
-        """Check the document, compare it with the stored one, and send it where they differ."""
+        """Check the document, compare it with the stored lexicon, and send it if they differ."""
         settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         content = self._content(context)
@@ -84,12 +86,14 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         put = attributes is None
         if put:
             self.hook.put_lexicon(name, content)
-            self.log.info("Put the lexicon %s: %d lexemes, %d characters", name, lexemes, len(content))
+            self.log.info("Stored lexicon %s: %d lexemes, %d characters", name, lexemes, len(content))
             attributes = self._attributes_of_same(name, content)
             if attributes is None:
-                self.log.info("GetLexicon does not show it yet: lexicons are eventually consistent")
+                self.log.info(
+                    "GetLexicon does not return lexicon %s yet: lexicons are eventually consistent", name
+                )
         else:
-            self.log.info("The lexicon %s is stored already as it is here; it was not put again", name)
+            self.log.info("Lexicon %s is already stored with the same content; it was not sent again", name)
         value = to_xcom_value(name, content, put=put, attributes=attributes)
         push_own_xcoms(self, context, value, ("Name",))
         return value
@@ -107,7 +111,7 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         return validate_string(self.content, "content")
 
     def _attributes_of_same(self, name: str, content: str) -> Mapping[str, Any] | None:
-        """Return the stored lexicon's attributes if its content is the same, else None."""
+        """Return the attributes of the stored lexicon if its content is the same, otherwise None."""
         try:
             stored = self.hook.get_lexicon(name)
         except PollyLexiconNotFoundError:
@@ -124,13 +128,13 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_DeleteLexicon.html
 
-    :param name: the lexicon's name
-    :param ignore_if_missing: succeed where there is none of that name
-    :raises PollyLexiconNotFoundError: there is none of that name in this region; never retried
-    :raises PollyInvalidRequestError: the name cannot be one of a lexicon; never retried
+    :param name: name of the lexicon, 1 to 20 letters and digits
+    :param ignore_if_missing: whether to succeed if no lexicon has this name; default False
+    :raises PollyLexiconNotFoundError: no lexicon has this name in this region; never retried
+    :raises PollyInvalidRequestError: the name is invalid; never retried
 
-    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
-    amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
+    amazon provider's operators.
     """
 
     aws_hook_class = PollyHook
@@ -144,7 +148,7 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> DeletedLexiconXCom:
-        """Delete it."""
+        """Delete the lexicon, and return its name and whether it was deleted."""
         settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         try:
@@ -152,7 +156,7 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
         except PollyLexiconNotFoundError:
             if not self.ignore_if_missing:
                 raise
-            self.log.info("There is no lexicon %s to delete", name)
+            self.log.info("Lexicon %s does not exist; nothing was deleted", name)
             return {"Name": name, "Deleted": False}
-        self.log.info("Deleted the lexicon %s", name)
+        self.log.info("Deleted lexicon %s", name)
         return {"Name": name, "Deleted": True}

@@ -50,68 +50,77 @@ _DIGEST = "RequestDigest"
 
 
 class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
-    """Turn a text into speech in S3 and hand ``OutputUri`` and ``RequestCharacters`` to later tasks.
+    """Synthesize a text to an S3 object, and push ``OutputUri`` and ``RequestCharacters`` for later tasks.
 
-    Starts a Polly synthesis task and, unless told otherwise, waits until it completed. ``return_value`` is
-    the SynthesisTask with AWS's own key names, ``OutputS3Uri`` and ``RequestDigest``, a hash of the request.
-    ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters``
-    are pushed under their own keys as well. The text is in no log line and no XCom; Airflow itself stores
-    rendered template fields.
+    Starts a Polly synthesis task and, by default, waits until it completes. ``return_value`` is the
+    SynthesisTask with AWS's own key names, plus ``OutputS3Uri`` and ``RequestDigest``, a hash of the request.
+    The task also pushes ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and
+    ``SpokenCharacters`` to XCom under their own keys. The operator never writes the text to a log or to XCom,
+    but Airflow stores rendered template fields, including ``text``.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 
-    :param text: what to speak, up to 100,000 billed and 200,000 total characters; or the name of a ``.txt``,
-        ``.ssml`` or ``.xml`` template file, looked up like any Airflow template file (a string with white
-        space is text)
-    :param output_s3_bucket_name: the bucket that Polly writes to, in the region that Polly is called in
-    :param voice_id: a voice, such as ``Joanna``
-    :param output_format: ``mp3``, ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or ``json`` for
-        speech marks
-    :param output_s3_key_prefix: how the object's key begins; a token and Polly's TaskId follow
-    :param output_s3_key: the key, in the output bucket, that the finished object is put at, instead of the
-        one that Polly makes up; refused with ``wait_for_completion=False`` and ``end_from_trigger=True``, and
-        before anything is sent where it is empty, a folder, over 1,024 bytes, an ``s3://`` URI or a key of
-        Polly's own
-    :param keep_original: whether the object stays where Polly wrote it, too; refused without
+    :param text: the text or SSML to speak, up to 100,000 billed and 200,000 total characters; or the name of
+        a ``.txt``, ``.ssml`` or ``.xml`` template file, which Airflow searches for and renders like any
+        template file. A string that contains white space is always text
+    :param output_s3_bucket_name: name of the bucket that Polly writes to; it must be in the region of the
+        request
+    :param voice_id: name of the voice, such as ``Joanna``
+    :param output_format: ``mp3`` (default), ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or
+        ``json`` for speech marks
+    :param output_s3_key_prefix: start of the object's key. With ``durable``, the operator appends a token;
+        Polly then appends its TaskId. Default: no prefix
+    :param output_s3_key: key in the output bucket for the finished object, instead of the key that Polly
+        generates. After Polly has written the object, the operator copies it to this key, replacing an
+        existing object, and deletes the original. Requires ``wait_for_completion`` and is invalid with
+        ``end_from_trigger``. A key that is empty, ends in ``/``, has more than 1,024 bytes, is an ``s3://``
+        URI or could be one of Polly's own keys is rejected before anything is sent
+    :param keep_original: whether to keep the object that Polly wrote after it was copied to
+        ``output_s3_key``; default False. Requires ``output_s3_key``
+    :param skip_if_unchanged: whether to start, and pay for, nothing if the object at ``output_s3_key`` was
+        made from the same text, voice, lexicons and other speech parameters; default False. Requires
         ``output_s3_key``
-    :param skip_if_unchanged: whether to start nothing where the object at ``output_s3_key`` was made from the
-        same text, voice, lexicons and so on; refused without ``output_s3_key``
-    :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; Polly's default is standard
-    :param language_code: for a bilingual voice, such as ``en-IN``
-    :param lexicon_names: up to 5 pronunciation lexicons of this account and region
-    :param sample_rate: in Hz; which rates are valid depends on the format, see
-        :data:`~airflow_polly_provider.request.rules.SAMPLE_RATES`
-    :param sns_topic_arn: a topic that Polly tells when the synthesis task completed or failed
-    :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
-    :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
-        given
-    :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
-        others supply, which is then spoken as it stands; ValueError for anything but a bool
-    :param durable: put a token into the object's key, by which a lost answer's or an earlier try's synthesis
-        task is found again instead of being started, and billed, twice; needs
-        ``polly:ListSpeechSynthesisTasks``. False leaves the prefix exactly as given; then each try
-        starts, and pays, afresh
-    :param max_request_characters: refuse, before anything is sent, a text that would be billed for more
-        characters than this; a whole number above 0, else ValueError; None for no limit
-    :param check_voice: ask DescribeVoices, before anything is sent, whether voice, engine and language go
-        together in this region, and refuse what does not, naming what would; needs ``polly:DescribeVoices``
-    :param wait_for_completion: whether to wait until the synthesis task completed; a failed one fails the
-        task, whose retry starts afresh
-    :param deferrable: how to wait: in the triggerer, without holding a worker (True), or in the worker; from
-        ``[operators] default_deferrable`` unless given
-    :param end_from_trigger: with ``deferrable``, end the task in the triggerer when the synthesis task
-        completed, with its XComs and without a worker (Airflow 3.3+); then no success callback, listener or
-        asset event runs
-    :param poke_interval: the longest interval between two status checks, in seconds or as a timedelta; a
-        young synthesis task is checked more often
-    :param timeout: how long to wait, in seconds or as a timedelta, in this try, from Polly's first answer on;
-        72 hours unless given, since Polly forgets the synthesis task then
-    :raises PollyInvalidRequestError: the request is refused as it stands; never retried
+    :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
+    :param language_code: language for a bilingual voice, such as ``en-IN``; if None, Polly uses the default
+        language of the voice
+    :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
+    :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
+        :data:`~airflow_polly_provider.request.rules.SAMPLE_RATES`. If None, Polly chooses the rate
+    :param sns_topic_arn: ARN of an SNS topic that Polly notifies when the synthesis task completes or fails
+    :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
+        ``output_format="json"``
+    :param text_type: ``text`` or ``ssml``. If None, ``ssml`` for a text made with the SSML functions and for
+        an ``.ssml`` file, otherwise plain text
+    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
+        for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
+        value other than True or False raises ValueError
+    :param durable: whether to add a token to the object's key; default True. If a response was lost or an
+        earlier try died, the operator finds the existing synthesis task by its token instead of starting, and
+        paying for, a second one. Requires the permission ``polly:ListSpeechSynthesisTasks``. With False, the
+        prefix is used unchanged, and each try starts and pays for a new synthesis task
+    :param max_request_characters: maximum number of billed characters, a whole number above 0 (otherwise
+        ValueError). The operator rejects a longer text before anything is sent. None means no limit
+    :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
+        supports this combination of voice, engine and language; default False. If it does not, the error
+        lists valid alternatives. Requires the permission ``polly:DescribeVoices``
+    :param wait_for_completion: whether to wait until the synthesis task completes; default True. If the
+        synthesis task fails, the Airflow task fails, and a retry starts a new synthesis task
+    :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
+        (False); None uses ``[operators] default_deferrable``
+    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
+        when the synthesis task completes; default False. Requires ``deferrable`` and Airflow 3.3+. Success
+        callbacks, listeners and asset events then do not run
+    :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
+        seconds. The first checks of a wait are more frequent, starting at 2 seconds
+    :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
+        response in the try; default 72 hours, after which Polly no longer returns the synthesis task
+    :raises PollyInvalidRequestError: the request is invalid; never retried
     :raises PollySynthesisTaskFailedError: Polly reports TaskStatus ``failed``
     :raises PollyWaitTimeoutError: the timeout passed
+    :raises PollyOutputObjectError: the audio was synthesized, but could not be copied to ``output_s3_key``
 
-    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
-    amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
+    amazon provider's operators.
     """
 
     template_fields: Sequence[str] = aws_template_fields(
@@ -175,14 +184,15 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             wait_for_completion=wait_for_completion,
             end_from_trigger=end_from_trigger,
         )
-        # Any: what the templated ones hold is known only when Airflow has rendered them.
+        # Any: the types of templated fields are known only after Airflow has rendered them.
         self.text: Any = text
         self.output_s3_bucket_name: Any = output_s3_bucket_name
         self.voice_id: Any = voice_id
         self.output_format: Any = output_format
         self.output_s3_key_prefix: Any = output_s3_key_prefix
         self.output_s3_key: Any = output_s3_key
-        # What it renders to is checked in execute: None is then an error, not a way to do without.
+        # The rendered value is checked in execute. A template that renders to None is an error there; it does
+        # not disable the copy.
         self._has_output_key = output_s3_key is not None
         self.keep_original = keep_original
         self.skip_if_unchanged = skip_if_unchanged
@@ -200,15 +210,15 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start the synthesis task, wait if asked to, and return its XCom form."""
+        """Start the synthesis task, wait if requested, and return its XCom form."""
         with status_pushed_on_failure(self, context):
             return self._speak(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take up the task again when its trigger fired, and put the object at ``output_s3_key``.
+        """Resume the task after its trigger fired, and copy the object to ``output_s3_key``.
 
         :param context: the running task's context
-        :param event: what the trigger sent
+        :param event: the payload of the trigger's event
         """
         for_resume = for_resume_of(event)
         with status_pushed_on_failure(self, context):
@@ -252,16 +262,16 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     ) -> dict[str, Any]:
         """Push the XComs of a synthesis task that this run started, and return its XCom form.
 
-        :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own
+        :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
         """
         value = self._deliver(context, synthesis_task) | extra_xcom
-        # A task that an earlier version of this package deferred may lack the digest.
+        # The digest is missing if an earlier version of this package deferred the task.
         if self.durable and (digest := extra_xcom.get(_DIGEST)) is not None:
             self._attempts(context, digest).save_delivered()
         return value
 
     def _text_and_type(self, context: Context) -> tuple[str, str | None]:
-        """Return what is spoken, and its TextType."""
+        """Return the text to speak and its TextType."""
         return spoken_text(self, self.text, self.text_type, context, may_name_file=self.text_may_name_file)
 
     def _build_request(self, text: str, text_type: str | None) -> dict[str, Any]:
@@ -305,11 +315,11 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         return synthesis_task
 
     def _output_plan(self, request: Mapping[str, Any], token: str) -> OutputPlan | None:
-        """Return where the object goes, None without ``output_s3_key``."""
+        """Return the plan for the object at ``output_s3_key``, or None without that parameter."""
         if not self._has_output_key:
             return None
         key = validate_output_key(self.output_s3_key, request.get("OutputS3KeyPrefix"))
-        # A lexicon may have changed under its name; what it says is asked for where that matters.
+        # The content of a lexicon can change under the same name, so skip_if_unchanged compares contents.
         named = request.get("LexiconNames", ()) if self.skip_if_unchanged else ()
         lexicons = {name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in named}
         return output_plan(key, request, token, lexicons)
@@ -326,7 +336,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         )
 
     def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the SynthesisTask of an object that is there already, its leftovers removed."""
+        """Return the SynthesisTask of a reusable object at the key, or None. Remove a leftover original."""
         found = placement.find_reusable(request)
         if found is None:
             return None

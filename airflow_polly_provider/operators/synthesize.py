@@ -1,4 +1,4 @@
-"""The operator that speaks a short text at once."""
+"""The operator that synthesizes a short text in one request."""
 
 from __future__ import annotations
 
@@ -34,57 +34,64 @@ if TYPE_CHECKING:
     from airflow_polly_provider.results.speech import SpeechXCom
     from airflow_polly_provider.text.markup import Ssml
 
-# Audio that was cut may end within a frame of the limit.
+# Audio that Polly cuts can be up to one frame shorter than the limit.
 _CUT_SECONDS = MAX_SPEECH_SECONDS - 1
 
 
 class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
-    """Speak a short text at once and store the audio in S3 or in a file.
+    """Synthesize a short text in one request, and store the audio in S3 or in a file.
 
-    One call of SynthesizeSpeech, whose answer is the audio itself; it is written as it comes, and what broke
-    off is not left behind. ``return_value`` is a
-    :class:`~airflow_polly_provider.results.speech.SpeechXCom`;
-    ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters`` and ``ContentType`` are pushed
-    under their own keys as well. The text is in no log line and no XCom; Airflow itself stores rendered
-    template fields.
+    Calls SynthesizeSpeech, which returns the audio in its response. The operator streams the audio to the
+    destination; if the stream breaks off, partial output is removed. ``return_value`` is a
+    :class:`~airflow_polly_provider.results.speech.SpeechXCom`. The task also pushes ``OutputUri``,
+    ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters`` and ``ContentType`` to XCom under their own
+    keys. The operator never writes the text to a log or to XCom, but Airflow stores rendered template fields,
+    including ``text``.
 
-    A try of the task pays once at most: a throttled call is repeated, for up to an hour, and so is one that
-    could not be sent; an answer that was lost fails the try. A retry pays again.
+    Each try pays for the text at most once. The operator repeats the request if Polly throttles it (for up to
+    1 hour), if it could not be sent (for up to 5 minutes), or if the endpoint refuses the connection (for up
+    to 1 minute). If the response is lost, the try fails. A retry of the task pays again.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html
 
-    :param text: what to speak, up to 3,000 billed and 6,000 total characters; or the name of a ``.txt``,
-        ``.ssml`` or ``.xml`` template file, as for the start operator
-    :param voice_id: a voice, such as ``Joanna``
-    :param output_s3_bucket_name: the bucket to write to, with ``output_s3_key``; its bare name
-    :param output_s3_key: the object's key; an object that is there is replaced. Refused if empty, if it ends
-        in ``/`` or begins with ``s3://``, and over S3's 1,024 bytes
-    :param output_path: in place of the two, a file on any file system that Airflow knows:
-        ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath; a file that
-        is there is replaced. Refused if it is empty or names a folder. ``s3://connection@bucket/key`` needs
-        no s3fs; without a connection in it, the operator's own is used
-    :param output_format: ``mp3``, ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or ``json`` for
-        speech marks
-    :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; Polly's default is standard
-    :param language_code: for a bilingual voice, such as ``en-IN``
-    :param lexicon_names: up to 5 pronunciation lexicons of this account and region
-    :param sample_rate: in Hz; which rates are valid depends on the format, see
-        :data:`~airflow_polly_provider.request.rules.SPEECH_SAMPLE_RATES`
-    :param speech_mark_types: ``sentence``, ``ssml``, ``viseme``, ``word``; with ``output_format="json"``
-    :param text_type: ``text`` or ``ssml``; ``ssml`` where ``text`` names an ``.ssml`` file and this is not
-        given
-    :param text_may_name_file: whether ``text`` may be the name of a template file; False for a text that
-        others supply, which is then spoken as it stands; ValueError for anything but a bool
-    :param max_request_characters: refuse, before anything is sent, a text that would be billed for more
-        characters than this; a whole number above 0, else ValueError; None for no limit
-    :param check_voice: ask DescribeVoices, before anything is sent, whether voice, engine and language go
-        together in this region, and refuse what does not, naming what would; needs ``polly:DescribeVoices``
-    :raises ValueError: when the DAG is parsed: no destination was given, or two, or half of one
-    :raises PollyInvalidRequestError: the request is refused as it stands; never retried
-    :raises PollyIncompleteAnswerError: the audio broke off
+    :param text: the text or SSML to speak, up to 3,000 billed and 6,000 total characters; or the name of a
+        ``.txt``, ``.ssml`` or ``.xml`` template file, which Airflow searches for and renders like any
+        template file. A string that contains white space is always text
+    :param voice_id: name of the voice, such as ``Joanna``
+    :param output_s3_bucket_name: name of the bucket to write to; requires ``output_s3_key``
+    :param output_s3_key: key of the object; an existing object is replaced. A key that is empty, ends in
+        ``/``, begins with ``s3://`` or has more than 1,024 bytes (S3's limit) is rejected
+    :param output_path: instead of bucket and key, a file on any file system that Airflow supports:
+        ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath. An existing
+        file is replaced. A path that is empty or names a folder is rejected. ``s3://bucket/key`` uses the
+        connection of this operator, ``s3://connection@bucket/key`` another one; neither needs s3fs
+    :param output_format: ``mp3`` (default), ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or
+        ``json`` for speech marks
+    :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
+    :param language_code: language for a bilingual voice, such as ``en-IN``; if None, Polly uses the default
+        language of the voice
+    :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
+    :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
+        :data:`~airflow_polly_provider.request.rules.SPEECH_SAMPLE_RATES`. If None, Polly chooses the rate
+    :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
+        ``output_format="json"``
+    :param text_type: ``text`` or ``ssml``. If None, ``ssml`` for a text made with the SSML functions and for
+        an ``.ssml`` file, otherwise plain text
+    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
+        for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
+        value other than True or False raises ValueError
+    :param max_request_characters: maximum number of billed characters, a whole number above 0 (otherwise
+        ValueError). The operator rejects a longer text before anything is sent. None means no limit
+    :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
+        supports this combination of voice, engine and language; default False. If it does not, the error
+        lists valid alternatives. Requires the permission ``polly:DescribeVoices``
+    :raises ValueError: when the DAG is parsed: no destination is given, more than one is given, or only one
+        of ``output_s3_bucket_name`` and ``output_s3_key`` is given
+    :raises PollyInvalidRequestError: the request is invalid; never retried
+    :raises PollyIncompleteAnswerError: the audio stream broke off, or the response has no audio
 
-    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are those of every operator of the
-    amazon provider.
+    ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
+    amazon provider's operators.
     """
 
     aws_hook_class = PollyHook
@@ -105,9 +112,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     operator_extra_links = (PollyOutputLink(),)
     ui_color = "#eabfff"
     output_uri: str | None = None
-    """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
     _output: Mapping[str, Any] | None = None
-    """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
+    """The output of the task. OpenLineage reads it from the operator after the task has ended."""
 
     def __init__(
         self,
@@ -131,7 +138,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     ) -> None:
         super().__init__(**kwargs)
         _check_destination(output_s3_bucket_name, output_s3_key, output_path)
-        # Any: what the templated ones hold is known only when Airflow has rendered them.
+        # Any: the types of templated fields are known only after Airflow has rendered them.
         self.text: Any = text
         self.voice_id: Any = voice_id
         self.output_s3_bucket_name: Any = output_s3_bucket_name
@@ -150,7 +157,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> SpeechXCom:
-        """Speak, store the audio, and return where it lies and what it cost."""
+        """Synthesize the text, store the audio, and return its location and billed characters."""
         settle_rendered(self, self._templates, context)
         request = self._request(context)
         destination = speech_destination(
@@ -163,7 +170,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
         speech, output = destination.receive(partial(open_speech, self.hook, request))
-        self._say_how_long(speech, output)
+        self._log_duration(speech, output)
         return self._deliver(context, request, speech, output)
 
     def _request(self, context: Context) -> dict[str, Any]:
@@ -182,9 +189,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             VoiceId=self.voice_id,
         )
 
-    def _say_how_long(self, speech: SpeechStream, output: Mapping[str, str]) -> None:
+    def _log_duration(self, speech: SpeechStream, output: Mapping[str, str]) -> None:
         self.log.info(
-            "Polly spoke %s characters into %s: %d bytes, %.1f s",
+            "Synthesized %s billed characters to %s: %d bytes, %.1f s of audio",
             speech.request_characters,
             output.get("OutputS3Uri", output["OutputUri"]),
             speech.size,
@@ -192,8 +199,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         )
         if speech.seconds >= _CUT_SECONDS:
             self.log.warning(
-                "The audio plays %.0f s, and SynthesizeSpeech cuts it at %d: the end of the text is likely "
-                "missing. Use PollyStartSpeechSynthesisTaskOperator for it.",
+                "The audio lasts %.0f s. SynthesizeSpeech cuts audio at %d s, so the end of the text is "
+                "probably missing. Use PollyStartSpeechSynthesisTaskOperator for this text.",
                 speech.seconds,
                 MAX_SPEECH_SECONDS,
             )
@@ -201,7 +208,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     def _deliver(
         self, context: Context, request: Mapping[str, Any], speech: SpeechStream, output: Mapping[str, str]
     ) -> SpeechXCom:
-        """Push the XComs, report the object, and return what there is to know of it but the text."""
+        """Push the XComs, report the object for lineage, and return the result without the text."""
         self.output_uri = output["OutputUri"]
         value = speech_xcom(
             request,
@@ -214,9 +221,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         return value
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
+        """Return the object as an OpenLineage output dataset. OpenLineage's listener calls it in the worker.
 
-        :param task_instance: Airflow's, not needed
+        :param task_instance: the task instance; not used
         """
         return openlineage_of(self._output)
 
@@ -224,10 +231,10 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
 def _check_destination(bucket: object, key: object, path: object) -> None:
     if (bucket is None) != (key is None):
         raise ValueError(
-            "output_s3_bucket_name and output_s3_key belong together: give both, or output_path."
+            "output_s3_bucket_name and output_s3_key must be given together: give both, or only output_path."
         )
     if (bucket is None) == (path is None):
         raise ValueError(
-            "Give exactly one destination: output_s3_bucket_name with output_s3_key, or output_path; "
-            f"given were {'none' if path is None else 'both'}."
+            f"{'No destination was' if path is None else 'Two destinations were'} given: give either "
+            "output_s3_bucket_name with output_s3_key, or output_path."
         )

@@ -1,1 +1,1 @@
-"""The request: built, checked and counted before anything is sent."""
+"""Building, checking and counting of requests, before anything is sent."""

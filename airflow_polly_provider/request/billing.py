@@ -1,8 +1,8 @@
-"""What a request costs: a limit on it, and what Airflow's metrics are told of it.
+"""The cost of a request: a limit on the billed characters, and an Airflow metric.
 
 ============================  =======  =============================================================
-``polly.request_characters``  counter  billed characters of what was started or spoken, by ``engine``
-                                       and ``voice_id``
+``polly.request_characters``  counter  billed characters of accepted requests, by ``engine`` and
+                                       ``voice_id``
 ============================  =======  =============================================================
 """
 
@@ -18,15 +18,15 @@ from airflow_polly_provider.text.limits import billed_characters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# From Airflow 3.2 on, the metrics of a worker and of the triggerer are different modules, each set up in its
-# own process alone: this is the worker's.
+# Since Airflow 3.2, workers and triggerers have different metrics modules, each configured only in its own
+# process. This is the module of the worker.
 try:
     from airflow.sdk.observability.stats import Stats
 except ImportError:
     try:
-        from airflow.observability.stats import Stats  # type: ignore[assignment]  # the same, elsewhere
+        from airflow.observability.stats import Stats  # type: ignore[assignment]  # another module, same class
     except ImportError:
-        from airflow.stats import Stats  # the same, where it lived before 3.2
+        from airflow.stats import Stats  # before Airflow 3.2
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ stats: Any = Stats
 
 
 def validate_max_request_characters(max_request_characters: int | None) -> int | None:
-    """Return ``max_request_characters`` if it is a limit.
+    """Return ``max_request_characters`` if it is valid.
 
     :param max_request_characters: a whole number above 0, or None for no limit
-    :raises ValueError: for anything else
+    :raises ValueError: the value is neither
     """
     given: Any = max_request_characters
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
@@ -49,7 +49,7 @@ def validate_max_request_characters(max_request_characters: int | None) -> int |
 
 
 def billed_by_count(request: Mapping[str, Any]) -> int:
-    """Return how many characters of a request Polly bills, counted before anything is sent.
+    """Return the number of characters that Polly bills for a request, counted before anything is sent.
 
     :param request: StartSpeechSynthesisTask's or SynthesizeSpeech's parameters
     """
@@ -57,28 +57,28 @@ def billed_by_count(request: Mapping[str, Any]) -> int:
 
 
 def validate_billed_characters(max_request_characters: int | None, request: Mapping[str, Any]) -> None:
-    """Refuse a request that would be billed for more than a limit.
+    """Raise an error if a request would be billed for more characters than the limit.
 
-    :param max_request_characters: the limit; None for none
+    :param max_request_characters: maximum number of billed characters; None for no limit
     :param request: StartSpeechSynthesisTask's or SynthesizeSpeech's parameters
-    :raises PollyInvalidRequestError: when it is over the limit; nothing has been sent then
+    :raises PollyInvalidRequestError: the request exceeds the limit; nothing has been sent
     """
     if max_request_characters is None:
         return
     billed = billed_by_count(request)
     if billed > max_request_characters:
         raise PollyInvalidRequestError(
-            f"Polly would bill {billed:,} characters, and max_request_characters is "
-            f"{max_request_characters:,}: nothing was sent. Shorten the text, or raise the limit if the text "
-            "is meant to cost that much, and clear the task."
+            f"Polly would bill {billed:,} characters, but max_request_characters is "
+            f"{max_request_characters:,}. Nothing was sent. Shorten the text or raise the limit, then clear "
+            "the task."
         )
 
 
 def account_for(request: Mapping[str, Any], reported: int | None) -> None:
-    """Tell Airflow's metrics what Polly bills for a request, and the log where that was counted otherwise.
+    """Add the billed characters of a request to the metric; log a warning if they differ from the count.
 
-    :param request: the request that Polly has taken
-    :param reported: ``RequestCharacters`` of its answer
+    :param request: the request that Polly accepted
+    :param reported: ``RequestCharacters`` of the response; None does nothing
     """
     if reported is None:
         return
@@ -86,8 +86,8 @@ def account_for(request: Mapping[str, Any], reported: int | None) -> None:
     stats.incr("polly.request_characters", reported, tags=tags)
     if reported != (counted := billed_by_count(request)):
         log.warning(
-            "Polly bills %d characters; %d were counted before the request, and max_request_characters "
-            "goes by that count.",
+            "Polly bills %d characters, but %d were counted before the request. max_request_characters is "
+            "compared with that count.",
             reported,
             counted,
         )

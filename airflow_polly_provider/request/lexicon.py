@@ -1,4 +1,4 @@
-"""Polly's pronunciation lexicons: their names, and when two are the same."""
+"""Pronunciation lexicons: validation of names, and comparison of contents."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from airflow_polly_provider.request.native import validate_string_or_integer
 
 
 def validate_lexicon_name(name: object) -> str:
-    """Return a lexicon's name if Polly can take it.
+    """Return a lexicon's name if it is valid.
 
     :param name: the rendered value of the operator's ``name``
-    :raises PollyInvalidRequestError: when it is none
+    :raises PollyInvalidRequestError: the name is not 1 to 20 letters and digits
     """
     pattern = polly_shape("PutLexiconInput").members["Name"].metadata["pattern"]
     valid = validate_string_or_integer(name, "name")
     if not re.fullmatch(pattern, valid):
         raise PollyInvalidRequestError(
-            f"name {valid!r:.100} is refused by Polly: it must be 1 to 20 letters and digits (A-Z a-z 0-9)."
+            f"Invalid name {valid!r:.100}: it must be 1 to 20 letters and digits (A-Z a-z 0-9)."
         )
     return valid
 
 
 def content_digest(content: str) -> str:
-    """Return the SHA-256 of a lexicon's content, as 64 hexadecimal digits.
+    """Return the SHA-256 hash of a lexicon's content, as 64 hexadecimal digits.
 
-    Line ends, and white space around the document, make no difference.
+    The kind of line ends (CRLF or LF) and white space around the document do not change the hash.
 
     :param content: the PLS document
     """

@@ -1,4 +1,4 @@
-"""The values that a type checker knows of parameters whose values AWS seldom changes."""
+"""Literal types of parameters whose values AWS rarely changes, for type checkers."""
 
 from __future__ import annotations
 

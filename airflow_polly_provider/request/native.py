@@ -1,7 +1,7 @@
-"""Values that templates rendered as native objects.
+"""Type checks of rendered values, which may be native Python objects.
 
-With ``render_template_as_native_obj=True`` Jinja reads what a template rendered to as a Python literal:
-``2024`` becomes an int, and ``1,000`` a tuple.
+With ``render_template_as_native_obj=True`` Jinja parses the rendered text as a Python literal: ``2024``
+becomes an int, and ``1,000`` becomes a tuple.
 """
 
 from __future__ import annotations
@@ -13,56 +13,59 @@ from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 
 def validate_string(value: object, parameter: str) -> str:
-    """Return a value that is a string.
+    """Return a value if it is a string.
 
-    :param value: the rendered value of an operator's parameter; the error does not quote it
-    :param parameter: its name, for the error's words
-    :raises PollyInvalidRequestError: it is of another type
+    :param value: the rendered value of an operator's parameter; the error does not contain it
+    :param parameter: name of the parameter, for the error message
+    :raises PollyInvalidRequestError: the value has another type
     """
     if isinstance(value, str):
         return value
     if value is None:
-        advice = "The task before gave none: it failed, returned nothing, or has do_xcom_push=False."
+        advice = "The upstream task gave no value: it failed, returned nothing, or has do_xcom_push=False."
     else:
         advice = (
-            "If the DAG has render_template_as_native_obj=True, Jinja makes a tuple of 1,000 and a float of "
-            "1.5: give the output of the task before instead of a template, or have it return a string."
+            "With render_template_as_native_obj=True in the DAG, Jinja turns 1,000 into a tuple and 1.5 into "
+            "a float: pass the output of the upstream task instead of a template, or make that task return a "
+            "string."
         )
     raise PollyInvalidRequestError(f"{parameter} must be a string, not {type(value).__name__}. {advice}")
 
 
 def digits_of(value: object) -> object:
-    """Return an integer as its digits, and anything else as it is.
+    """Return an integer as a string of its digits, and any other value unchanged.
 
-    :param value: the value of an operator's parameter, if a template then rendered to text
+    :param value: the value of an operator's parameter; a template must have been rendered to text
+    :raises PollyInvalidRequestError: the integer has too many digits for Python to convert it to a string
     """
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     try:
         return str(value)
     except ValueError as error:
-        # Python writes no integer of more than 4,300 digits.
+        # Python does not convert an integer of more than 4,300 digits to a string.
         raise PollyInvalidRequestError(f"An integer is too long to be used as text: {error}.") from error
 
 
 def validate_string_or_integer(value: object, parameter: str) -> str:
-    """Return a string, or an integer's digits.
+    """Return a value if it is a string, or the digits if it is an integer.
 
-    :param value: the rendered value of an operator's parameter; the error does not quote it
-    :param parameter: its name, for the error's words
-    :raises PollyInvalidRequestError: it is of another type
+    :param value: the rendered value of an operator's parameter; the error does not contain it
+    :param parameter: name of the parameter, for the error message
+    :raises PollyInvalidRequestError: the value has another type
     """
     return validate_string(digits_of(value), parameter)
 
 
 def validate_path(value: object, parameter: str) -> Any:
-    """Return an ObjectStoragePath, or a value that one can be made from; an integer as its digits.
+    """Return a value if it is a path or a string, or the digits if it is an integer.
 
     :param value: the rendered value of an operator's parameter
-    :param parameter: its name, for the error's words
-    :raises PollyInvalidRequestError: it is of another type
+    :param parameter: name of the parameter, for the error message
+    :raises PollyInvalidRequestError: the value has another type
     """
-    # An ObjectStoragePath, which is slow to import, is no os.PathLike on every Airflow.
+    # ObjectStoragePath is not imported for this check, because its import is slow. It is not an os.PathLike
+    # on every Airflow version, but it always has an open method.
     if isinstance(value, os.PathLike) or hasattr(value, "open"):
         return value
     return validate_string_or_integer(value, parameter)

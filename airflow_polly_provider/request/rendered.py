@@ -1,7 +1,7 @@
-"""What an operator's templates rendered to.
+"""Checks of the rendered template fields of an operator.
 
-Jinja renders what has no value as the text ``None``, which Polly would speak, and bill. With
-``render_template_as_native_obj=True`` it makes the integer 202401 of ``2024_01``.
+Jinja renders a missing value as the text ``None``, which Polly would speak and bill. With
+``render_template_as_native_obj=True`` Jinja turns ``2024_01`` into the integer 202401.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _MARKERS = ("{{", "{%")
 
 
 def templates_of(operator: BaseOperator) -> dict[str, str]:
-    """Return the templates among an operator's fields, by their names. To be called by ``__init__``.
+    """Return the template fields of an operator that contain a template, by field name.
 
-    A plain text "None" is none of them: it stays what it is.
+    Call it in ``__init__``, before the fields are rendered. A plain text "None" contains no template and
+    stays valid.
 
-    :param operator: its fields are not rendered yet
+    :param operator: the operator; its fields are not rendered yet
     """
     fields = {name: getattr(operator, name, None) for name in operator.template_fields}
     return {name: value for name, value in fields.items() if isinstance(value, str) and is_template(value)}
@@ -34,7 +35,7 @@ def templates_of(operator: BaseOperator) -> dict[str, str]:
 def is_template(text: str) -> bool:
     """Return whether a text is a Jinja template.
 
-    :param text: before it is rendered
+    :param text: the text before rendering
     """
     return any(marker in text for marker in _MARKERS)
 
@@ -42,38 +43,40 @@ def is_template(text: str) -> bool:
 def is_nothing(rendered: object) -> bool:
     """Return whether a template rendered to the text ``None``.
 
-    None itself, where the DAG renders templates as native objects, leaves a parameter out as ever.
+    The object None, which a DAG with native rendering can produce, means that the parameter is not set.
 
-    :param rendered: a text, or another value
+    :param rendered: the rendered value
     """
     return isinstance(rendered, str) and rendered.strip() == NOTHING
 
 
 def text_environment(operator: BaseOperator) -> Any:
-    """Return the Jinja environment of an operator's DAG that renders to text, whatever the DAG asks for.
+    """Return a Jinja environment of the operator's DAG that renders to text, even with native rendering.
 
-    :param operator: whose DAG it is
+    :param operator: the operator
     """
-    # Sandboxed, the environment is never a native one: the text "1.50" stays as it is.
+    # A sandboxed environment never renders natively: the text "1.50" stays unchanged.
     return operator.dag.get_template_env(force_sandboxed=True)
 
 
 def render_text(template: Any, context: Context) -> str:
-    """Return what a Jinja template renders to.
+    """Return the text that a Jinja template renders to.
 
-    :param template: of :func:`text_environment`
+    :param template: a template from :func:`text_environment`
     :param context: the running task's context
     """
-    # Copying Airflow 2.11's context would warn of each deprecated key in it.
+    # ChainMap does not copy the context. On Airflow 2.11 a copy would warn about each deprecated key.
     variables: Any = ChainMap(context, template.globals)  # type: ignore[arg-type]  # read only
     return "".join(template.root_render_func(template.new_context(variables, shared=True)))
 
 
 def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], context: Context) -> None:
-    """Refuse fields that rendered to nothing, and make integers texts. To be called by ``execute``.
+    """Reject fields that rendered to ``None``, and render fields that became integers again as text.
 
-    :param operator: its fields are rendered; one that is an integer is rendered again, as text
-    :param templates: what :func:`templates_of` returned before
+    Call it in ``execute``.
+
+    :param operator: the operator; its fields are rendered
+    :param templates: the result of :func:`templates_of`
     :param context: the running task's context
     :raises PollyInvalidRequestError: a template rendered to ``None``
     """
@@ -83,8 +86,8 @@ def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], contex
             setattr(operator, name, render_text(text_environment(operator).from_string(template), context))
         elif is_nothing(value):
             raise PollyInvalidRequestError(
-                f"{name} rendered to 'None', so nothing was sent: its template {template!r:.200} names a "
-                "value that does not exist. Correct task_ids and key of its xcom_pull, or give the output of "
-                f"the task before instead, such as {name}=before.output. Where no value is right, write "
+                f"{name} rendered to 'None', so nothing was sent. Its template {template!r:.200} refers to a "
+                "value that does not exist. Correct task_ids and key in its xcom_pull, or pass the output of "
+                f"the upstream task, such as {name}=upstream.output. If the value is optional, write "
                 "{{ … or '' }}."
             )

@@ -1,4 +1,4 @@
-"""What each of Polly's operations takes: lengths, sample rates, and the shape of its request."""
+"""The limits of each Polly operation: text lengths, sample rates, and the shape of its request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
     "mulaw": ("8000",),
     "alaw": ("8000",),
 }
-"""Sample rates in Hz that a synthesis task takes, by OutputFormat; AWS documents none for json (marks).
+"""Valid sample rates of a synthesis task in Hz, by OutputFormat. AWS documents none for json (speech marks).
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 """
@@ -34,14 +34,14 @@ SPEECH_MARKS_FORMAT = "json"
 
 @dataclass(frozen=True)
 class RequestRules:
-    """What one of Polly's operations takes.
+    """The limits of one Polly operation.
 
-    :param shape_name: of its request, in botocore's service model
-    :param sample_rates: in Hz, by OutputFormat
-    :param max_billed_characters: SSML tags are not billed
-    :param max_total_characters: SSML tags included
-    :param speaks_in: what a text that is too long is too long for
-    :param when_too_long: what to do about such a text
+    :param shape_name: name of the request's shape in botocore's service model
+    :param sample_rates: valid sample rates in Hz, by OutputFormat
+    :param max_billed_characters: maximum number of billed characters, without SSML tags
+    :param max_total_characters: maximum number of characters, including SSML tags
+    :param speaks_in: description of the operation, for the error about a text that is too long
+    :param when_too_long: what to do about a text that is too long, for the same error
     """
 
     shape_name: str
@@ -65,17 +65,17 @@ SYNTHESIS_TASK_RULES = RequestRules(
     speaks_in="one synthesis task",
     when_too_long="Split the text and map the operator over its parts with .expand().",
 )
-"""What StartSpeechSynthesisTask takes."""
+"""The limits of StartSpeechSynthesisTask."""
 
 
-_RATES_OF_SPEECH_ALONE = ("44100", "48000")
+_SYNTHESIZE_SPEECH_ONLY_RATES = ("44100", "48000")
 
 SPEECH_SAMPLE_RATES: Mapping[str, tuple[str, ...]] = {
     **SAMPLE_RATES,
-    "mp3": SAMPLE_RATES["mp3"] + _RATES_OF_SPEECH_ALONE,
-    "ogg_vorbis": SAMPLE_RATES["ogg_vorbis"] + _RATES_OF_SPEECH_ALONE,
+    "mp3": SAMPLE_RATES["mp3"] + _SYNTHESIZE_SPEECH_ONLY_RATES,
+    "ogg_vorbis": SAMPLE_RATES["ogg_vorbis"] + _SYNTHESIZE_SPEECH_ONLY_RATES,
 }
-"""Sample rates in Hz that SynthesizeSpeech takes, by OutputFormat.
+"""Valid sample rates of SynthesizeSpeech in Hz, by OutputFormat.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html
 """
@@ -87,8 +87,8 @@ SPEECH_RULES = RequestRules(
     max_total_characters=MAX_TOTAL_SPEECH_CHARACTERS,
     speaks_in="SynthesizeSpeech",
     when_too_long=(
-        "Use PollyStartSpeechSynthesisTaskOperator, which takes 100,000 billed characters, or split the text "
-        "and map the operator over its parts with .expand()."
+        "Use PollyStartSpeechSynthesisTaskOperator, which accepts 100,000 billed characters, or split the "
+        "text and map the operator over its parts with .expand()."
     ),
 )
-"""What SynthesizeSpeech takes."""
+"""The limits of SynthesizeSpeech."""

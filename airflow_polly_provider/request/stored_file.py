@@ -1,4 +1,4 @@
-"""A file that lies in S3 or wherever Airflow's object storage reaches, read as text."""
+"""Reading of a text file from S3, or from any file system that Airflow's object storage supports."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.aws.s3 import S3Path
 
-_MOST_BYTES_PER_CHARACTER = 4
+_MAX_BYTES_PER_CHARACTER = 4
 
 
 def text_from_storage(
     path: str | ObjectStoragePath, hook_parameters: Mapping[str, Any], *, parameter: str, max_characters: int
 ) -> str:
-    """Return the content of a UTF-8 file, as it stands.
+    """Return the content of a UTF-8 file, without a byte order mark and otherwise unchanged.
 
-    :param path: ``s3://bucket/key``, read with the operator's own connection, or
-        ``s3://connection@bucket/key``; anything else (``file://…``, a path on the worker) is read by
-        Airflow's object storage
+    :param path: ``s3://bucket/key``, read with the operator's connection, or ``s3://connection@bucket/key``;
+        any other path (``file://…``, a path on the worker) is read with Airflow's object storage
     :param hook_parameters: the operator's AWS connection settings
-    :param parameter: the operator's parameter, for the error's words
-    :param max_characters: a file that must be longer is not read to its end
-    :raises PollyInvalidRequestError: it is no path, there is no such file, it is too long, or not UTF-8
-    :raises PollyConfigurationError: reading it is denied
+    :param parameter: name of the operator's parameter, for error messages
+    :param max_characters: maximum number of characters. At most 4 bytes per character, and 1 more, are read
+    :raises PollyInvalidRequestError: the value is not a path, or the file does not exist, is too long or is
+        not UTF-8
+    :raises PollyConfigurationError: access to the file is denied
     """
     path = validate_path(path, parameter)
-    max_bytes = max_characters * _MOST_BYTES_PER_CHARACTER
+    max_bytes = max_characters * _MAX_BYTES_PER_CHARACTER
     if (found := s3_path(path, hook_parameters, parameter=parameter)) is not None:
         data = _from_s3(found, max_bytes + 1)
     else:
         data = _from_object_storage(path, max_bytes + 1)
     if len(data) > max_bytes:
         raise PollyInvalidRequestError(
-            f"{path} is longer than {max_bytes:,} bytes, so has more than the {max_characters:,} characters "
-            "that Polly takes."
+            f"{path} is longer than {max_bytes:,} bytes, so it has more than the {max_characters:,} "
+            "characters that Polly accepts."
         )
     try:
         return data.decode("utf-8-sig")
@@ -50,14 +50,14 @@ def text_from_storage(
 
 
 def _from_s3(path: S3Path, max_bytes: int) -> bytes:
-    # Needed by few runs, and slow to import for every parse of a DAG file.
+    # Imported here because the import is slow, and would slow down every parse of a DAG file.
     from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 
     uri = path.location.uri
     with translate_s3_errors(
-        missing=f"There is no {uri} for the worker to read",
-        denied=f"AWS denied reading {uri}. Allow s3:GetObject on it, and s3:ListBucket on the bucket, "
-        "without which S3 calls a missing object denied",
+        missing=f"The worker cannot find {uri}",
+        denied=f"AWS denied access to {uri}. Allow s3:GetObject on it, and s3:ListBucket on the bucket: "
+        "without s3:ListBucket, S3 also reports a missing object as denied",
     ):
         client: Any = NamedConnectionS3Hook(**path.hook_parameters).conn
         body = client.get_object(Bucket=path.location.bucket, Key=path.location.key)["Body"]
@@ -71,9 +71,10 @@ def _from_object_storage(path: str | ObjectStoragePath, max_bytes: int) -> bytes
         with (ObjectStoragePath(path) if isinstance(path, str) else path).open("rb") as file:
             data: bytes = file.read(max_bytes)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise PollyInvalidRequestError(f"There is no {path} for the worker to read: {error}") from error
+        raise PollyInvalidRequestError(f"The worker cannot find {path}: {error}") from error
     except PermissionError as error:
         raise PollyConfigurationError(
-            f"The worker is denied reading {path}: {error}. Let it read the file, and search its folders."
+            f"The worker may not read {path}: {error}. Give it read permission for the file and search "
+            "permission for its folders."
         ) from error
     return data

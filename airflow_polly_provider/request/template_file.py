@@ -1,8 +1,8 @@
-"""``text``, or a lexicon's ``content``, as the name of a template file.
+"""Template files that ``text``, or a lexicon's ``content``, names.
 
-Airflow's own ``template_ext`` would look every templated field up as a file, so that an
-``output_s3_key_prefix`` that ends in ``.txt`` would be read from disk. Here it is one parameter alone, and a
-missing file is an error that no retry repeats.
+Airflow's ``template_ext`` applies to all template fields, so an ``output_s3_key_prefix`` that ends in
+``.txt`` would be read from disk. This module reads a file for one parameter only, and a missing file is an
+error that Airflow does not retry.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ TEXT_FILE_EXTENSIONS = (".txt", SSML_FILE_EXTENSION, ".xml")
 
 
 def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSIONS) -> str | None:
-    """Return ``text`` if it is the name of a template file: no white space, and one of the extensions.
+    """Return ``text`` if it is the name of a template file, otherwise None.
+
+    The name of a template file contains no white space and ends in one of the extensions.
 
     :param text: the rendered value of the operator's parameter
-    :param extensions: what the name of a file ends in
+    :param extensions: extensions of template files
     """
     if isinstance(text, str) and text.endswith(extensions) and not re.search(r"\s", text):
         return text
@@ -40,10 +42,12 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
 
 
 def validate_text_may_name_file(text_may_name_file: bool) -> bool:
-    """Return ``text_may_name_file`` if it is a bool: the string "False" would let a text name a file.
+    """Return ``text_may_name_file`` if it is a bool.
+
+    The string "False" would count as true, so that a text could still name a file.
 
     :param text_may_name_file: the operator's parameter
-    :raises ValueError: for anything else
+    :raises ValueError: the value is not a bool
     """
     given: Any = text_may_name_file
     if isinstance(given, bool):
@@ -59,16 +63,16 @@ def spoken_text(
     *,
     may_name_file: bool,
 ) -> tuple[str, str | None]:
-    """Return what is spoken, read from its file where ``text`` names one, and its TextType.
+    """Return the text to speak and its TextType. If ``text`` names a template file, read the file.
 
-    :param operator: whose DAG says where to look for the file
+    :param operator: the operator, whose DAG defines the folders of template files
     :param text: the rendered value of the operator's ``text``
-    :param text_type: the operator's; where it is None, an ``.ssml`` file is SSML
+    :param text_type: the operator's ``text_type``; with None, an ``.ssml`` file is SSML
     :param context: the running task's context
     :param may_name_file: the operator's ``text_may_name_file``
-    :raises PollyInvalidRequestError: when there is no such file
+    :raises PollyInvalidRequestError: the file does not exist
     """
-    # What a macro made, where the DAG renders templates as native objects.
+    # A macro returned this object, and the DAG renders templates as native objects.
     if isinstance(text, Ssml):
         return str(text), text_type or "ssml"
     if not may_name_file or (file_name := text_file_name(text)) is None:
@@ -82,14 +86,14 @@ def text_from_file(
 ) -> str:
     """Return the rendered content of a template file.
 
-    It is looked for where Airflow looks for template files: beside the DAG file and in the DAG's
-    ``template_searchpath``.
+    The file is searched for in the folders of Airflow's template files: the folder of the DAG file and the
+    DAG's ``template_searchpath``.
 
-    :param operator: whose DAG says where to look
-    :param file_name: relative to one of those folders
-    :param context: the running task's context, for the file's own templates
-    :param parameter: the operator's parameter that names the file
-    :raises PollyInvalidRequestError: when there is no such file
+    :param operator: the operator, whose DAG defines these folders
+    :param file_name: path relative to one of these folders
+    :param context: the running task's context, for the templates in the file
+    :param parameter: name of the operator's parameter that names the file
+    :raises PollyInvalidRequestError: the file does not exist, is not UTF-8, or rendered to ``None``
     """
     environment = text_environment(operator)
     try:
@@ -99,16 +103,16 @@ def text_from_file(
     except TemplateNotFound as error:
         folders = ", ".join(getattr(environment.loader, "searchpath", ()))
         raise PollyInvalidRequestError(
-            f"{parameter} names the template file {error.name!r}, which is in none of: {folders}. Put it "
-            "beside the DAG file, or name its folder in the DAG's template_searchpath; a text with white "
-            "space in it is never taken for a file name."
+            f"{parameter} names the template file {error.name!r}, which is in none of: {folders}. Put the "
+            "file into the folder of the DAG file, or add its folder to the DAG's template_searchpath. A "
+            "text that contains white space is never read as a file name."
         ) from error
-    # Some editors begin a file with a byte order mark, which Polly would get, and bill, as text.
+    # Some editors write a byte order mark at the start of a file. Polly would bill it as text.
     rendered = rendered.removeprefix("\ufeff")
     if is_nothing(rendered) and is_template(_source(environment, file_name)):
         raise PollyInvalidRequestError(
             f"The template file {file_name!r} that {parameter} names rendered to 'None', so nothing was "
-            "sent: it names a value that does not exist. Correct task_ids and key of its xcom_pull."
+            "sent. It refers to a value that does not exist. Correct task_ids and key in its xcom_pull."
         )
     return rendered
 

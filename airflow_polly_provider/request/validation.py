@@ -1,7 +1,7 @@
-"""The requests of StartSpeechSynthesisTask and SynthesizeSpeech, built and checked in one place.
+"""Building and checking of the requests of StartSpeechSynthesisTask and SynthesizeSpeech.
 
-Lengths, sample rates and combinations come from AWS's documentation; names and patterns from the service
-model of the installed botocore, so that a newer botocore brings newer ones.
+Lengths, sample rates and combinations come from AWS's documentation. Names and patterns come from the service
+model of the installed botocore, so that an upgrade of botocore adds new ones.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _LISTS = frozenset({"LexiconNames", "SpeechMarkTypes"})
 _MAY_BE_DIGITS = frozenset({"Text", "OutputS3KeyPrefix"})
 
 _OPEN_ENUMS = frozenset({"VoiceId", "Engine", "LanguageCode"})
-"""Names that AWS adds to more often than users update botocore: unknown ones are AWS's to decide."""
+"""Members whose values AWS extends more often than users upgrade botocore. Polly checks unknown values."""
 
 _PATTERN_MEANINGS = {
     "OutputS3BucketName": (
-        "an S3 bucket's bare name: 3 to 63 lower-case letters, digits, dots and hyphens, "
-        "with a letter or digit at both ends (no s3://, no path)"
+        "the name of an S3 bucket without s3:// and without a path: 3 to 63 lower-case letters, digits, dots "
+        "and hyphens, with a letter or digit at both ends"
     ),
     "OutputS3KeyPrefix": (
         "at most 800 of the characters 0-9 a-z A-Z / ! - _ . * ' ( ) : ; $ @ = + , ? & "
@@ -55,11 +55,11 @@ _PATTERN_MEANINGS = {
 
 
 def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: Any) -> dict[str, Any]:
-    """Return the request for ``parameters``, checked, with what is None left out.
+    """Return the checked request for ``parameters``, without those that are None.
 
-    :param rules: what the operation takes
-    :param parameters: the operation's members in AWS's own names (``Text``, ``VoiceId``, …)
-    :raises PollyInvalidRequestError: for what Polly would refuse: nothing has been sent then
+    :param rules: the limits of the operation
+    :param parameters: the members of the request, with AWS's names (``Text``, ``VoiceId``, …)
+    :raises PollyInvalidRequestError: Polly would reject the request; nothing has been sent
     """
     request = {name: value for name, value in parameters.items() if value is not None}
     if "SampleRate" in request:
@@ -68,12 +68,14 @@ def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: A
         request[name] = _as_list(name, request[name])
     for name in _MAY_BE_DIGITS & request.keys():
         request[name] = digits_of(request[name])
-    # Text's emptiness has words of its own.
+    # _check_text has a separate error for a missing or empty Text.
     required = [name for name in rules.shape.required_members if name != "Text"]
     if missing := [_parameter(name) for name in required if request.get(name) in (None, "")]:
-        raise PollyInvalidRequestError(f"Polly needs {' and '.join(missing)}; it was given nothing, or None.")
+        raise PollyInvalidRequestError(
+            f"Missing required parameter: {', '.join(missing)} (not given, None or empty)."
+        )
     _check_text(request, rules)
-    _warn_of_ssml_as_text(request)
+    _warn_about_ssml_as_text(request)
     for name, value in request.items():
         check_member(name, value, rules)
     _check_sample_rate(request, rules.sample_rates)
@@ -82,10 +84,10 @@ def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: A
 
 
 def build_speech_request(**parameters: Any) -> dict[str, Any]:
-    """Return the request for ``parameters``, checked, with what is None left out.
+    """Return the checked SynthesizeSpeech request for ``parameters``, without those that are None.
 
-    :param parameters: SynthesizeSpeech's members in AWS's own names (``Text``, ``VoiceId``, …)
-    :raises PollyInvalidRequestError: for what Polly would refuse: nothing has been sent then
+    :param parameters: the members of the request, with AWS's names (``Text``, ``VoiceId``, …)
+    :raises PollyInvalidRequestError: Polly would reject the request; nothing has been sent
     """
     return build_request(SPEECH_RULES, **parameters)
 
@@ -93,36 +95,38 @@ def build_speech_request(**parameters: Any) -> dict[str, Any]:
 def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
     text = validate_string(request.get("Text"), "text")
     if not text.strip():
-        raise PollyInvalidRequestError(f"text is empty ({len(text)} characters, none but white space).")
+        raise PollyInvalidRequestError(
+            f"text is empty ({len(text)} characters of white space). Check what its template rendered to."
+        )
     is_ssml = request.get("TextType") == "ssml"
     billed, total = billed_characters(text, ssml=is_ssml), total_characters(text, ssml=is_ssml)
     if total > rules.max_total_characters or billed > rules.max_billed_characters:
         raise PollyInvalidRequestError(
             f"text is too long for {rules.speaks_in}: {total:,} characters, {billed:,} of them billed. "
-            f"Polly takes {rules.max_total_characters:,} in all and {rules.max_billed_characters:,} billed "
-            f"ones (SSML tags are not billed). {rules.when_too_long}"
+            f"Polly accepts {rules.max_total_characters:,} characters in total and "
+            f"{rules.max_billed_characters:,} billed ones (SSML tags are not billed). {rules.when_too_long}"
         )
     if is_ssml:
         validate_well_formed(text)
 
 
-def _warn_of_ssml_as_text(request: Mapping[str, Any]) -> None:
+def _warn_about_ssml_as_text(request: Mapping[str, Any]) -> None:
     text_type = request.get("TextType")
     if text_type != "ssml" and request["Text"].lstrip().startswith("<speak"):
         log.warning(
-            "text begins with <speak, but text_type is %r: Polly speaks, and bills, the tags as text. Give "
-            "text_type 'ssml' where it is SSML.",
+            "text begins with <speak, but text_type is %r: Polly speaks and bills the tags as text. If text "
+            "is SSML, set text_type to 'ssml'.",
             text_type,
         )
 
 
 def check_member(name: str, value: Any, rules: RequestRules = SYNTHESIS_TASK_RULES) -> None:
-    """Refuse a value that the service model has no place for.
+    """Raise an error if the service model does not allow the value of a member.
 
-    :param name: the member's name, AWS's own
-    :param value: its value
-    :param rules: what the operation takes
-    :raises PollyInvalidRequestError: the value is of another type, no known name, or of another form
+    :param name: name of the member, as AWS writes it
+    :param value: value of the member
+    :param rules: the limits of the operation
+    :raises PollyInvalidRequestError: the value has the wrong type, is unknown or does not match the pattern
     """
     member = rules.shape.members[name]
     if member.type_name == "list":
@@ -134,8 +138,8 @@ def check_member(name: str, value: Any, rules: RequestRules = SYNTHESIS_TASK_RUL
 def _as_list(name: str, values: Any) -> list[Any]:
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
         raise PollyInvalidRequestError(f"{_parameter(name)} must be a list of strings, not {values!r:.100}.")
-    # A mapped task's XComs come as a lazy sequence, which botocore takes for no list. A set has no order, and
-    # the request's digest needs one.
+    # The XComs of a mapped task are a lazy sequence, which botocore does not accept as a list. A set has no
+    # order, but the digest of the request depends on the order.
     ordered = sorted(values, key=str) if isinstance(values, Set) else values
     return [digits_of(value) for value in ordered]
 
@@ -144,7 +148,7 @@ def _check_list(name: str, values: list[Any], member: Any) -> None:
     maximum = member.metadata.get("max")
     if maximum is not None and len(values) > maximum:
         raise PollyInvalidRequestError(
-            f"{_parameter(name)} has {len(values)} entries; Polly takes {maximum}."
+            f"{_parameter(name)} has {len(values)} entries; Polly accepts at most {maximum}."
         )
     for value in values:
         validate_string(value, f"Each entry of {_parameter(name)}")
@@ -160,7 +164,7 @@ def _check_string(name: str, value: Any, shape: Shape) -> None:
             raise PollyInvalidRequestError(f"{unknown} {upgrade_hint(value)}".strip())
         close = difflib.get_close_matches(value, known, n=3)
         log.warning(
-            "The installed botocore does not know %s %r%s; AWS decides.",
+            "The installed botocore does not know %s %r%s. The request is sent, and Polly checks the value.",
             _parameter(name),
             value,
             f" (closest: {', '.join(close)})" if close else "",
@@ -169,21 +173,20 @@ def _check_string(name: str, value: Any, shape: Shape) -> None:
     if pattern and not re.fullmatch(pattern, value):
         meaning = _PATTERN_MEANINGS.get(name, f"a string that matches {pattern}")
         raise PollyInvalidRequestError(
-            f"{_parameter(name)} {value!r:.100} ({len(value)} characters) is refused by Polly: "
-            f"it must be {meaning}."
+            f"Invalid {_parameter(name)} {value!r:.100} ({len(value)} characters): it must be {meaning}."
         )
 
 
 def _check_sample_rate(request: Mapping[str, Any], sample_rates: Mapping[str, tuple[str, ...]]) -> None:
     output_format, rate = request.get("OutputFormat", ""), request.get("SampleRate")
-    # Polly decides on json, for which AWS documents no rates, and on a format that is newer than this table.
+    # AWS documents no rates for json, and a new format may be missing in this table: Polly checks these.
     if rate is None or output_format not in sample_rates:
         return
     valid = sample_rates[output_format]
     if rate not in valid:
         raise PollyInvalidRequestError(
-            f"sample_rate {rate!r} does not fit output_format {output_format!r}, which takes "
-            f"{', '.join(valid)} (Hz)."
+            f"sample_rate {rate!r} is not valid for output_format {output_format!r}. Valid sample rates in "
+            f"Hz: {', '.join(valid)}."
         )
 
 
@@ -194,16 +197,16 @@ def _check_speech_marks(request: Mapping[str, Any]) -> None:
     if request.get("OutputFormat") != SPEECH_MARKS_FORMAT:
         raise PollyInvalidRequestError(
             f"speech_mark_types needs output_format {SPEECH_MARKS_FORMAT!r}, "
-            f"not {request.get('OutputFormat')!r}: Polly gives audio or marks, "
-            "so ask for them in two requests."
+            f"not {request.get('OutputFormat')!r}. Polly returns either audio or speech marks: use two "
+            "requests to get both."
         )
     if "ssml" in marks and request.get("TextType") != "ssml":
         raise PollyInvalidRequestError(
-            "speech_mark_types 'ssml' needs text_type 'ssml' and SSML in text; "
-            "with plain text the valid values are sentence, viseme, word."
+            "speech_mark_types 'ssml' needs text_type 'ssml' and SSML in text. "
+            "For plain text the valid values are sentence, viseme and word."
         )
 
 
 def _parameter(member_name: str) -> str:
-    """Return the operator's name for an AWS member: ``OutputS3KeyPrefix`` → ``output_s3_key_prefix``."""
+    """Return the operator's parameter for an AWS member: ``OutputS3KeyPrefix`` → ``output_s3_key_prefix``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member_name).lower()

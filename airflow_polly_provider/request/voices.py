@@ -1,4 +1,4 @@
-"""Which voices fit what: by language, engine and region, as DescribeVoices tells them.
+"""Selection and validation of voices by language, engine and region, based on DescribeVoices.
 
 Source of the fields: https://docs.aws.amazon.com/polly/latest/dg/API_Voice.html
 """
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from types_boto3_polly.type_defs import VoiceTypeDef
 
 DEFAULT_ENGINE = "standard"
-"""What Polly takes when a request names no engine.
+"""The engine that Polly uses if a request has none.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 """
 
-_MOST_NAMED = 12
+_MAX_NAMES_LISTED = 12
 
 
 def languages_of(voice: VoiceTypeDef) -> list[str]:
-    """Return the codes of the languages that a voice speaks, its own first.
+    """Return the language codes of a voice, with its default language first.
 
-    :param voice: a voice as DescribeVoices gives it
+    :param voice: a voice from DescribeVoices
     """
     return [voice.get("LanguageCode", ""), *voice.get("AdditionalLanguageCodes", ())]
 
@@ -37,9 +37,9 @@ def matching_voices(
 ) -> list[VoiceTypeDef]:
     """Return the voices for a language and an engine.
 
-    :param voices: voices as DescribeVoices gives them
-    :param language_code: such as ``en-GB``; bilingual voices that speak it count; None for any
-    :param engine: such as ``neural``; None for any
+    :param voices: voices from DescribeVoices
+    :param language_code: language such as ``en-GB``, including bilingual voices that speak it; None for any
+    :param engine: engine such as ``neural``; None for any
     """
     return [
         voice
@@ -50,12 +50,12 @@ def matching_voices(
 
 
 def validate_voice(voices: Sequence[VoiceTypeDef], request: Mapping[str, Any], region: str) -> None:
-    """Refuse a synthesis request whose voice, engine and language do not go together in a region.
+    """Raise an error if a region does not support a request's combination of voice, engine and language.
 
     :param voices: all voices of the region
-    :param request: with ``VoiceId``, and ``Engine`` and ``LanguageCode`` where they are given
-    :param region: for the error's words
-    :raises PollyInvalidRequestError: naming the voices and engines that would go
+    :param request: a request with ``VoiceId``, and optionally ``Engine`` and ``LanguageCode``
+    :param region: the region, for the error message
+    :raises PollyInvalidRequestError: the combination is not supported; the error lists alternatives
     """
     voice_id, language_code = request["VoiceId"], request.get("LanguageCode")
     engine = request.get("Engine") or DEFAULT_ENGINE
@@ -75,7 +75,7 @@ def _unknown(voice_id: str, voices: Sequence[VoiceTypeDef], region: str) -> list
     known = [str(voice.get("Id")) for voice in voices]
     close = difflib.get_close_matches(voice_id, known, n=3)
     return [
-        f"voice_id {voice_id!r} is none of the {len(known)} voices that Polly has in {region}"
+        f"voice_id {voice_id!r} is not one of the {len(known)} voices that Polly has in {region}"
         f"{f' (closest: {_named(close)})' if close else ''}."
     ]
 
@@ -87,8 +87,8 @@ def _unfit(
     wrong = []
     if engine not in engines:
         wrong.append(
-            f"voice_id {voice_id!r} has the engines {_named(engines)} in {region}, not {engine}"
-            f"{'' if engine_given else ', which Polly takes where engine is not given'}."
+            f"voice_id {voice_id!r} supports the engines {_named(engines)} in {region}, not {engine}"
+            f"{'' if engine_given else ', the default of Polly if engine is not given'}."
         )
     if language_code and language_code not in languages:
         wrong.append(f"voice_id {voice_id!r} speaks {_named(languages)}, not {language_code}.")
@@ -105,13 +105,14 @@ def _alternatives(voices: Sequence[VoiceTypeDef], language_code: str | None, eng
         speaking = matching_voices(voices, language_code=language_code)
         engines = sorted({name for voice in speaking for name in voice.get("SupportedEngines", ())})
         return (
-            f"No voice for {language_code} has {engine} there; the engines for it are {_named(engines)}."
+            f"No voice for {language_code} supports {engine} in this region. Engines for {language_code}: "
+            f"{_named(engines)}."
             if engines
-            else f"There is no voice for {language_code} there."
+            else f"No voice supports {language_code} in this region."
         )
-    return f"Voices for {language_code} with {engine} there: {_named(sorted(names))}."
+    return f"Voices for {language_code} with {engine} in this region: {_named(sorted(names))}."
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES_LISTED
+    return ", ".join(names[:_MAX_NAMES_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,1 +1,1 @@
-"""Sensors: gates on TaskStatus."""
+"""Sensors that wait for a synthesis task."""

@@ -1,4 +1,4 @@
-"""The sensor that gates a pipeline on a synthesis task's TaskStatus."""
+"""The sensor that waits until a synthesis task completes."""
 
 from __future__ import annotations
 
@@ -62,43 +62,52 @@ if TYPE_CHECKING:
     from airflow_polly_provider.compat import Context, XComArg
 
 _ENDED_BY_AIRFLOW = "__fail__"
-"""What Airflow calls the method to resume by when no trigger fired."""
+"""The ``next_method`` that Airflow uses when it ends a deferral without an event from the trigger."""
 
 
 class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
-    """Wait until a synthesis task completed, and hand the SynthesisTask over.
+    """Wait until a synthesis task completes, and return the SynthesisTask.
 
     Pushes the same XComs as the start operator: the SynthesisTask as ``return_value``, and ``TaskId``,
     ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters`` under their
-    own keys. A synthesis task that failed fails the sensor for good, with Polly's reason.
+    own keys. If the synthesis task fails, the sensor fails with Polly's reason, and Airflow does not retry
+    it.
 
-    Throttling, 5xx answers, a broken network and answers that are not Polly's do not end the wait; a shorter
-    ``execution_timeout`` does, also while the task is deferred, and Airflow then retries it. ``soft_fail``
-    and ``never_fail`` skip on every error of this package and on the time-out, alike in all modes and Airflow
-    versions, but not where Airflow itself ends the task at its ``execution_timeout``; ``silent_fail`` goes on
-    after errors that a retry may mend.
+    Throttling, 5xx responses, network errors and responses that are not from Polly do not end the wait. An
+    ``execution_timeout`` shorter than ``timeout`` ends it, also while the task is deferred, and Airflow then
+    retries the task. ``soft_fail`` and ``never_fail`` skip the task on every error of this package and on the
+    timeout, in all modes and Airflow versions, except when Airflow itself ends the task at its
+    ``execution_timeout``. ``silent_fail`` continues the wait after errors that a retry may fix.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
     :param synthesis_task_id: Polly's ``TaskId``, or a SynthesisTask as the start operator returns it, so that
         ``partial(…).expand(synthesis_task_id=start.output)`` works
-    :param deferrable: wait in the triggerer, without holding a worker; else in the worker, by ``mode``; from
-        ``[operators] default_deferrable`` unless given
-    :param poke_interval: seconds or a timedelta between two checks; when deferred the longest interval, and a
-        young wait is checked more often
-    :param start_from_trigger: start in the triggerer, without a worker (Airflow 3.3+); mapped, it needs
+    :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
+        according to ``mode`` (False); None uses ``[operators] default_deferrable``
+    :param poke_interval: interval between two checks, in seconds or as a timedelta; default 30 seconds. In
+        deferrable mode without ``exponential_backoff`` it is the maximum interval: the first checks of a wait
+        are more frequent, starting at 2 seconds
+    :param timeout: maximum time to wait, in seconds or as a timedelta, counted from the start of each try;
+        default 72 hours, after which Polly no longer returns the synthesis task. When it passes, the
+        sensor raises AirflowSensorTimeout
+    :param mode: how to wait in the worker: ``poke`` (default) occupies the worker slot during the whole wait,
+        ``reschedule`` frees it between checks. Not used in deferrable mode
+    :param start_from_trigger: whether to start the task in the triggerer, without a worker; default False.
+        Requires Airflow 3.3+. A mapped sensor also needs
         ``partial(start_trigger_args=PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output))``
-    :param end_from_trigger: end there when the synthesis task completed, with its XComs and without a worker
-        (Airflow 3.3+); then no success callback, listener or asset event runs
-    :param start_trigger_args: see ``mapped_start_trigger_args``
-    :param timeout: seconds or a timedelta from the start of this try; 72 hours unless given, since Polly
-        forgets the synthesis task then; ends with AirflowSensorTimeout
-    :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``
-    :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds
+    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
+        when the synthesis task completes; default False. Requires ``deferrable`` or ``start_from_trigger``,
+        and Airflow 3.3+. Success callbacks, listeners and asset events then do not run
+    :param start_trigger_args: for a mapped sensor with ``start_from_trigger``, the result of
+        :meth:`~airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor.mapped_start_trigger_args`
+    :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``; never retried
+    :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
+    :raises AirflowSensorTimeout: the timeout passed
 
-    ``mode``, ``soft_fail``, ``never_fail``, ``silent_fail``, ``exponential_backoff`` and ``max_wait`` are
-    those of every sensor; ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` those of every
-    sensor of the amazon provider.
+    ``soft_fail``, ``never_fail``, ``silent_fail``, ``exponential_backoff`` and ``max_wait`` are the standard
+    parameters of Airflow's sensors. ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are
+    the standard parameters of the amazon provider's sensors.
     """
 
     aws_hook_class = PollyHook
@@ -106,11 +115,11 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ui_color = "#eabfff"
     operator_extra_links = CONSOLE_LINKS
     output_uri: str | None = None
-    """``OutputUri`` as soon as it is known in this process, for the links that Airflow asks for meanwhile."""
+    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
     _pushed_status: str | None = None
-    """The TaskStatus that this process has pushed."""
+    """The TaskStatus that this process pushed last."""
     _output: Mapping[str, Any] | None = None
-    """What the task wrote. OpenLineage asks the operator for it when the task has ended."""
+    """The output of the task. OpenLineage reads it from the sensor after the task has ended."""
 
     def __init__(
         self,
@@ -126,7 +135,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         **kwargs: Any,
     ) -> None:
         super().__init__(poke_interval=poke_interval, timeout=timeout, mode=mode, **kwargs)
-        # Any: what it holds is known only when Airflow has rendered it.
+        # Any: the type is known only after Airflow has rendered the template.
         self.synthesis_task_id: Any = synthesis_task_id
         self.deferrable = start_from_trigger or (default_deferrable() if deferrable is None else deferrable)
         self.end_from_trigger = end_from_trigger
@@ -152,17 +161,18 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         execution_timeout: float | timedelta | None = None,
         **trigger_kwargs: Any,
     ) -> StartTriggerArgs:
-        """Return ``start_trigger_args`` for ``partial``, where a mapped sensor starts in the triggerer.
+        """Return ``start_trigger_args`` for the ``partial()`` of a mapped sensor with ``start_from_trigger``.
 
-        Airflow starts mapped tasks with what ``partial`` was given, so it is to be told there whose output
-        the sensor is mapped over, and each setting that differs from its default.
+        Airflow starts a mapped task in the triggerer from the arguments of ``partial()`` alone. Pass the
+        output that the sensor is mapped over, and every setting that differs from its default.
 
-        :param synthesis_task_id: the mapped operator's ``output`` that ``expand`` is given
-        :param timeout: seconds or a timedelta
-        :param execution_timeout: seconds or a timedelta, as ``partial`` is given it: it is not known here
+        :param synthesis_task_id: the mapped operator's ``output``, the same as in ``expand()``
+        :param timeout: maximum time to wait, in seconds or as a timedelta; default 72 hours
+        :param execution_timeout: the ``execution_timeout`` of ``partial()``, in seconds or as a timedelta;
+            this method cannot read it from there
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
-            further arguments of the trigger; durations in seconds or as a timedelta
-        :raises TypeError: for an argument that the trigger does not have
+            other arguments of the trigger; durations in seconds or as a timedelta
+        :raises TypeError: the trigger does not have an argument
         """
         return from_trigger.start_trigger_args(
             from_trigger.mapped_template_for(synthesis_task_id),
@@ -177,20 +187,20 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return Schedule(self.poke_interval, self.exponential_backoff, max_wait)
 
     def execute(self, context: Context) -> Any:
-        """Wait: in the triggerer where deferrable, else as ``mode`` says."""
-        with self._skipping_as_asked():
+        """Wait in the triggerer if deferrable, otherwise in the worker according to ``mode``."""
+        with self._skip_if_configured():
             push_status(self, context, {"TaskId": synthesis_task_id_of(self.synthesis_task_id)})
             return self._defer(context) if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once for the status."""
-        # Airflow turns an error into a skip before execute sees it.
+        """Check the status once."""
+        # With soft_fail, Airflow turns an error into a skip before execute can push the status.
         with status_pushed_on_failure(self, context):
             return self._poke(context)
 
     def _poke(self, context: Context) -> PokeReturnValue:
         try:
-            synthesis_task = self._ask(synthesis_task_id_of(self.synthesis_task_id), context)
+            synthesis_task = self._fetch(synthesis_task_id_of(self.synthesis_task_id), context)
         except CHECK_ERRORS as error:
             if not wait_goes_on(error, math.inf):
                 raise
@@ -199,7 +209,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
             self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
             return PokeReturnValue(is_done=False)
         status = synthesis_task.get("TaskStatus")
-        if status != TaskStatus.COMPLETED:  # the delivery has a line for that
+        if status != TaskStatus.COMPLETED:  # delivery logs the completion
             self.log.info("Synthesis task %s is %s", synthesis_task.get("TaskId"), status)
         if status not in TERMINAL_STATUSES:
             if status != self._pushed_status:
@@ -209,12 +219,12 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return PokeReturnValue(is_done=True, xcom_value=self._deliver(context, synthesis_task))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take up the task again when its trigger fired.
+        """Resume the task after its trigger fired.
 
         :param context: the running task's context
-        :param event: what the trigger sent
+        :param event: the payload of the trigger's event
         """
-        with self._skipping_as_asked():
+        with self._skip_if_configured():
             try:
                 with status_pushed_on_failure(self, context):
                     return self._deliver(context, synthesis_task_of(event))
@@ -224,25 +234,26 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 raise AirflowSensorTimeout(str(error)) from error
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
-        """Return the object as OpenLineage's output dataset; OpenLineage's listener calls this in the worker.
+        """Return the object as an OpenLineage output dataset. OpenLineage's listener calls it in the worker.
 
-        :param task_instance: Airflow's, not needed
+        :param task_instance: the task instance; not used
         """
         return openlineage_of(self._output)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Take up the task again, also where Airflow ended the deferral itself, its triggerers being away.
+        """Resume the task, also if Airflow itself ended the deferral, such as when no triggerer is running.
 
-        Airflow 2.11 knows neither that time-out as one nor ``never_fail`` here.
+        When Airflow 2.11 ends a deferral, it does not raise AirflowSensorTimeout after a timeout, and it
+        ignores ``never_fail``. This method raises that error and applies ``never_fail``.
 
-        :param next_method: Airflow's
-        :param next_kwargs: Airflow's
+        :param next_method: name of the method to resume with
+        :param next_kwargs: arguments of that method
         :param context: the running task's context
         """
         if next_method != _ENDED_BY_AIRFLOW:
             return super().resume_execution(next_method, next_kwargs, context)
         why = f"Airflow ended the deferral: {(next_kwargs or {}).get('error')}"
-        with self._skipping_as_asked():
+        with self._skip_if_configured():
             try:
                 super().resume_execution(next_method, next_kwargs, context)
             except AirflowException as error:
@@ -252,7 +263,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     @property
     def _may_be_retried_after_timeout(self) -> bool:
-        """Whether ``execution_timeout`` ends the wait: Airflow retries after it, not after ``timeout``."""
+        """Whether ``execution_timeout`` ends the wait. Airflow retries after it, not after ``timeout``."""
         limit = self.execution_timeout
         return limit is not None and 0 < limit.total_seconds() < self.timeout
 
@@ -267,7 +278,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         )
 
     def _deliver(self, context: Context, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
-        """Push the XComs of a synthesis task that ended, report its object, and return its XCom form."""
+        """Push the XComs of an ended synthesis task, report its object for lineage, return its XCom form."""
         self.output_uri = synthesis_task.get("OutputUri")
         raise_if_failed(synthesis_task, final=True)
         delivered = deliver_synthesis_task(self, context, synthesis_task)
@@ -275,22 +286,23 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return delivered.value
 
     def _deadline(self, context: Context) -> float:
-        """Return when the time-out passes, in seconds since the epoch.
+        """Return when the timeout passes, in seconds since the epoch.
 
-        It counts from the start of this try; with ``mode="reschedule"`` from the start of this poke.
+        The timeout counts from the start of this try; with ``mode="reschedule"``, from the start of this
+        poke.
         """
         began: datetime | None = context["ti"].start_date
         return (began.timestamp() if began else time.time()) + self.timeout
 
-    def _ask(self, synthesis_task_id: str, context: Context) -> Mapping[str, Any]:
+    def _fetch(self, synthesis_task_id: str, context: Context) -> Mapping[str, Any]:
         try:
             return look_up(self.hook, synthesis_task_id)
         except PollyCredentialsError as error:
-            # They may have expired since the last poke; new ones may be late. Rescheduled, the next poke
-            # would not know since when, so this one asks on.
-            return self._ask_with_new_credentials(synthesis_task_id, self._deadline(context), error)
+            # The credentials may have expired since the last poke, and new ones may arrive late. In
+            # reschedule mode the next poke would not know when the outage began, so this poke keeps trying.
+            return self._fetch_with_new_credentials(synthesis_task_id, self._deadline(context), error)
 
-    def _ask_with_new_credentials(
+    def _fetch_with_new_credentials(
         self, synthesis_task_id: str, deadline: float, refused: Exception
     ) -> Mapping[str, Any]:
         outage = CredentialsOutage()
@@ -304,25 +316,27 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                     raise
                 remaining = deadline - time.time()
                 if remaining <= 0:
-                    raise AirflowSensorTimeout(f"The timeout passed without credentials: {error}") from error
+                    raise AirflowSensorTimeout(
+                        f"The timeout passed while no usable credentials were available: {error}"
+                    ) from error
                 self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
             time.sleep(outage.next_check_in(remaining))
 
     @contextmanager
-    def _skipping_as_asked(self) -> Iterator[None]:
-        """Skip on our errors with soft_fail or never_fail.
+    def _skip_if_configured(self) -> Iterator[None]:
+        """Skip the task on errors of this package if soft_fail or never_fail is set.
 
-        Airflow itself skips on other errors when poking than on resuming, and on others in 2.11 than in 3.3.
+        Airflow's own handling differs between poking and resuming, and between 2.11 and 3.3.
         """
         try:
             yield
         except AirflowSkipException as skip:
-            # Airflow names the flag alone, and drops the error that it skips for.
+            # Airflow's message names only the flag, not the error that caused the skip.
             if skip.__cause__ is not None:
-                self.log.warning("Skipped for: %s", skip.__cause__)
+                self.log.warning("Skipping the task because of this error: %s", skip.__cause__)
             raise
         except (PollyError, AirflowSensorTimeout) as error:
             if self.soft_fail or self.never_fail:
-                self.log.warning("Skipped for: %s", error)
-                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail asks: {error}") from error
+                self.log.warning("Skipping the task because of this error: %s", error)
+                raise AirflowSkipException(f"Skipped (soft_fail or never_fail is set): {error}") from error
             raise

@@ -1,8 +1,8 @@
-"""The sensor without a worker: it starts in the triggerer (Airflow 3.3+).
+"""Start arguments for a sensor that starts in the triggerer, without a worker (Airflow 3.3+).
 
-Airflow renders a trigger's argument only where operator's template field, trigger's argument and trigger's
-attribute bear the same name; an XComArg would reach it as a bare reference, and an ``xcom_pull`` without
-``map_indexes`` would wait for ever for an answer that the triggerer cannot give.
+Airflow renders an argument of the trigger only if the operator's template field, the trigger's argument and
+the trigger's attribute have the same name. An XComArg would reach the trigger unresolved. An ``xcom_pull``
+without ``map_indexes`` would hang, because the triggerer never answers it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ def start_trigger_args(
     execution_timeout: float | timedelta | None,
     **trigger_kwargs: Any,
 ) -> StartTriggerArgs:
-    """Return what starts the trigger in a worker's place.
+    """Return the arguments with which the scheduler starts the trigger directly.
 
     :param synthesis_task_id: a TaskId or a template for it
-    :param timeout: seconds
-    :param execution_timeout: the task's, in seconds or as a timedelta; the earlier of the two ends the wait
-    :param trigger_kwargs: further arguments of the trigger
-    :raises TypeError: for an argument that the trigger does not have
-    :raises ValueError: for a duration that is none
+    :param timeout: maximum time to wait, in seconds
+    :param execution_timeout: the task's ``execution_timeout``, in seconds or as a timedelta; the shorter of
+        the two limits ends the wait
+    :param trigger_kwargs: other arguments of the trigger
+    :raises TypeError: the trigger does not have an argument
+    :raises ValueError: a duration is neither a number of seconds nor a timedelta
     """
-    # Made here too: in the triggerer a misspelt one would show only when the DAG runs.
+    # Creating the trigger here reports a misspelt argument when the DAG is parsed, not when it runs.
     trigger = PollySpeechSynthesisTaskTrigger(synthesis_task_id=synthesis_task_id, **trigger_kwargs)
     return StartTriggerArgs(
         trigger_cls=TRIGGER,
@@ -57,11 +58,11 @@ def start_trigger_args(
 
 
 def template_for(value: str | Mapping[str, Any] | XComArg, sensor: BaseOperator) -> str:
-    """Return a synthesis_task_id in a form that the triggerer can render.
+    """Return ``synthesis_task_id`` in a form that the triggerer can render.
 
     :param value: a TaskId, a template, a SynthesisTask, or an operator's ``output``
-    :param sensor: the sensor that waits for it, which is not mapped itself
-    :raises ValueError: for what would hang or fail there, saying what to write instead
+    :param sensor: the sensor that waits for it; the sensor itself is not mapped
+    :raises ValueError: the triggerer cannot render the value; the error says what to write instead
     """
     if isinstance(value, str):
         _check_pulls(value)
@@ -72,16 +73,16 @@ def template_for(value: str | Mapping[str, Any] | XComArg, sensor: BaseOperator)
     producer = _operator_of(value)
     if group is not None and producer.get_closest_mapped_task_group() is group:
         return _pull_from(value, _THIS_MAP_INDEX)
-    _refuse_if_mapped(producer, is_mapped=False)
+    _validate_mapping(producer, is_mapped=False)
     return _pull_from(value, _NOT_MAPPED)
 
 
 def mapped_template_for(value: XComArg) -> str:
-    """Return the template of the value at the running task's own map index.
+    """Return a template that pulls the value with the running task's map index.
 
     :param value: the ``output`` of a mapped operator
     """
-    _refuse_if_mapped(_operator_of(value), is_mapped=True)
+    _validate_mapping(_operator_of(value), is_mapped=True)
     return _pull_from(value, _THIS_MAP_INDEX)
 
 
@@ -89,14 +90,14 @@ def _check_pulls(template: str) -> None:
     for pull in _pulls_in(template):
         if "map_indexes" not in pull:
             raise ValueError(
-                f"{pull!r} would hang in the triggerer: with start_from_trigger=True give xcom_pull "
-                "map_indexes=-1 (not mapped) or map_indexes=ti.map_index as well, or give the operator's "
-                "output."
+                f"{pull!r} would hang in the triggerer. With start_from_trigger=True, add map_indexes=-1 "
+                "(for a task that is not mapped) or map_indexes=ti.map_index to xcom_pull, or pass the "
+                "operator's output instead."
             )
 
 
 def _pulls_in(template: str) -> Iterator[str]:
-    """Yield each call of ``xcom_pull``, with what other calls and brackets it holds."""
+    """Yield each ``xcom_pull(…)`` call in a template, up to its matching closing parenthesis."""
     for begun in re.finditer(r"xcom_pull\s*\(", template):
         depth, end = 1, begun.end()
         while depth and end < len(template):
@@ -106,25 +107,26 @@ def _pulls_in(template: str) -> Iterator[str]:
 
 
 def _operator_of(value: XComArg) -> Any:
-    """Return the operator whose output is given."""
+    """Return the operator that an ``output`` belongs to."""
     operator = getattr(value, "operator", None)
     if operator is None or getattr(value, "key", None) is None:
         raise ValueError(
-            f"start_from_trigger=True takes an operator's output, a TaskId or a template, not {value!r}: "
-            "the triggerer cannot resolve map(), zip() or concat()."
+            f"start_from_trigger=True needs an operator's output, a TaskId or a template, not {value!r}. "
+            "The triggerer cannot resolve map(), zip() or concat()."
         )
     return operator
 
 
-def _refuse_if_mapped(producer: Any, *, is_mapped: bool) -> None:
-    """Refuse an operator that has, or has not, one XCom for each map index."""
+def _validate_mapping(producer: Any, *, is_mapped: bool) -> None:
+    """Raise an error unless the operator is mapped (or not mapped) as required."""
     in_mapped_group = producer.get_closest_mapped_task_group() is not None
     if (isinstance(producer, MappedOperator) or in_mapped_group) != is_mapped:
         raise ValueError(
             f"Task {producer.task_id!r} is {'not ' if is_mapped else ''}mapped. With start_from_trigger=True "
-            "map the sensor over a mapped task's output with partial(start_trigger_args="
-            "PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output)), or put it into the "
-            "same mapped task group; give the output of one that is not mapped to synthesis_task_id itself."
+            "there are two ways to wait for a mapped task: map the sensor over its output with "
+            "partial(start_trigger_args="
+            "PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output)), or put the sensor into "
+            "the same mapped task group. For a task that is not mapped, pass its output to synthesis_task_id."
         )
 
 

@@ -1,1 +1,1 @@
-"""What may be sent to Polly: limits and billing count."""
+"""Texts, SSML and lexicons: limits, count of billed characters, checks, and functions that build SSML."""

@@ -1,4 +1,4 @@
-"""How long a text may be, and how Polly counts it.
+"""The length limits of a text, and the count of its total and billed characters.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/limits.html
 """
@@ -10,22 +10,23 @@ from typing import Any
 from xml.parsers import expat
 
 MAX_BILLED_CHARACTERS = 100_000
-"""Billed characters that one synthesis task may have (SSML tags are not billed)."""
+"""Maximum number of billed characters in one synthesis task (SSML tags are not billed)."""
 
 MAX_TOTAL_CHARACTERS = 200_000
-"""Characters that one synthesis task may have in all, SSML tags included."""
+"""Maximum total number of characters in one synthesis task, including SSML tags."""
 
 MAX_BILLED_SPEECH_CHARACTERS = 3_000
-"""Billed characters that SynthesizeSpeech takes."""
+"""Maximum number of billed characters in one SynthesizeSpeech request."""
 
 MAX_TOTAL_SPEECH_CHARACTERS = 6_000
-"""Characters that SynthesizeSpeech takes in all, SSML tags included."""
+"""Maximum total number of characters in one SynthesizeSpeech request, including SSML tags."""
 
 MAX_SPEECH_SECONDS = 10 * 60
-"""Where the audio of SynthesizeSpeech is cut."""
+"""Length in seconds at which Polly cuts the audio of SynthesizeSpeech."""
 
-# Only for what expat does not read to its end. No input makes this pattern scan a part twice: what never ends
-# reaches to the end of the text, and quoted attribute values may hold ">", never "<".
+# Used only for documents that expat does not parse to the end. The pattern never scans a part of the text
+# twice: markup without an end extends to the end of the text, and a quoted attribute value may contain ">",
+# but not "<".
 _MARKUP_OR_ENTITY = re.compile(
     r"""<!--.*?(?:-->|\Z)
     |<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)
@@ -38,21 +39,24 @@ _MARKUP_OR_ENTITY = re.compile(
 
 
 def total_characters(text: str, *, ssml: bool) -> int:
-    """Count the characters of a text, markup included, on the most lenient reading.
+    """Return the total number of characters of a text, including markup.
+
+    If AWS does not document how characters are counted, this count is the lowest possible one.
 
     :param text: the text or the SSML document
-    :param ssml: whether ``text`` is SSML, where white space around the document does not count, and CRLF is
-        one character
+    :param ssml: whether ``text`` is SSML. In SSML, white space around the document is not counted, and CRLF
+        is one character
     """
     return len(_as_xml_is_read(text) if ssml else text)
 
 
 def billed_characters(text: str, *, ssml: bool) -> int:
-    """Count the characters that Polly bills, on the most lenient reading.
+    """Return the number of characters that Polly bills for a text.
 
-    A character is a Unicode code point (how Polly counts an emoji is undocumented). SSML is counted as an XML
-    parser reads it: tags, comments and white space around the document are free; an entity is one character,
-    and so is CRLF; the content of CDATA counts.
+    If AWS does not document how characters are counted, this count is the lowest possible one. A character is
+    a Unicode code point (how Polly counts an emoji is undocumented). SSML is counted as an XML parser reads
+    it: tags, comments and white space around the document are not counted; an entity and CRLF are one
+    character each; the content of CDATA is counted.
 
     :param text: the text or the SSML document
     :param ssml: whether ``text`` is SSML
@@ -75,11 +79,14 @@ def _as_xml_is_read(document: str) -> str:
 
 
 class _EntityDeclaredError(Exception):
-    """Ends the count at the declaration of an entity: what it expands to can grow without bound."""
+    """Stops the parser at the declaration of an entity, because its expansion can be arbitrarily large."""
 
 
 def _characters_that_expat_reads(document: str) -> int | None:
-    """Return the number of characters in a document's elements; None if it is not well-formed."""
+    """Return the number of characters in a document's elements, or None if expat does not read all of it.
+
+    expat does not read all of a document that is not well-formed or declares an entity.
+    """
     counted = 0
 
     def count(data: str) -> None:
@@ -89,7 +96,7 @@ def _characters_that_expat_reads(document: str) -> int | None:
     def end_at_entity(*_: Any) -> None:
         raise _EntityDeclaredError
 
-    # The text is a string already: ignore the encoding that it declares.
+    # The text is already decoded: ignore the encoding in its XML declaration.
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.CharacterDataHandler = count

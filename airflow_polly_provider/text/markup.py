@@ -1,4 +1,4 @@
-"""Markup that is well-formed whatever text goes into it."""
+"""Well-formed markup from any text: escaping of texts and attribute values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from jinja2 import Undefined
 from airflow_polly_provider.exceptions import PollySsmlError
 from airflow_polly_provider.text.limits import billed_characters
 
-# What XML 1.0 has no way to hold: https://www.w3.org/TR/xml/#charsets
+# Characters that XML 1.0 does not allow, even escaped: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# A parser turns a bare carriage return into a line feed, and a line end within an attribute into a space.
+# A parser replaces a bare carriage return with a line feed, and a line end in an attribute with a space.
 _IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _IN_ATTRIBUTE = _IN_TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 @dataclass(frozen=True)
 class Ssml:
-    """A piece of SSML, made by the functions of :mod:`~airflow_polly_provider.text.ssml`; it never changes.
+    """An immutable piece of SSML, as the functions of :mod:`~airflow_polly_provider.text.ssml` return it.
 
-    ``str()``, f-strings and templates give the markup. Added to a string, it makes that into escaped text.
+    ``str()``, f-strings and templates return the markup. ``+`` joins it with other SSML and with strings; a
+    string is escaped.
 
-    :param markup: is taken as it stands, unlike all that is given to those functions
+    :param markup: the markup, which is not escaped, unlike the arguments of those functions
     """
 
     markup: str
@@ -33,36 +34,39 @@ class Ssml:
         return self.markup
 
     def __add__(self, other: object) -> Ssml:
-        """Return this and what follows."""
+        """Return this piece followed by another one, escaped if it is a string."""
         return Ssml(self.markup + content(other))
 
     def __radd__(self, other: object) -> Ssml:
-        """Return what precedes, and this; the 0 that ``sum`` begins with is nothing."""
+        """Return another piece, escaped if it is a string, followed by this one.
+
+        The integer 0 is ignored, because ``sum`` starts with it.
+        """
         if type(other) is int and other == 0:
             return self
         return Ssml(content(other) + self.markup)
 
     @property
     def billed_characters(self) -> int:
-        """How many characters Polly bills: those of the text, none of the tags."""
-        # A piece has no root, and white space at its ends is text.
+        """Number of characters that Polly bills: the characters of the text, without the tags."""
+        # A piece has no root element, and the white space at its start and end is text.
         return billed_characters(f"<speak>{self.markup}</speak>", ssml=True)
 
 
 class SsmlDocument(Ssml):
-    """A whole document, whose root is ``<speak>``; its markup is what ``text`` takes."""
+    """A complete SSML document with the root ``<speak>``. Pass it as an operator's ``text``."""
 
     @property
     def billed_characters(self) -> int:
-        """How many characters Polly bills: those of the text, none of the tags."""
+        """Number of characters that Polly bills: the characters of the text, without the tags."""
         return billed_characters(self.markup, ssml=True)
 
 
 def content(*parts: object) -> str:
-    """Return parts as markup: text escaped, SSML as it is.
+    """Return parts as one string of markup. Strings are escaped, SSML is not.
 
-    :param parts: strings, numbers, and :class:`Ssml` but for whole documents
-    :raises PollySsmlError: a part is something else, or holds what XML cannot
+    :param parts: strings, numbers and :class:`Ssml`, but not complete documents
+    :raises PollySsmlError: a part has another type, or contains a character that XML does not allow
     """
     return "".join(_content_of(part) for part in parts)
 
@@ -70,10 +74,12 @@ def content(*parts: object) -> str:
 def element(name: str, /, *parts: object, **attributes: str | None) -> Ssml:
     """Return an element with its content.
 
-    :param name: the tag's name
-    :param parts: what it encloses, as for :func:`content`
-    :param attributes: by name, ``_`` for ``-`` and ``__`` for ``:``; None is left out
-    :raises PollySsmlError: a part or an attribute holds what XML cannot
+    :param name: name of the tag
+    :param parts: content of the element, as for :func:`content`
+    :param attributes: values by attribute name, with ``_`` for ``-`` and ``__`` for ``:``; attributes that
+        are None are left out
+    :raises PollySsmlError: a part has another type, or a part or an attribute contains a character that XML
+        does not allow
     """
     given = "".join(
         f' {key.replace("__", ":").replace("_", "-")}="{_validated(value, key).translate(_IN_ATTRIBUTE)}"'
@@ -86,24 +92,25 @@ def element(name: str, /, *parts: object, **attributes: str | None) -> Ssml:
 
 def _content_of(part: object) -> str:
     if isinstance(part, SsmlDocument):
-        raise PollySsmlError("<speak> is the root of a document: it goes into no other element.")
+        raise PollySsmlError("<speak> is the root of a document: it cannot be put into another element.")
     if isinstance(part, Ssml):
         return part.markup
     if isinstance(part, Undefined):
-        # A template's variable: where Airflow is strict, this raises the error that names it.
+        # An undefined variable of a template. If Airflow's templates are strict, str() raises an error with
+        # the name of the variable.
         part = str(part)
     if isinstance(part, int | float) and not isinstance(part, bool):
         part = str(part)
     if not isinstance(part, str):
-        raise PollySsmlError(f"SSML is made of strings, numbers and SSML, not of {type(part).__name__}.")
+        raise PollySsmlError(f"SSML content must be a string, a number or SSML, not {type(part).__name__}.")
     return _validated(part, "text").translate(_IN_TEXT)
 
 
 def _validated(value: str, what: str) -> str:
-    # The characters around it are not told: they are the text.
+    # The error does not quote the characters around it, because they are the text.
     if found := _NOT_XML.search(value):
         raise PollySsmlError(
-            f"{what} holds the character U+{ord(found[0]):04X} at position {found.start()}, which XML "
-            "cannot hold: remove it."
+            f"{what} contains the character U+{ord(found[0]):04X} at position {found.start()}, which XML "
+            "does not allow. Remove it."
         )
     return value

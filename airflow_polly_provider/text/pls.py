@@ -1,6 +1,7 @@
-"""What may be sent as a lexicon: a document of the Pronunciation Lexicon Specification (PLS) 1.0.
+"""Check of a lexicon document against the Pronunciation Lexicon Specification (PLS) 1.0 and Polly's limits.
 
-Read by the standard library's expat, and no entity is ever expanded: the check ends where one is declared.
+The document is parsed with expat, from the standard library. No entity is ever expanded: the check stops at
+the declaration of an entity.
 
 Sources: https://www.w3.org/TR/pronunciation-lexicon/ and
 https://docs.aws.amazon.com/polly/latest/dg/limits.html
@@ -19,13 +20,13 @@ from airflow_polly_provider.exceptions import PollyInvalidRequestError
 log = logging.getLogger(__name__)
 
 MAX_LEXICON_CHARACTERS = 40_000
-"""Characters that a lexicon may have.
+"""Maximum number of characters in a lexicon.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/limits.html
 """
 
 MAX_REPLACEMENT_CHARACTERS = 100
-"""Characters that the text of one ``<phoneme>`` or ``<alias>`` may have (same source)."""
+"""Maximum number of characters in the text of one ``<phoneme>`` or ``<alias>`` (same source)."""
 
 ALPHABETS = (
     "ipa",
@@ -35,7 +36,7 @@ ALPHABETS = (
     "x-amazon-pron-kana",
     "x-amazon-yomigana",
 )
-"""Phonetic alphabets that Polly knows.
+"""Phonetic alphabets that Polly supports.
 
 Source: https://docs.aws.amazon.com/polly/latest/dg/API_LexiconAttributes.html
 """
@@ -45,9 +46,9 @@ PLS_VERSION = "1.0"
 
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-_MOST_PROBLEMS_TOLD = 5
+_MAX_PROBLEMS_LISTED = 5
 _FOREIGN = "another namespace's"
-# Which elements of PLS may stand in which.
+# Elements that PLS allows inside each element.
 _CHILDREN = {
     "lexicon": {"meta", "metadata", "lexeme"},
     "lexeme": {"grapheme", "phoneme", "alias", "example"},
@@ -56,11 +57,11 @@ _REPLACEMENTS = frozenset({"phoneme", "alias"})
 
 
 class PlsProblem(NamedTuple):
-    """One thing that is wrong with a document.
+    """One problem in a document.
 
-    :param line: from 1
-    :param column: from 1, in characters
-    :param what: the sentence for the user, which quotes none of the document's texts
+    :param line: line number, starting at 1
+    :param column: column number in characters, starting at 1
+    :param what: description for the user, which does not quote texts of the document
     """
 
     line: int
@@ -72,13 +73,13 @@ class PlsProblem(NamedTuple):
 
 
 class PlsSummary(NamedTuple):
-    """What a document that may be sent is about.
+    """Summary of a valid document.
 
-    :param alphabet: of its phonemes
-    :param language: its ``xml:lang``
-    :param lexemes: how many there are
+    If the document declares an entity, the summary covers only the part before the declaration.
 
-    Of a document that declares an entity, what comes before the declaration: the rest is left to Polly.
+    :param alphabet: phonetic alphabet of the document
+    :param language: ``xml:lang`` of the document
+    :param lexemes: number of lexemes
     """
 
     alphabet: str
@@ -87,26 +88,26 @@ class PlsSummary(NamedTuple):
 
 
 def check_pls(content: str) -> PlsSummary:
-    """Return what a PLS document is about, if Polly can take it.
+    """Check a PLS document, and return a summary of it.
 
     :param content: the document
-    :raises PollyInvalidRequestError: it is too long, not well-formed, or no PLS 1.0 document with the
-        attributes and replacements that Polly takes; the error names line and column
+    :raises PollyInvalidRequestError: the document is empty, too long, not well-formed, or not a PLS 1.0
+        document with attributes and replacements that Polly accepts; the error names line and column
     """
     if not content.strip():
         raise PollyInvalidRequestError("The lexicon is empty.")
-    # Which characters AWS counts is undocumented: as few as XML allows.
+    # AWS does not document which characters it counts, so this is the lowest count that XML allows.
     if (size := len(content.replace("\r\n", "\n").strip())) > MAX_LEXICON_CHARACTERS:
         raise PollyInvalidRequestError(
-            f"The lexicon has {size:,} characters; Polly takes {MAX_LEXICON_CHARACTERS:,}. Split it: "
-            "a request takes up to 5 lexicons."
+            f"The lexicon has {size:,} characters; Polly accepts at most {MAX_LEXICON_CHARACTERS:,}. Split "
+            "it: a request can use up to 5 lexicons."
         )
     reader = _PlsReader()
     if problems := reader.read(content):
-        told = "; ".join(str(problem) for problem in problems[:_MOST_PROBLEMS_TOLD])
-        more = len(problems) - _MOST_PROBLEMS_TOLD
+        listed = "; ".join(str(problem) for problem in problems[:_MAX_PROBLEMS_LISTED])
+        more = len(problems) - _MAX_PROBLEMS_LISTED
         raise PollyInvalidRequestError(
-            f"The lexicon was not sent, since Polly would refuse it: {told}"
+            f"The lexicon was not sent, because Polly would reject it: {listed}"
             f"{f'; and {more} more' if more > 0 else ''}."
         )
     return PlsSummary(reader.alphabet, reader.language, reader.lexemes)
@@ -114,11 +115,11 @@ def check_pls(content: str) -> PlsSummary:
 
 @dataclass
 class _Element:
-    """An element that is open.
+    """An element whose end tag has not been read yet.
 
-    :param name: its local name, or that it is foreign
-    :param line: where it begins
-    :param column: where it begins
+    :param name: local name, or ``_FOREIGN`` for an element of another namespace
+    :param line: line of the start tag
+    :param column: column of the start tag
     """
 
     name: str
@@ -130,18 +131,18 @@ class _Element:
 
 
 class _EntityDeclaredError(Exception):
-    """Ends the reading at the declaration of an entity."""
+    """Stops the parser at the declaration of an entity."""
 
 
 class _PlsReader:
-    """Reads one document, and notes what is wrong with it."""
+    """Reads one document and collects its problems."""
 
     def __init__(self) -> None:
         self.alphabet = self.language = ""
         self.lexemes = 0
         self._problems: list[PlsProblem] = []
         self._open: list[_Element] = []
-        # The content is a string already: an encoding that it declares is none of its own any more.
+        # The content is already decoded: ignore the encoding in its XML declaration.
         self._parser = parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
         parser.EntityDeclHandler = self._end_at_entity
@@ -150,7 +151,7 @@ class _PlsReader:
         parser.CharacterDataHandler = self._characters
 
     def read(self, content: str) -> list[PlsProblem]:
-        """Return what is wrong, in the document's order.
+        """Return the problems, in the order of the document.
 
         :param content: the document
         """
@@ -161,15 +162,15 @@ class _PlsReader:
             self._problems.append(PlsProblem(error.lineno, error.offset + 1, what))
         except _EntityDeclaredError:
             log.warning(
-                "The lexicon declares an entity, and was checked only up to there, so that no entity is "
-                "expanded; Polly decides."
+                "The lexicon declares an entity. It was checked only up to this declaration, so that no "
+                "entity is expanded; Polly checks the rest."
             )
         return self._problems
 
     def _end_at_entity(self, *_: object) -> None:
         raise _EntityDeclaredError
 
-    def _complain(self, what: str, about: _Element | None = None) -> None:
+    def _add_problem(self, what: str, about: _Element | None = None) -> None:
         line = about.line if about else self._parser.CurrentLineNumber
         column = about.column if about else self._parser.CurrentColumnNumber + 1
         self._problems.append(PlsProblem(line, column, what))
@@ -187,22 +188,22 @@ class _PlsReader:
 
     def _root(self, namespace: str, local: str, attributes: dict[str, str]) -> None:
         if local != "lexicon" or namespace != PLS_NAMESPACE:
-            self._complain(f'the root must be <lexicon> with xmlns="{PLS_NAMESPACE}"')
+            self._add_problem(f'the root must be <lexicon> with xmlns="{PLS_NAMESPACE}"')
             return
         if attributes.get("version") != PLS_VERSION:
-            self._complain(f'<lexicon> needs version="{PLS_VERSION}"')
+            self._add_problem(f'<lexicon> needs version="{PLS_VERSION}"')
         self.alphabet = attributes.get("alphabet", "")
         if self.alphabet not in ALPHABETS:
-            self._complain(f"<lexicon> needs an alphabet that Polly knows: {', '.join(ALPHABETS)}")
+            self._add_problem(f"<lexicon> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
         self.language = attributes.get(_XML_LANG, "")
         if not _LANGUAGE_TAG.fullmatch(self.language):
-            self._complain("<lexicon> needs xml:lang, such as en-US, or en for all kinds of English")
+            self._add_problem("<lexicon> needs xml:lang, such as en-US, or en for all variants of English")
 
     def _child(self, parent: str, name: str, attributes: dict[str, str]) -> None:
         if name not in _CHILDREN.get(parent, ()):
-            self._complain(f"<{name:.40}> has no place in <{parent:.40}>")
+            self._add_problem(f"<{name:.40}> is not allowed in <{parent:.40}>")
         elif name == "phoneme" and attributes.get("alphabet", ALPHABETS[0]) not in ALPHABETS:
-            self._complain(f"<phoneme> needs an alphabet that Polly knows: {', '.join(ALPHABETS)}")
+            self._add_problem(f"<phoneme> needs an alphabet that Polly supports: {', '.join(ALPHABETS)}")
 
     def _characters(self, data: str) -> None:
         self._open[-1].text += data
@@ -218,9 +219,9 @@ class _PlsReader:
     def _end_of_lexeme(self, lexeme: _Element) -> None:
         self.lexemes += 1
         if not lexeme.graphemes:
-            self._complain("<lexeme> needs a <grapheme>", lexeme)
+            self._add_problem("<lexeme> needs a <grapheme>", lexeme)
         if not lexeme.replacements:
-            self._complain("<lexeme> needs a <phoneme> or an <alias>", lexeme)
+            self._add_problem("<lexeme> needs a <phoneme> or an <alias>", lexeme)
 
     def _end_of_part(self, part: _Element, lexeme: _Element) -> None:
         replaces = part.name in _REPLACEMENTS
@@ -232,8 +233,10 @@ class _PlsReader:
             lexeme.graphemes += 1
         text = part.text.strip()
         if not text:
-            self._complain(f"<{part.name}> is empty", part)
+            self._add_problem(f"<{part.name}> is empty", part)
         elif replaces and len(text) > MAX_REPLACEMENT_CHARACTERS:
-            self._complain(
-                f"<{part.name}> has {len(text)} characters; Polly takes {MAX_REPLACEMENT_CHARACTERS}", part
+            self._add_problem(
+                f"<{part.name}> has {len(text)} characters; Polly accepts at most "
+                f"{MAX_REPLACEMENT_CHARACTERS}",
+                part,
             )

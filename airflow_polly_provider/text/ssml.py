@@ -1,13 +1,15 @@
-"""SSML for Polly without string concatenation: text is escaped, and attribute values are checked.
+"""Functions that build SSML for Polly. They escape text and check attribute values.
 
-Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssml`, and takes strings, numbers
-and such pieces as content. In templates they are ``macros.polly.speak``, ``macros.polly.pause`` and so on.
+Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssml`. Its content can be
+strings, numbers and other pieces. In templates the functions are ``macros.polly.speak``,
+``macros.polly.pause`` and so on.
 
-A value that AWS's guide rules out is refused. Where the guide says nothing of a value that W3C's SSML allows,
-it is sent with a warning in the log, and Polly decides.
+A value that AWS's SSML documentation rules out raises an error. A value that W3C's SSML allows but AWS's
+documentation does not mention is sent with a warning in the log, and Polly accepts or rejects it.
 
-Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html, which also tells which engine takes
-which tag; https://docs.aws.amazon.com/polly/latest/dg/limits.html; https://www.w3.org/TR/speech-synthesis11/
+Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html, which also lists the engines that
+support each tag; https://docs.aws.amazon.com/polly/latest/dg/limits.html;
+https://www.w3.org/TR/speech-synthesis11/
 """
 
 from __future__ import annotations
@@ -31,16 +33,16 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 MAX_PAUSE_SECONDS = 10
-"""The longest pause that a ``<break>`` makes."""
+"""Maximum length of a ``<break>`` in seconds."""
 
 INTERPRET_AS = (
     *("characters", "spell-out", "cardinal", "number", "ordinal", "digits", "fraction"),
     *("unit", "date", "time", "address", "expletive", "telephone"),
 )
-"""What ``say_as`` takes."""
+"""Values of ``interpret_as`` in :func:`say_as`."""
 
 DATE_FORMATS = ("mdy", "dmy", "ymd", "md", "dm", "ym", "my", "d", "m", "y", "yyyymmdd")
-"""How a date may be written that ``say_as`` speaks."""
+"""Values of ``format`` in :func:`say_as`, for dates."""
 
 _STRENGTHS = ("none", "x-weak", "weak", "medium", "strong", "x-strong")
 _LEVELS = ("strong", "moderate", "reduced")
@@ -53,7 +55,7 @@ _DECIBELS = re.compile(rf"[+-]{NUMBER}dB")
 _VOCAL_TRACT = re.compile(rf"[+-]?{NUMBER}%")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*")
 _ALPHABET = re.compile(r"ipa|x-sampa|x-amazon-[a-z-]+")
-# What W3C's SSML has, in its version 1.0 or 1.1, and AWS's guide does not name.
+# Values that W3C's SSML 1.0 or 1.1 allows, but AWS's SSML documentation does not mention.
 _OTHER_LEVEL = re.compile("none")
 _OTHER_PITCH = re.compile(rf"[+-]?{NUMBER}(?:%|Hz|st)")
 _OTHER_VOLUME = re.compile(rf"[+-]?{NUMBER}(?:%|dB)?")
@@ -63,61 +65,62 @@ _OTHER_ROLE = re.compile(r"\S+")
 
 
 def escape(*parts: str | float | Ssml) -> Ssml:
-    """Return text that says itself, whatever it holds: ``&`` and ``<`` are no markup.
+    """Return escaped text, in which ``&`` and ``<`` are spoken and are not markup.
 
-    :param parts: strings, numbers and SSML, one after the other
-    :raises PollySsmlError: a string holds what XML cannot, such as most control characters
+    :param parts: strings, numbers and SSML, joined in this order
+    :raises PollySsmlError: a string contains a character that XML does not allow, such as most control
+        characters
     """
     return Ssml(content(*parts))
 
 
 def speak(*parts: str | float | Ssml) -> SsmlDocument:
-    """Return a whole document, for ``text`` with ``text_type="ssml"``.
+    """Return a complete SSML document (``<speak>``), for an operator's ``text`` with ``text_type="ssml"``.
 
-    :param parts: what is spoken
+    :param parts: content to speak
     """
     return SsmlDocument(f"<speak>{content(*parts)}</speak>")
 
 
 def p(*parts: str | float | Ssml) -> Ssml:
-    """Return a paragraph.
+    """Return a paragraph (``<p>``).
 
-    :param parts: what is spoken
+    :param parts: content to speak
     """
     return element("p", *parts)
 
 
 def s(*parts: str | float | Ssml) -> Ssml:
-    """Return a sentence.
+    """Return a sentence (``<s>``).
 
-    :param parts: what is spoken
+    :param parts: content to speak
     """
     return element("s", *parts)
 
 
 def pause(*, time: str | timedelta | None = None, strength: str | None = None) -> Ssml:
-    """Return a pause (``<break>``); as after a comma unless given.
+    """Return a pause (``<break>``), by default as long as after a comma.
 
-    :param time: such as ``500ms``, ``1.5s`` or a timedelta; at most 10 seconds
-    :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong``, ``x-strong``; mostly instead of
-        ``time``
-    :raises PollySsmlError: one is given that Polly does not take
+    :param time: length such as ``500ms``, ``1.5s`` or a timedelta; at most 10 seconds
+    :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong`` or ``x-strong``; usually instead
+        of ``time``. Both together are sent with a warning in the log
+    :raises PollySsmlError: Polly does not accept a value
     """
     if time is not None and strength is not None:
         warn_unnamed("a pause with a time and a strength")
     return element(
         "break",
-        time=duration_value("time", time, most_seconds=MAX_PAUSE_SECONDS),
+        time=duration_value("time", time, max_seconds=MAX_PAUSE_SECONDS),
         strength=one_of("strength", strength, _STRENGTHS),
     )
 
 
 def emphasis(*parts: str | float | Ssml, level: str = "moderate") -> Ssml:
-    """Return speech that is stressed; standard voices only.
+    """Return stressed speech (``<emphasis>``); standard voices only.
 
-    :param parts: what is spoken
-    :param level: ``strong``, ``moderate`` or ``reduced``
-    :raises PollySsmlError: another level is given
+    :param parts: content to speak
+    :param level: ``strong``, ``moderate`` (default) or ``reduced``
+    :raises PollySsmlError: Polly does not accept the level
     """
     return element("emphasis", *parts, level=one_of("level", level, _LEVELS, other=_OTHER_LEVEL))
 
@@ -129,24 +132,25 @@ def prosody(
     volume: str | None = None,
     max_duration: str | timedelta | None = None,
 ) -> Ssml:
-    """Return speech of another rate, pitch or volume.
+    """Return speech with another rate, pitch, volume or maximum duration (``<prosody>``).
 
-    :param parts: what is spoken
-    :param rate: ``x-slow``, ``slow``, ``medium``, ``fast``, ``x-fast``, a percentage of the voice's own rate
-        such as ``85%``, or a change such as ``-10%``; at least ``20%`` (``-80%``), and above ``200%`` not on
-        every engine
+    :param parts: content to speak
+    :param rate: ``x-slow``, ``slow``, ``medium``, ``fast``, ``x-fast``, a percentage of the voice's normal
+        rate such as ``85%``, or a change such as ``-10%``. The minimum is ``20%`` (``-80%``). Not every
+        engine supports rates above ``200%``
     :param pitch: ``default``, ``x-low``, ``low``, ``medium``, ``high``, ``x-high``, or a change such as
         ``+5%``; standard voices only
     :param volume: ``default``, ``silent``, ``x-soft``, ``soft``, ``medium``, ``loud``, ``x-loud``, or a
         change such as ``-6dB``
-    :param max_duration: the longest that it may take, such as ``2s`` or a timedelta; not with ``rate``;
-        standard voices only
-    :raises PollySsmlError: none is given, or one that Polly does not take
+    :param max_duration: maximum duration of the speech, such as ``2s`` or a timedelta; not together with
+        ``rate``; standard voices only
+    :raises PollySsmlError: no parameter is given, ``rate`` and ``max_duration`` are both given, or Polly does
+        not accept a value
     """
     if rate is None and pitch is None and volume is None and max_duration is None:
-        raise PollySsmlError("prosody needs one of rate, pitch, volume and max_duration.")
+        raise PollySsmlError("prosody needs at least one of rate, pitch, volume and max_duration.")
     if rate is not None and max_duration is not None:
-        raise PollySsmlError("prosody takes rate or max_duration, not both: each sets the speed.")
+        raise PollySsmlError("prosody accepts rate or max_duration, not both, because each sets the speed.")
     return element(
         "prosody",
         *parts,
@@ -160,12 +164,13 @@ def prosody(
 
 
 def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -> Ssml:
-    """Return text that is read as what it is: a date, a telephone number, single letters.
+    """Return text with its meaning, such as a date, a telephone number or single letters (``<say-as>``).
 
-    :param text: as it is written
+    :param text: the text as written
     :param interpret_as: one of :data:`INTERPRET_AS`
-    :param format: of a date, one of :data:`DATE_FORMATS`
-    :raises PollySsmlError: another value is given
+    :param format: format of a date, one of :data:`DATE_FORMATS`. With another ``interpret_as``, any format is
+        sent with a warning in the log
+    :raises PollySsmlError: Polly does not accept a value
     """
     interpret_as = one_of("interpret_as", interpret_as, INTERPRET_AS) or ""
     other = None
@@ -181,11 +186,11 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
 
 
 def sub(text: str | float, *, alias: str) -> Ssml:
-    """Return text that is spoken as other words: an abbreviation.
+    """Return text that is spoken as other words, such as an abbreviation (``<sub>``).
 
-    :param text: as it is written, which is what Polly bills
-    :param alias: as it is spoken; with an empty one, Polly decides
-    :raises PollySsmlError: the alias is no string
+    :param text: the text as written, which Polly bills
+    :param alias: the words to speak. An empty string is sent with a warning in the log
+    :raises PollySsmlError: the alias is not a string, or contains only white space
     """
     if alias == "":
         warn_unnamed("an empty alias")
@@ -193,17 +198,18 @@ def sub(text: str | float, *, alias: str) -> Ssml:
 
 
 def phoneme(text: str | float, *, ph: str, alphabet: str | None = None, type: str | None = None) -> Ssml:
-    """Return text with its pronunciation.
+    """Return text with its pronunciation (``<phoneme>``).
 
     Sources: https://docs.aws.amazon.com/polly/latest/dg/phoneme-tag.html and, for ``type``,
     https://aws.amazon.com/jp/blogs/news/amazon-polly-japanese-text-optimization/
 
-    :param text: as it is written
-    :param ph: its pronunciation, in signs of the alphabet; not empty
-    :param alphabet: ``ipa``, ``x-sampa``, or one of Polly's own: ``x-amazon-pinyin``, ``x-amazon-jyutping``,
-        ``x-amazon-yomigana``, ``x-amazon-pron-kana``; ``ipa`` unless given here or by ``type``
-    :param type: ``ruby`` for a Japanese reading in hiragana or katakana, in place of an alphabet
-    :raises PollySsmlError: there is no pronunciation, or another alphabet or type is given
+    :param text: the text as written
+    :param ph: the pronunciation, in symbols of the alphabet; a non-empty string
+    :param alphabet: ``ipa``, ``x-sampa``, or one of Polly's own alphabets: ``x-amazon-pinyin``,
+        ``x-amazon-jyutping``, ``x-amazon-yomigana``, ``x-amazon-pron-kana``. Default ``ipa`` if ``type`` is
+        not given either
+    :param type: ``ruby`` for a Japanese reading in hiragana or katakana, instead of an alphabet
+    :raises PollySsmlError: the pronunciation is empty, or Polly does not accept the alphabet or the type
     """
     if alphabet is None and type is None:
         alphabet = "ipa"
@@ -219,33 +225,34 @@ def phoneme(text: str | float, *, ph: str, alphabet: str | None = None, type: st
 
 
 def lang(*parts: str | float | Ssml, language: str) -> Ssml:
-    """Return speech in another language, by the same voice.
+    """Return speech in another language with the same voice (``<lang>``).
 
-    :param parts: what is spoken
-    :param language: a language code such as ``fr-FR``
-    :raises PollySsmlError: the code has not the form of one
+    :param parts: content to speak
+    :param language: language code such as ``fr-FR``
+    :raises PollySsmlError: the value does not have the form of a language code
     """
     if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
-        raise PollySsmlError(f"language {language!r:.50} is no language code, such as fr-FR.")
+        raise PollySsmlError(f"language {language!r:.50} is not a language code such as fr-FR.")
     return element("lang", *parts, xml__lang=language)
 
 
 def mark(name: str) -> Ssml:
-    """Return a mark, which speech marks of the type ``ssml`` tell the time of.
+    """Return a mark (``<mark>``). Speech marks of type ``ssml`` contain its time in the audio.
 
-    :param name: the mark's name; not empty
+    :param name: name of the mark; a non-empty string
     :raises PollySsmlError: the name is empty
     """
     return element("mark", name=non_empty("name", name))
 
 
 def w(text: str | float, *, role: str) -> Ssml:
-    """Return a word that is told apart from others of its spelling.
+    """Return a word with its role, to distinguish words with the same spelling (``<w>``).
 
     :param text: the word
-    :param role: what it is: ``amazon:VB``, ``amazon:VBD``, ``amazon:NN``, ``amazon:JJ``, ``amazon:DT``,
-        ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``; some languages have others
-    :raises PollySsmlError: the role is empty, or has white space
+    :param role: part of speech or meaning of the word: ``amazon:VB``, ``amazon:VBD``, ``amazon:NN``,
+        ``amazon:JJ``, ``amazon:DT``, ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``. Some languages
+        have other roles, which are sent with a warning in the log
+    :raises PollySsmlError: the role is empty or contains white space
     """
     roles = tuple(f"amazon:{each}" for each in _ROLES)
     return element("w", text, role=one_of("role", role, roles, other=_OTHER_ROLE))
@@ -257,19 +264,22 @@ def effect(
     phonation: str | None = None,
     vocal_tract_length: str | None = None,
 ) -> Ssml:
-    """Return speech with one of Polly's own effects; all but ``drc`` for standard voices only.
+    """Return speech with one of Polly's effects (``<amazon:effect>``).
 
-    :param parts: what is spoken
+    All effects except ``drc`` work with standard voices only. Several effects in one call are sent with a
+    warning in the log: put one effect inside the other instead.
+
+    :param parts: content to speak
     :param name: ``whispered``, or ``drc`` (dynamic range compression)
     :param phonation: ``soft``
-    :param vocal_tract_length: the timbre: ``110%``, or a change such as ``+10%``
-    :raises PollySsmlError: none is given, or one that Polly does not take
+    :param vocal_tract_length: timbre of the voice, such as ``110%``, or a change such as ``+10%``
+    :raises PollySsmlError: no effect is given, or Polly does not accept a value
     """
     effects = sum(given is not None for given in (name, phonation, vocal_tract_length))
     if not effects:
-        raise PollySsmlError("effect takes one of name, phonation and vocal_tract_length.")
+        raise PollySsmlError("effect needs one of name, phonation and vocal_tract_length.")
     if effects > 1:
-        warn_unnamed("several effects in one tag, in place of one inside the other")
+        warn_unnamed("several effects in one tag, instead of one tag inside the other")
     if name is not None and name not in ("whispered", "drc"):
         raise PollySsmlError(f"name {name!r:.50} is not whispered or drc.")
     return element(
@@ -284,9 +294,9 @@ def effect(
 
 
 def billed_characters(value: str | Ssml) -> int:
-    """Return how many characters Polly bills for a plain text, or for SSML.
+    """Return the number of characters that Polly bills for a plain text or for SSML.
 
-    :param value: plain text as a string, or SSML made by these functions
+    :param value: plain text as a string, or SSML from these functions
     """
     return value.billed_characters if isinstance(value, Ssml) else limits.billed_characters(value, ssml=False)
 
@@ -295,4 +305,4 @@ FUNCTIONS = (
     *(escape, speak, p, s, pause, emphasis, prosody, say_as, sub, phoneme, lang, mark, w, effect),
     billed_characters,
 )
-"""What templates get as ``macros.polly``."""
+"""The functions that templates can use as ``macros.polly``."""

@@ -1,7 +1,8 @@
-"""Values of SSML's attributes: what AWS's guide names passes, what it rules out is refused.
+"""Checks of SSML attribute values.
 
-Where the guide says nothing of a value that W3C's SSML allows, it passes with a warning in the log, and Polly
-decides.
+A value in AWS's SSML documentation is valid, and a value that it rules out raises an error. A value that
+W3C's SSML allows but AWS's documentation does not mention is sent with a warning in the log, and Polly
+accepts or rejects it.
 
 Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html and
 https://docs.aws.amazon.com/polly/latest/dg/limits.html; https://www.w3.org/TR/speech-synthesis11/
@@ -18,7 +19,7 @@ from airflow_polly_provider.exceptions import PollySsmlError
 log = logging.getLogger(__name__)
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-"""A number as SSML writes it, for regular expressions."""
+"""Regular expression for a number in SSML."""
 
 _RATES = ("x-slow", "slow", "medium", "fast", "x-fast")
 _DURATION = re.compile(rf"({NUMBER}|\.[0-9]+)(ms|s)")
@@ -27,7 +28,7 @@ _OTHER_RATE = re.compile(rf"default|{NUMBER}")
 _SLOWEST_PERCENT = 20
 """A relative rate of -80%, the lowest that Polly supports: https://docs.aws.amazon.com/polly/latest/dg/limits.html"""
 _FASTEST_PERCENT = 200
-"""The highest rate that the guide names; higher ones were measured to work on most engines."""
+"""The highest rate in AWS's documentation. Measurements show that higher rates work on most engines."""
 
 
 def one_of(
@@ -39,14 +40,14 @@ def one_of(
     *,
     other: re.Pattern[str] | None = None,
 ) -> str | None:
-    """Return a value that Polly takes, or may take.
+    """Return a value if it is valid, or if AWS's SSML documentation does not rule it out.
 
-    :param name: the parameter, for the message
-    :param value: its value; None where it is not given
-    :param words: values that AWS's guide names
-    :param pattern: the form of others that it names
-    :param meaning: that form, for the error's words
-    :param other: the form of values that it does not name, which are sent with a warning
+    :param name: name of the parameter, for messages
+    :param value: value of the parameter; None if it is not given
+    :param words: fixed values in AWS's documentation
+    :param pattern: pattern of further values in AWS's documentation
+    :param meaning: description of that pattern, for the error message
+    :param other: pattern of values that AWS's documentation does not mention; they are sent with a warning
     :raises PollySsmlError: any other value
     """
     if value is None or value in words:
@@ -56,15 +57,15 @@ def one_of(
     if other is not None and isinstance(value, str) and other.fullmatch(value):
         warn_unnamed(f"{name} {value!r:.50}")
         return value
-    takes = ", ".join(words) + (", or " if words and meaning else "") + meaning
-    raise PollySsmlError(f"{name} {value!r:.50} is not taken by Polly: give {takes}.")
+    valid = ", ".join(words) + (", or " if words and meaning else "") + meaning
+    raise PollySsmlError(f"{name} {value!r:.50} is not valid in Polly's SSML. Use {valid}.")
 
 
 def rate_value(rate: str | None) -> str | None:
-    """Return a rate of speech that Polly takes, or may take.
+    """Return a rate of speech if it is valid, or if AWS's SSML documentation does not rule it out.
 
-    :param rate: a word, a percentage of the voice's own rate or a change of it; None where it is not given
-    :raises PollySsmlError: a rate that is too low, or is none
+    :param rate: a word, a percentage of the voice's normal rate, or a change of it; None if it is not given
+    :raises PollySsmlError: the rate is too low, or the value is not a rate
     """
     found = _RATE.fullmatch(rate) if isinstance(rate, str) else None
     percent = 0.0
@@ -84,20 +85,20 @@ def rate_value(rate: str | None) -> str | None:
 
 
 def warn_unnamed(what: str) -> None:
-    """Warn about a value of which AWS's guide says nothing.
+    """Log a warning about a value that AWS's SSML documentation does not mention.
 
-    :param what: the value
+    :param what: description of the value
     """
-    log.warning("AWS's guide to SSML does not name %s; Polly decides.", what)
+    log.warning("AWS's SSML documentation does not mention %s. It is sent, and Polly may reject it.", what)
 
 
-def duration_value(name: str, value: str | timedelta | None, most_seconds: float | None = None) -> str | None:
-    """Return a duration as SSML writes it.
+def duration_value(name: str, value: str | timedelta | None, max_seconds: float | None = None) -> str | None:
+    """Return a duration in the format of SSML.
 
-    :param name: the parameter, for the message
-    :param value: such as ``500ms``, ``1.5s`` or a timedelta; None where it is not given
-    :param most_seconds: the longest that Polly takes; None for any
-    :raises PollySsmlError: what is no duration, or too long
+    :param name: name of the parameter, for error messages
+    :param value: duration such as ``500ms``, ``1.5s`` or a timedelta; None if it is not given
+    :param max_seconds: maximum duration in seconds; None for no maximum
+    :raises PollySsmlError: the value is not a duration, or is too long
     """
     if value is None:
         return None
@@ -105,20 +106,20 @@ def duration_value(name: str, value: str | timedelta | None, most_seconds: float
         value = f"{round(value.total_seconds() * 1000)}ms"
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise PollySsmlError(f"{name} {value!r:.50} is no duration: give seconds such as 1.5s or 500ms.")
+        raise PollySsmlError(f"{name} {value!r:.50} is not a duration. Use a value such as 1.5s or 500ms.")
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
-    if most_seconds is not None and seconds > most_seconds:
-        raise PollySsmlError(f"{name} {value!r:.50} is too long: at most {most_seconds}s.")
+    if max_seconds is not None and seconds > max_seconds:
+        raise PollySsmlError(f"{name} {value!r:.50} is too long: the maximum is {max_seconds}s.")
     return value
 
 
 def non_empty(name: str, value: str) -> str:
-    """Return a string that is not empty.
+    """Return a value if it is a string with at least one character other than white space.
 
-    :param name: the parameter, for the message
-    :param value: the string
-    :raises PollySsmlError: white space alone, or another type
+    :param name: name of the parameter, for the error message
+    :param value: the value
+    :raises PollySsmlError: the value is another type, empty or only white space
     """
     if not isinstance(value, str) or not value.strip():
-        raise PollySsmlError(f"{name} must not be empty, nor of another type than str.")
+        raise PollySsmlError(f"{name} must be a non-empty string.")
     return value

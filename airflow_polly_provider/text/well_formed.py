@@ -1,7 +1,7 @@
-"""Whether SSML is well-formed XML 1.0, to find mistakes before anything is sent.
+"""Check that SSML is well-formed XML 1.0, before anything is sent.
 
-Read by the standard library's expat: what expat reads passes. Polly itself checks the tags. Expat knows the
-names of XML 1.0's fourth edition; the fifth allows more.
+The check uses expat, from the standard library: SSML that expat can parse passes. Polly checks the tags.
+expat follows the fourth edition of XML 1.0 for names; the fifth edition allows more names.
 
 Source: https://www.w3.org/TR/xml/
 """
@@ -14,31 +14,32 @@ from xml.parsers import expat
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 _ADVICE = (
-    "Enclose the document in <speak>…</speak>, write &amp; for & and &lt; for < in what is spoken, put "
-    "attribute values in quotes, and close each tag. ssml.speak (in a template macros.polly.speak) does all "
+    "Enclose the document in <speak>…</speak>, write &amp; for & and &lt; for < in the spoken text, put "
+    "attribute values in quotes, and close each tag. ssml.speak (macros.polly.speak in templates) does all "
     "of this."
 )
 _MISPLACED_DECLARATION = expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]
 _ADVICE_ON_DECLARATION = (
-    "The XML declaration (<?xml …?>) must be at the very start: remove what is before it, also white space."
+    "The XML declaration (<?xml …?>) must be at the very start. Remove everything before it, including white "
+    "space."
 )
 
 
 class _EntityDeclaredError(Exception):
-    """Ends the check at the declaration of an entity."""
+    """Stops the parser at the declaration of an entity."""
 
 
 def validate_well_formed(ssml: str) -> None:
-    """Refuse SSML that expat cannot read.
+    """Raise an error if SSML is not well-formed.
 
-    The check ends where the document declares an entity, and the rest is left to Polly: to read it means to
-    expand its entities, however much they grow.
+    The check stops if the document declares an entity, and Polly checks the rest. Parsing the rest would
+    expand the entities, and the expansion can be arbitrarily large.
 
     :param ssml: the document; the error does not quote it
-    :raises PollyInvalidRequestError: it is not well-formed; the error names line and column
+    :raises PollyInvalidRequestError: the document is not well-formed; the error names line and column
     """
-    # Without namespaces: Polly's own amazon: tags come with no declaration of their prefix. The text is a
-    # string already: ignore the encoding that it declares.
+    # Namespaces are off, because Polly's amazon: tags have no declaration of their prefix. The text is
+    # already decoded: ignore the encoding in its XML declaration.
     parser = expat.ParserCreate("utf-8")
     parser.EntityDeclHandler = _end_at_entity
     try:

@@ -1,1 +1,1 @@
-"""Triggers: the deferred wait."""
+"""Triggers for the deferred wait."""

@@ -1,4 +1,4 @@
-"""How operators and the sensor defer: the trigger with all their settings, and what ends in it."""
+"""Deferral of the operators and the sensor, with their settings, and the checks of these settings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from airflow_polly_provider.wait.schedule import Schedule
 
 TRIGGER_TIMEOUT_MARGIN = timedelta(minutes=5)
-"""How much later than our own deadline Airflow's trigger time-out, the net under it, ends a deferral."""
+"""Time between the trigger's own deadline and Airflow's trigger timeout, which is only a fallback."""
 
 
 class DeferringTask(Protocol):
-    """What a deferral needs of an operator or sensor."""
+    """Attributes and methods of an operator or sensor that a deferral uses."""
 
     aws_conn_id: str | None
     region_name: str | None
@@ -39,10 +39,10 @@ class DeferringTask(Protocol):
 
     @property
     def log(self) -> Any:
-        """The task's log."""
+        """The task's logger."""
 
     def defer(self, *, trigger: Any, method_name: str, timeout: timedelta) -> NoReturn:
-        """Defer, as every Airflow operator can."""
+        """Defer the task (Airflow's ``BaseOperator.defer``)."""
 
 
 def defer_until_ended(
@@ -54,17 +54,17 @@ def defer_until_ended(
     timeout: float,
     **trigger_arguments: Any,
 ) -> NoReturn:
-    """Defer until a synthesis task completed or failed; Airflow then calls ``execute_complete``.
+    """Defer until a synthesis task completes or fails; Airflow then calls ``execute_complete``.
 
-    The deferral ends when ``timeout`` or the task's ``execution_timeout`` passes, which Airflow 3 does not
-    apply to deferred time (apache/airflow issue 69678).
+    The deferral also ends when ``timeout`` or the task's ``execution_timeout`` passes. Airflow 3 does not
+    apply ``execution_timeout`` to deferred time (apache/airflow issue 69678), so the deadline includes it.
 
     :param task: the operator or sensor
     :param synthesis_task_id: Polly's ``TaskId``
-    :param schedule: when to ask
+    :param schedule: when to check the status
     :param context: the running task's context
-    :param timeout: how long to wait from now on, in seconds
-    :param trigger_arguments: further arguments of the trigger
+    :param timeout: maximum time to wait from now, in seconds
+    :param trigger_arguments: other arguments of the trigger
     """
     now = time.time()
     timeout = min(timeout, _remaining_execution_seconds(task, context, now))
@@ -90,10 +90,10 @@ def _remaining_execution_seconds(task: DeferringTask, context: Context, now: flo
 
 
 def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
-    """Return the trigger's arguments that come from settings: every setting of the task's hook included.
+    """Return the arguments of the trigger that come from task settings, including all hook settings.
 
     :param task: the operator or sensor
-    :param schedule: when to ask
+    :param schedule: when to check the status
     """
     return {
         "poke_interval": schedule.poke_interval,
@@ -109,12 +109,14 @@ def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
 
 
 def config_for_trigger(config: Any, *, deferrable: bool) -> Any:
-    """Return ``botocore_config`` as a mapping that a trigger can be saved with. To be called by ``__init__``.
+    """Return ``botocore_config`` as a mapping that can be serialized with a trigger.
 
-    :param config: what the user gave: a mapping, a ``botocore.config.Config`` or None
+    Call it in ``__init__``: otherwise a value that cannot be serialized would fail the task after it has
+    started the synthesis task.
+
+    :param config: the user's value: a mapping, a ``botocore.config.Config`` or None
     :param deferrable: whether the task will wait in the triggerer
-    :raises ValueError: with ``deferrable``, a value in it is neither text, number, truth value nor a list or
-        mapping of these; the deferral would fail when the synthesis task was started already
+    :raises ValueError: ``deferrable`` is set, and a value cannot be serialized as JSON
     """
     if isinstance(config, Config):
         default = Config()
@@ -125,18 +127,21 @@ def config_for_trigger(config: Any, *, deferrable: bool) -> Any:
             json.dumps(config)
         except TypeError as error:
             raise ValueError(
-                f"botocore_config cannot be given to the triggerer: {error}. Use plain values, or "
-                "deferrable=False, or the connection's extra (config_kwargs)."
+                f"botocore_config cannot be sent to the triggerer: {error}. Use only values that JSON "
+                "supports, or set deferrable=False, or use config_kwargs in the connection's extra."
             ) from error
     return config
 
 
 def validate_end_from_trigger(task: DeferringTask, *, deferrable: bool) -> None:
-    """Refuse what ending in the triggerer cannot do, and warn of what is lost. To be called by ``__init__``.
+    """Check the requirements of ``end_from_trigger``, and warn about features that do not work with it.
+
+    Call it in ``__init__``.
 
     :param task: the operator or sensor
-    :param deferrable: whether it will wait in the triggerer
-    :raises ValueError: ``end_from_trigger=True`` without that, or on Airflow before 3.3
+    :param deferrable: whether the task will wait in the triggerer
+    :raises ValueError: ``end_from_trigger=True``, but the task will not wait in the triggerer, or the
+        installed Airflow is older than 3.3
     """
     if not task.end_from_trigger:
         return
@@ -145,8 +150,8 @@ def validate_end_from_trigger(task: DeferringTask, *, deferrable: bool) -> None:
     needs_airflow_3_3("end_from_trigger")
     if task.on_success_callback or task.outlets:
         warnings.warn(
-            "end_from_trigger=True: the task ends in the triggerer, where Airflow runs no success "
-            "callback and sends no asset event.",
+            "With end_from_trigger=True the task ends in the triggerer, where Airflow runs no success "
+            "callback and emits no asset event.",
             UserWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""What a trigger tells the task that it wakes, written and read in one place."""
+"""The events that a trigger sends to the resumed task, written and read in one module."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def success_event(
     extra_xcom: Mapping[str, Any] | None = None,
     for_resume: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the event of a synthesis task that completed or failed.
+    """Return the event for a synthesis task that completed or failed.
 
     :param synthesis_task: the SynthesisTask
-    :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own
-    :param for_resume: what the task that deferred wants back
+    :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
+    :param for_resume: values that the deferring task passed to itself for its resumption
     """
     return {
         _TASK: to_xcom_value(synthesis_task),
@@ -37,35 +37,35 @@ def success_event(
 
 
 def error_event(error: PollyError) -> dict[str, Any]:
-    """Return the event of a wait that ended without an answer.
+    """Return the event for a wait that ended with an error.
 
-    :param error: what the task shall raise
+    :param error: the error that the resumed task raises
     """
     attributes = {name: getattr(error, name) for name in _ATTRIBUTES}
     return {_ERROR: {"class": type(error).__name__, "message": str(error), **attributes}}
 
 
 def extra_xcom_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what ``return_value`` gets beside the SynthesisTask's own fields.
+    """Return the fields to add to the SynthesisTask in ``return_value``.
 
-    :param event: what :func:`success_event` returned
+    :param event: an event from :func:`success_event`
     """
     return dict((event or {}).get(_EXTRA) or {})
 
 
 def for_resume_of(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return what the task that deferred wanted back.
+    """Return the values that the deferring task passed to itself for its resumption.
 
-    :param event: what :func:`success_event` returned
+    :param event: an event from :func:`success_event`
     """
     return (event or {}).get(_FOR_RESUME)
 
 
 def synthesis_task_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the SynthesisTask that an event brings, in its XCom form.
+    """Return the SynthesisTask in an event, in its XCom form.
 
-    :param event: what :func:`success_event` or :func:`error_event` returned
-    :raises PollyError: the error that the event brings instead, in its own class
+    :param event: an event from :func:`success_event` or :func:`error_event`
+    :raises PollyError: the event contains an error instead; the error keeps its class
     """
     if event and _TASK in event:
         synthesis_task: dict[str, Any] = event[_TASK]

@@ -1,4 +1,4 @@
-"""The deferred wait for a synthesis task: a set of values, and a call to the poller."""
+"""The trigger that waits for a synthesis task. It stores the settings and delegates to the status poller."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
 
-_LATE_LOOK_SECONDS = 15.0
-"""How long a wait that starts after its deadline, the triggerer having been away, still looks."""
+_LATE_CHECK_SECONDS = 15.0
+"""Time for a last status check if a trigger starts after its deadline, such as after a triggerer outage."""
 
 _xcom_calls = BlockingCalls("polly-xcom")
-"""One thread for the process: each push waits for the triggerer's one supervisor anyway."""
+"""One thread for the whole process. More would not help: each push waits for the triggerer's supervisor."""
 
 
 class PollySpeechSynthesisTaskTrigger(BaseTrigger):
-    """Fire when a synthesis task completed or failed, or when the deadline passed.
+    """Fire when a synthesis task completes or fails, or when the deadline passes.
 
-    All waits of one process on one connection share one status poller. The trigger never raises: errors come
-    as events (see :mod:`airflow_polly_provider.triggers.events`).
+    All waits of one process on one connection share one status poller. The trigger does not raise errors: it
+    sends them as events (see :mod:`airflow_polly_provider.triggers.events`).
 
     :param synthesis_task_id: Polly's ``TaskId``
-    :param deadline: when the wait ends without an answer, in seconds since the epoch; None where Airflow's
-        trigger time-out alone ends it, as when the task starts in the triggerer
-    :param poke_interval: see :class:`~airflow_polly_provider.wait.schedule.Schedule`
-    :param exponential_backoff: the same
-    :param max_wait: the same
-    :param silent_fail: whether to go on after an error that a retry may mend
-    :param end_from_trigger: whether to end the Airflow task here when the synthesis task completed (Airflow
-        3.3+): no worker, but no success callback, listener or asset event either
-    :param push_xcom: whether to push XComs then
-    :param extra_xcom: fields that ``return_value`` gets beside the SynthesisTask's own
-    :param for_resume: what the task that deferred wants back with the event
+    :param deadline: end of the wait, in seconds since the epoch; None if only Airflow's trigger timeout ends
+        it, as for a task that starts in the triggerer
+    :param poke_interval: see :class:`~airflow_polly_provider.wait.schedule.Schedule`; seconds or a timedelta
+    :param exponential_backoff: see :class:`~airflow_polly_provider.wait.schedule.Schedule`
+    :param max_wait: see :class:`~airflow_polly_provider.wait.schedule.Schedule`; seconds or a timedelta
+    :param silent_fail: whether to continue after an error that a retry may fix
+    :param end_from_trigger: whether to end the Airflow task in the triggerer when the synthesis task
+        completes (Airflow 3.3+), without a worker and without success callbacks, listeners and asset events
+    :param push_xcom: whether to push XComs when the task ends in the triggerer
+    :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
+    :param for_resume: values that the deferring task gets back in the event
     :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
-    :param region_name: the same
-    :param verify: the same
+    :param region_name: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param verify: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param botocore_config: botocore configuration as a mapping
     """
 
@@ -121,7 +121,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
 
     @property
     def hook_settings(self) -> HookSettings:
-        """The connection to ask with."""
+        """The settings of the hook that sends the status requests."""
         return HookSettings(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -141,40 +141,41 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         yield event
 
     async def _wait_until_deadline(self) -> Mapping[str, Any]:
-        # A template that the triggerer rendered is checked here first.
+        # If the triggerer rendered the id from a template, this is its first check.
         self.synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._remaining_seconds()):
                 return await self._wait()
         except TimeoutError as error:
             raise timed_out(self.synthesis_task_id, self._last_seen.get("TaskStatus")) from error
 
-    def _patience(self) -> float | None:
+    def _remaining_seconds(self) -> float | None:
         if self.deadline is None:
             return None
         remaining = self.deadline - time.time()
-        return remaining if remaining > 0 else _LATE_LOOK_SECONDS
+        return remaining if remaining > 0 else _LATE_CHECK_SECONDS
 
     async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
         payload = events.success_event(synthesis_task, self.extra_xcom, self.for_resume)
-        # Only success ends here: a failure goes through the worker, so that retries and callbacks hold.
+        # Only a success ends here. A failure goes through a worker, so that retries and callbacks work.
         if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
             return TriggerEvent(payload)
         if self.push_xcom and self.trigger_id is not None:
             try:
                 await _xcom_calls.run(self._push_xcoms, synthesis_task)
-            except Exception as error:  # noqa: BLE001  # Airflow's, or a deployment's own XCom back-end's
+            except Exception as error:  # noqa: BLE001  # any error of Airflow or of a custom XCom back-end
                 self.log.warning("Cannot push XComs in the triggerer; a worker pushes them: %s", error)
                 return TriggerEvent(payload)
         event = TaskSuccessEvent()
-        # dag.test() resumes the task with the payload, where a triggerer sends the state alone.
+        # dag.test() resumes the task with the payload; a real triggerer sends only the state.
         event.payload = payload
         return event
 
     def _push_xcoms(self, synthesis_task: Mapping[str, Any]) -> None:
-        """Push what a worker would push; it blocks, since it asks the supervisor.
+        """Push the XComs that a worker would push. Blocks, because it sends requests to the supervisor.
 
-        The event's own ``xcoms`` reach later tasks as JSON strings: Airflow 3.3.2 encodes them twice.
+        The event's ``xcoms`` argument is not used: Airflow 3.3.2 encodes its values twice, so that later
+        tasks would get JSON strings.
         """
         ti: Any = self.task_instance
         value = to_xcom_value(synthesis_task)
@@ -190,18 +191,21 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             )
 
     async def _outlast_supervisor(self, began: float) -> None:
-        """Fire no sooner after the deferral than the worker's supervisor is surely gone.
+        """Delay the event until the supervisor of the worker that deferred the task has exited.
 
-        Airflow 3 takes the end of a supervisor that reports after its task was resumed for the end of the
-        resumed task, and fails it (apache/airflow issues 71580 and 72716). Only a triggerer gives triggers an
-        id; ``dag.test()`` has no supervisor.
+        If the supervisor reports its exit after the task was resumed, Airflow 3 treats it as the end of the
+        resumed task and fails the task (apache/airflow issues 71580 and 72716). A trigger in ``dag.test()``
+        does not wait: it has no ``trigger_id``, and there is no supervisor.
         """
         started_here = self.deadline is None
         if self.trigger_id is not None and not started_here:
             await asyncio.sleep(max(0.0, began + supervisor_linger_seconds() - time.monotonic()))
 
     async def on_kill(self) -> None:
-        """Say what a user who marks or clears the deferred task leaves behind (Airflow 3.3+)."""
+        """Log that the synthesis task keeps running if a user marks or clears the deferred task.
+
+        Airflow 3.3+ calls this method.
+        """
         self.log.warning(
             "Synthesis task %s runs on and is billed (%s characters): Polly cannot cancel it.",
             self.synthesis_task_id,
@@ -215,7 +219,10 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             except PollyError as error:
                 if not self.silent_fail or isinstance(error, PollyFinalError):
                     raise
-                self.log.exception("Waiting for %s failed; it goes on (silent_fail)", self.synthesis_task_id)
+                self.log.exception(
+                    "Waiting for synthesis task %s failed; continuing because silent_fail is set",
+                    self.synthesis_task_id,
+                )
             await asyncio.sleep(self.poke_interval)
 
     async def _observe(self) -> Mapping[str, Any]:

@@ -83,7 +83,7 @@ class TestPut:
         run = run_dag(put_dag(content=CONTENT))
         assert run.task("lexicon") == ("success", 1), run.output
         assert emulator.counters.calls(PUT) == 0
-        assert "was not put again" in run.output
+        assert "it was not sent again" in run.output
         value = run.xcoms("lexicon")["return_value"]
         assert value["Put"] is False
         assert value["LexemesCount"] == 2
@@ -184,9 +184,15 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"content": "no/such.pls"},
         ["content names", "no/such.pls", "template_searchpath"],
     ),
-    "missing file": ({"content_path": "/no/such.pls"}, ["There is no /no/such.pls"]),
-    "missing object": ({"content_path": "s3://{bucket}/no.pls"}, ["There is no s3://", "NoSuchKey"]),
-    "missing bucket": ({"content_path": "s3://no-such-bucket/no.pls"}, ["There is no s3://", "NoSuchBucket"]),
+    "missing file": ({"content_path": "/no/such.pls"}, ["The worker cannot find /no/such.pls"]),
+    "missing object": (
+        {"content_path": "s3://{bucket}/no.pls"},
+        ["The worker cannot find s3://", "NoSuchKey"],
+    ),
+    "missing bucket": (
+        {"content_path": "s3://no-such-bucket/no.pls"},
+        ["The worker cannot find s3://", "NoSuchBucket"],
+    ),
     "half a path": (
         {"content_path": "s3://bucket"},
         ["content_path 's3://bucket' must have a bucket and a key"],

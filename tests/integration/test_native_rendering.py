@@ -130,9 +130,9 @@ def test_a_value_of_another_type_is_refused_before_any_request_without_being_quo
     assert {name: run.task(name) for name in dag.task_dict} == dict.fromkeys(dag.task_dict, ("failed", 1))
     assert emulator.counters.calls(START) == emulator.counters.calls(SPEAK) == 0
     for parameter in ("text", "output_s3_key_prefix", "output_s3_key", "output_path", "name", "content"):
-        assert f"{parameter} must be a string, not tuple. If the DAG has render_template_as" in run.output
+        assert f"{parameter} must be a string, not tuple. With render_template_as" in run.output
     assert "content_path must be a string, not tuple" in run.output
-    assert "voice_id must be a string, not float. If the DAG has render_template_as" in run.output
+    assert "voice_id must be a string, not float. With render_template_as" in run.output
     assert "text must be a string, not bool" in run.output
     assert "secret" not in run.output
     assert os.listdir(tmp_path) == []

@@ -161,7 +161,10 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "sample rate": ({"sample_rate": "44100"}, ["sample_rate '44100'", "24000"]),
     "marks": ({"speech_mark_types": ["word"]}, ["speech_mark_types", "json"]),
     "prefix": ({"output_s3_key_prefix": "my audio/"}, ["output_s3_key_prefix", "no spaces"]),
-    "bucket": ({"output_s3_bucket_name": "s3://bucket"}, ["output_s3_bucket_name", "bare name"]),
+    "bucket": (
+        {"output_s3_bucket_name": "s3://bucket"},
+        ["output_s3_bucket_name", "the name of an S3 bucket without s3:"],
+    ),
     "malformed SSML": (
         {"text": "<speak>\n{{ 'secret' }} Q & A</speak>", "text_type": "ssml"},
         ["not well-formed XML", "at line 2, column 11", "&amp;"],

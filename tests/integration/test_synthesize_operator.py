@@ -91,7 +91,7 @@ class TestS3Destination:
         }
         keys = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
         assert xcoms == {key: value[key] for key in keys}
-        assert f"Polly spoke {len(TEXT)} characters into s3://{clean_bucket}/{KEY}: " in run.output
+        assert f"Synthesized {len(TEXT)} billed characters to s3://{clean_bucket}/{KEY}: " in run.output
         assert TEXT not in run.output
         assert TEXT not in json.dumps(value)
 
@@ -296,7 +296,7 @@ class TestFailedRequest:
             speak_dag(text=text, text_type="ssml", output_format="mulaw", **to_s3(speaking_emulator))
         )
         assert run.task("speak") == ("success", 1), run.output
-        assert "SynthesizeSpeech cuts it at 600" in run.output
+        assert "SynthesizeSpeech cuts audio at 600 s" in run.output
 
 
 class TestSpokenText:

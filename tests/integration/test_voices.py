@@ -62,8 +62,8 @@ class TestCheckVoice:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"voice_id": "Olivja"}, ["'Olivja' is none of the", "in us-east-1", "closest: Olivia"]),
-            ({"voice_id": "Olivia"}, ["not standard, which Polly takes where engine is not given", "Nicole"]),
+            ({"voice_id": "Olivja"}, ["'Olivja' is not one of the", "in us-east-1", "closest: Olivia"]),
+            ({"voice_id": "Olivia"}, ["not standard, the default of Polly if engine is not given", "Nicole"]),
             ({"voice_id": "{{ 'Nicole' }}", "engine": "neural"}, ["not neural", "Olivia"]),
             ({"language_code": "hi-IN"}, ["speaks en-GB, not hi-IN", "Aditi"]),
         ],

@@ -142,7 +142,7 @@ def refusals() -> set[str]:
         for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
         if isinstance(node, ast.Call)
     )
-    refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._complain")
+    refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._add_problem")
     found = {text_of(call.args[0]) for call in calls if ast.unparse(call.func) in refusing}
     # One message is put together of others, which have no variable parts to look for.
     return {message for message in found if re.search("[a-z]", message)}

@@ -84,7 +84,9 @@ def test_template_that_renders_to_no_id_in_the_triggerer_is_the_error_of_a_worke
 
 def test_execution_timeout_ends_a_wait_that_starts_in_the_triggerer(world: World) -> None:
     assert "skipped" in states_of(world, "expired")
-    assert "Skipped for: Airflow ended the deferral: " in world.task_log(DAG_ID, "expired")
+    assert "Skipping the task because of this error: Airflow ended the deferral: " in world.task_log(
+        DAG_ID, "expired"
+    )
 
 
 def test_error_of_a_wait_that_starts_in_the_triggerer_goes_through_the_worker(world: World) -> None:

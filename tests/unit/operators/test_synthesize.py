@@ -19,11 +19,11 @@ class TestWhenTheDagIsParsed:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({}, "exactly one destination.*none"),
-            ({**S3, "output_path": "file:///a.mp3"}, "exactly one destination.*both"),
-            ({"output_s3_key": "a.mp3"}, "belong together"),
-            ({"output_s3_bucket_name": "bucket"}, "belong together"),
-            ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "belong together"),
+            ({}, "No destination was given: give either"),
+            ({**S3, "output_path": "file:///a.mp3"}, "Two destinations were given: give either"),
+            ({"output_s3_key": "a.mp3"}, "must be given together"),
+            ({"output_s3_bucket_name": "bucket"}, "must be given together"),
+            ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "must be given together"),
             ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
             ({**S3, "text_may_name_file": "False"}, "text_may_name_file must be True or False, not 'False'"),
         ],
@@ -39,8 +39,8 @@ class TestWhenTheTaskRuns:
     @pytest.mark.parametrize(
         ("given", "words"),
         [
-            ({"output_s3_bucket_name": "s3://bucket"}, "bare name"),
-            ({"output_s3_bucket_name": ""}, "bare name"),
+            ({"output_s3_bucket_name": "s3://bucket"}, "the name of an S3 bucket without s3:"),
+            ({"output_s3_bucket_name": ""}, "the name of an S3 bucket without s3:"),
             ({"output_s3_key": ""}, "output_s3_key is empty"),
             ({"output_s3_key": " "}, "output_s3_key is empty"),
             ({"output_s3_key": "audio/"}, "output_s3_key 'audio/' is a folder"),
@@ -67,7 +67,7 @@ class TestWhenTheTaskRuns:
             ("s3://bucket", "must have a bucket and a key"),
             ("s3://bucket/", "must have a bucket and a key"),
             ("s3://bucket/audio/", "the key in output_path 'audio/' is a folder"),
-            ("s3a://connection@Bucket/a.mp3", "bare name"),
+            ("s3a://connection@Bucket/a.mp3", "the name of an S3 bucket without s3:"),
             ("file:///data/", "must name a file"),
             ("", "output_path is empty"),
             ("\n", "output_path is empty"),
@@ -88,7 +88,9 @@ class TestWhenTheTaskRuns:
     def test_an_output_path_of_which_the_task_before_gave_none_is_the_one_that_is_named(self) -> None:
         speak = operator(output_path="{{ None }}")
         speak.output_path = None
-        with pytest.raises(PollyInvalidRequestError, match=r"output_path must .* before gave none"):
+        with pytest.raises(
+            PollyInvalidRequestError, match=r"output_path must .* upstream task gave no value"
+        ):
             execute(speak)
 
     def test_an_output_path_that_is_a_folder_is_refused_before_any_request(self, tmp_path: Any) -> None:

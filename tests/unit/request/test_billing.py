@@ -121,7 +121,7 @@ class TestMetric:
         wire.answer = lambda _: scheduled(RequestCharacters=7)
         start(text="Hello")
         (warning,) = warnings_in(caplog)
-        assert "7 characters; 5 were counted" in warning
+        assert "7 characters, but 5 were counted" in warning
         assert "Hello" not in warning
         assert metrics.counted[0][1] == 7
 

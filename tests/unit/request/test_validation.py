@@ -160,7 +160,7 @@ BAD = {
     "text of white space": ({"Text": " \n"}, ["text is empty", "2 characters"]),
     "text of another type": (
         {"Text": 1.5},
-        ["text must be a string", "float", "render_template_as_native_obj", "output of the task before"],
+        ["text must be a string", "float", "render_template_as_native_obj", "output of the upstream task"],
     ),
     "truth as text": ({"Text": True}, ["text must be a string", "bool"]),
     "no text": ({"Text": None}, ["text must be a string"]),
@@ -184,7 +184,7 @@ BAD = {
     ),
     "ssml marks with plain text": (
         {"OutputFormat": "json", "SpeechMarkTypes": ["ssml"]},
-        ["text_type 'ssml'", "sentence, viseme, word"],
+        ["text_type 'ssml'", "sentence, viseme and word"],
     ),
     "unknown mark": (
         {"OutputFormat": "json", "SpeechMarkTypes": ["words"]},
@@ -215,7 +215,10 @@ BAD = {
         {"VoiceId": 7},
         ["voice_id must be a string", "int", "render_template_as_native_obj"],
     ),
-    "bucket as a URI": ({"OutputS3BucketName": "s3://bucket"}, ["output_s3_bucket_name", "bare name"]),
+    "bucket as a URI": (
+        {"OutputS3BucketName": "s3://bucket"},
+        ["output_s3_bucket_name", "the name of an S3 bucket without s3:"],
+    ),
     "bucket in capitals": ({"OutputS3BucketName": "Bucket"}, ["output_s3_bucket_name", "lower-case"]),
     "bucket too short": ({"OutputS3BucketName": "ab"}, ["output_s3_bucket_name", "3 to 63"]),
     "topic that is no ARN": ({"SnsTopicArn": "my-topic"}, ["sns_topic_arn", "arn:aws:sns"]),
@@ -290,7 +293,7 @@ class TestSpeechRequest:
             (
                 f"<speak>{'<p/>' * 1_500}</speak>",
                 "ssml",
-                ["6,015 characters, 0 of them billed", "6,000 in all"],
+                ["6,015 characters, 0 of them billed", "6,000 characters in total"],
             ),
         ],
     )

@@ -57,38 +57,38 @@ FITTING: list[dict[str, str]] = [
 UNFIT: dict[str, tuple[dict[str, str], list[str]]] = {
     "unknown": (
         {"VoiceId": "Olivja"},
-        ["'Olivja' is none of the 5 voices", "in eu-west-1", "closest: Olivia"],
+        ["'Olivja' is not one of the 5 voices", "in eu-west-1", "closest: Olivia"],
     ),
     "unknown, with a language": (
         {"VoiceId": "Xyz", "LanguageCode": "en-GB", "Engine": "neural"},
-        ["'Xyz' is none of the 5 voices", "Voices for en-GB with neural there: Amy, Brian."],
+        ["'Xyz' is not one of the 5 voices", "Voices for en-GB with neural in this region: Amy, Brian."],
     ),
     "engine": (
         {"VoiceId": "Aditi", "Engine": "neural"},
         [
-            "'Aditi' has the engines standard in eu-west-1, not neural.",
-            "Voices for en-IN with neural there: Kajal.",
+            "'Aditi' supports the engines standard in eu-west-1, not neural.",
+            "Voices for en-IN with neural in this region: Kajal.",
         ],
     ),
     "default engine": (
         {"VoiceId": "Olivia"},
         [
-            "'Olivia' has the engines neural in eu-west-1, not standard, ",
-            "which Polly takes where engine is not given.",
-            "No voice for en-AU has standard there; the engines for it are neural.",
+            "'Olivia' supports the engines neural in eu-west-1, not standard, ",
+            "the default of Polly if engine is not given.",
+            "No voice for en-AU supports standard in this region. Engines for en-AU: neural.",
         ],
     ),
     "language": (
         {"VoiceId": "Amy", "LanguageCode": "hi-IN"},
-        ["'Amy' speaks en-GB, not hi-IN.", "Voices for hi-IN with standard there: Aditi."],
+        ["'Amy' speaks en-GB, not hi-IN.", "Voices for hi-IN with standard in this region: Aditi."],
     ),
     "engine and language": (
         {"VoiceId": "Amy", "LanguageCode": "en-AU", "Engine": "long-form"},
-        ["not long-form.", "not en-AU.", "No voice for en-AU has long-form there"],
+        ["not long-form.", "not en-AU.", "No voice for en-AU supports long-form in this region"],
     ),
     "language that no voice speaks": (
         {"VoiceId": "Amy", "LanguageCode": "tlh"},
-        ["not tlh.", "There is no voice for tlh there."],
+        ["not tlh.", "No voice supports tlh in this region."],
     ),
 }
 

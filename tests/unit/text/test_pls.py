@@ -77,7 +77,7 @@ class TestAccepted:
 
 REFUSED = {
     "nothing": (" \n", "is empty"),
-    "too long": ("x" * 40_001, "40,001 characters; Polly takes 40,000"),
+    "too long": ("x" * 40_001, "40,001 characters; Polly accepts at most 40,000"),
     "no xml": ("W3C = World Wide Web Consortium", "line 1, column 1: it is not well-formed XML"),
     "cut off": (f"{ROOT}\n  <lexeme>", "line 2, column 11: it is not well-formed XML"),
     "two roots": (document() + document(), "not well-formed XML"),
@@ -89,7 +89,7 @@ REFUSED = {
     "other version": (document(root=ROOT.replace('"1.0"', '"2.0"')), 'needs version="1.0"'),
     "no alphabet": (
         document(root=ROOT.replace('alphabet="ipa"', "")),
-        "needs an alphabet that Polly knows: ipa",
+        "needs an alphabet that Polly supports: ipa",
     ),
     "other alphabet": (document(root=ROOT.replace("ipa", "arpabet")), "needs an alphabet"),
     "no language": (document(root=ROOT.replace('xml:lang="en-US"', "")), "needs xml:lang"),
@@ -112,14 +112,14 @@ REFUSED = {
     ),
     "long alias": (
         document(f"<lexeme><grapheme>é</grapheme><alias>{'b' * 101}</alias></lexeme>"),
-        "line 2, column 33: <alias> has 101 characters; Polly takes 100",
+        "line 2, column 33: <alias> has 101 characters; Polly accepts at most 100",
     ),
     "alphabet of a phoneme": (
         document("<lexeme><grapheme>a</grapheme><phoneme alphabet='x'>b</phoneme></lexeme>"),
-        "<phoneme> needs an alphabet that Polly knows",
+        "<phoneme> needs an alphabet that Polly supports",
     ),
-    "misspelt": (document("<lexem><grapheme>a</grapheme></lexem>"), "<lexem> has no place in <lexicon>"),
-    "stray": (document("<grapheme>a</grapheme>"), "<grapheme> has no place in <lexicon>"),
+    "misspelt": (document("<lexem><grapheme>a</grapheme></lexem>"), "<lexem> is not allowed in <lexicon>"),
+    "stray": (document("<grapheme>a</grapheme>"), "<grapheme> is not allowed in <lexicon>"),
     "lone surrogate": (document("<lexeme><grapheme>\ud800</grapheme></lexeme>"), "not well-formed"),
     "zero byte": (document("\0"), "not well-formed"),
 }

@@ -133,7 +133,7 @@ class TestBotocoreConfig:
     @pytest.mark.parametrize("config", [Config(signature_version=UNSIGNED), {"signature_version": UNSIGNED}])
     def test_that_airflow_cannot_save_is_refused_when_the_dag_is_parsed(self, make: Any, config: Any) -> None:
         waits = {} if make is sensor else {"wait_for_completion": True}
-        with pytest.raises(ValueError, match="botocore_config cannot be given to the triggerer"):
+        with pytest.raises(ValueError, match="botocore_config cannot be sent to the triggerer"):
             make(deferrable=True, botocore_config=config, **waits)
         assert (
             make(deferrable=False, botocore_config=config, **waits).hook.config.signature_version == UNSIGNED
