@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def speak(wire: Wire, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Return a function that runs a start operator with template folder ``tmp_path``, returning the request."""
+    """Return a function that runs a start operator with template folder ``tmp_path`` and returns the body."""
     wire.answer = lambda _: synthesis_task("t1", "scheduled")
 
     def run(
