@@ -1,4 +1,4 @@
-"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL and two of each component that may fail."""
+"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL and redundant components."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

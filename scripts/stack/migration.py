@@ -20,8 +20,8 @@ _SQLITE = "sqlite:///"
 def migrate(environment: Mapping[str, str], home: Path, timeout: float) -> None:
     """Create the tables of an empty database.
 
-    With SQLite, the first stack of this process keeps a copy of its new database for later stacks. All stacks have
-    the same tables, so later stacks need not run ``airflow db migrate``.
+    With SQLite, the first stack of this process keeps a copy of its new database for later stacks. All
+    stacks have the same tables, so later stacks need not run ``airflow db migrate``.
 
     :param environment: environment variables of Airflow's processes
     :param home: folder of the stack, for the log
