@@ -146,7 +146,7 @@ def running_table(
     hold_folder.mkdir()
     with contextlib.ExitStack() as cleanup:
         ours = [cleanup.enter_context(Lane(folder, number)) for number in range(lanes)]
-        told = {
+        variables = {
             "POLLY_FAULTS_HOLD": str(hold_folder),
             FOLDER: str(folder / SECRETS),
             "AIRFLOW__SECRETS__BACKEND": f"flaky_secrets.{FlakySecrets.__name__}",
@@ -158,7 +158,7 @@ def running_table(
             AirflowStack(
                 home=folder / "airflow",
                 dags_folder=DAGS,
-                env={**_SHORT_THRESHOLDS, **_ROOMY_POOL, **told},
+                env={**_SHORT_THRESHOLDS, **_ROOMY_POOL, **variables},
                 database_url=database_url,
                 parallelism=parallelism,
             )

@@ -141,7 +141,7 @@ def refusals() -> set[str]:
     )
     refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._complain")
     found = {text_of(call.args[0]) for call in calls if ast.unparse(call.func) in refusing}
-    # One message only joins others, so it has no words of its own to look for.
+    # One message only joins other messages and contains no words.
     return {message for message in found if re.search("[a-z]", message)}
 
 

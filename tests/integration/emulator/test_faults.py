@@ -197,7 +197,7 @@ def test_an_invalid_admin_request_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"operation": "GetSpeechSynthesisTsk", "error": "ThrottlingException"}, "GetSpeechSynthesisTask"),
         ({"operation": "*", "error": "ThrottlingException", "status": 42}, "400 to 599"),
@@ -213,7 +213,7 @@ def test_an_invalid_admin_request_is_rejected(
     ],
 )
 def test_a_fault_without_a_possible_effect_is_rejected(
-    emulator: RunningEmulator, settings: dict[str, Any], said: str
+    emulator: RunningEmulator, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         emulator.faults.add(**settings)

@@ -64,7 +64,7 @@ def test_template_fields_contain_the_aws_parameters_and_the_given_ones() -> None
 
 
 async def test_an_aiobotocore_client_can_be_created_with_this_package_installed() -> None:
-    """The amazon provider's own deferrable operators need one, and aiobotocore bounds botocore."""
+    """The amazon provider's deferrable operators need it, and aiobotocore limits botocore's version."""
     aiobotocore = pytest.importorskip("aiobotocore.session")
     keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "secret"}
     async with aiobotocore.get_session().create_client("s3", region_name="eu-west-1", **keys) as client:

@@ -177,8 +177,8 @@ class TestSpeechDigest:
         assert len({self.digest(), *digests}) == len(members) + 1
 
     def test_depends_on_the_name_and_content_of_each_lexicon(self) -> None:
-        said = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
-        assert len({self.digest(lexicons=lexicons) for lexicons in said}) == 4
+        contents = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
+        assert len({self.digest(lexicons=lexicons) for lexicons in contents}) == 4
 
     def test_never_changes_from_one_release_to_the_next(self) -> None:
         """After a change, each object would be synthesized and paid for again."""

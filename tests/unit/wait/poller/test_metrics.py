@@ -44,7 +44,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
-async def test_reports_requests_waits_rate_and_detection_delay(wire: Wire, recorder: Recorder) -> None:
+async def test_a_wait_reports_requests_waits_rate_and_detection_delay(wire: Wire, recorder: Recorder) -> None:
     wire.script(
         Refusal("ThrottlingException"),
         Refusal("ServiceFailureException", 500),

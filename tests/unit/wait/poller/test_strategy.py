@@ -44,7 +44,7 @@ ACCOUNTS = {
     "many waits in a huge account": Account(ends(150), [DONE] * 5000),
     "waits among others' running tasks": Account(ends(100), [BUSY] * 5000),
     "huge and busy": Account(ends(80), [DONE] * 6000 + [BUSY] * 6000),
-    "others' tasks end meanwhile": Account(ends(100), ends(4000)),
+    "other tasks end during the wait": Account(ends(100), ends(4000)),
     "all end at once": Account([60.0] * 1500),
     "all end at once in a huge account": Account([60.0] * 1500, [DONE] * 5000),
     "Get and List cost the same": Account(
@@ -56,7 +56,7 @@ ACCOUNTS = {
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_costs_at_most_twice_the_cheaper_strategy(name: str, newest_first: bool) -> None:
+def test_the_poller_costs_at_most_twice_the_cheaper_strategy(name: str, newest_first: bool) -> None:
     given_account = ACCOUNTS[name]
     account = Account(given_account.ours, given_account.foreign, newest_first=newest_first)
     outcome = poll(account, SCHEDULE)
@@ -90,7 +90,7 @@ def test_costs_at_most_twice_the_cheaper_strategy(name: str, newest_first: bool)
     ours_last=st.booleans(),
     interval=st.sampled_from([5.0, 30.0, 120.0]),
 )
-def test_costs_at_most_twice_the_cheaper_strategy_in_any_account(
+def test_the_poller_costs_at_most_twice_the_cheaper_strategy_in_any_account(
     ours: list[float],
     others: dict[float, int],
     many: int,
