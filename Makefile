@@ -1,12 +1,12 @@
-# SPEECH=0 leaves the `speech` extra out: the emulator then hums instead of speaking.
+# SPEECH=0 omits the `speech` extra: the emulator then produces a tone instead of speech.
 SPEECH ?= 1
 PYTEST_ARGS ?=
-# Test processes, one for each core of CI: a third saved half a minute of eight, and cost two minutes of CPU.
+# Test processes, one per core of CI. A third one saved half a minute of eight, and cost two minutes of CPU.
 WORKERS ?= 2
 BENCH_ARGS ?=
-# As pip, git and curl do; uv's own list lacks the authority of a company's proxy.
+# Use the system's certificates, like pip, git and curl: uv's own list lacks the authority of a company's proxy.
 export UV_SYSTEM_CERTS ?= true
-# Where it is set, each process of the tests would compile Airflow and numpy anew.
+# If this variable were set, each test process would compile Airflow and numpy again.
 unexport PYTHONDONTWRITEBYTECODE
 
 speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
@@ -25,35 +25,35 @@ units-with := test-python-3.12 test-python-3.13
 .PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
 .PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-commands
 
-help: ## Say what can be made
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Run the example on a real Airflow against the emulator, and leave its mp3 in .demo/
+demo: ## Run the basic example on a real Airflow against the emulator, and save its mp3 in .demo/
 	@scripts/bootstrap.sh .venv --extra speech
 	@$(bin)/python -m scripts.demo
 
-demo-ui: ## The same, then leave Airflow's UI and the emulator up until Ctrl-C
+demo-ui: ## Run the demo, then keep Airflow's UI and the emulator running until Ctrl-C
 	@scripts/bootstrap.sh .venv --extra speech
 	@$(bin)/python -m scripts.demo --ui
 
-test: lint ## Lint, types, unit and integration tests on the newest Airflow (SPEECH=0: without real voices)
+test: lint ## Lint, type checks, unit and integration tests on the newest Airflow (SPEECH=0: without real voices)
 	$(bin)/python -m pytest tests/unit tests/integration $(in_parallel)
 
 test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
 	$(bin-2.11)/python -m pytest tests/unit tests/integration $(in_parallel)
 
-test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with what that Airflow's constraints pin
+test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with the versions that Airflow's constraints pin
 	.tools/uv/bin/uv pip check --quiet --python .venv-$*/bin/python
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(in_parallel) $(random_order)
 
-test-3.1: ## Unit tests in random order and a real Airflow 3.1; so test-3.2
+test-3.1: ## Unit tests in random order, and a real Airflow 3.1; test-3.2 likewise
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel) $(random_order)
 
-test-python-3.12: ## Import and unit tests with Python 3.12; so test-python-3.13
+test-python-3.12: ## Import and unit tests with Python 3.12; test-python-3.13 likewise
 $(units-with): test-python-%:
 	@python=$$(scripts/find_python.sh $*) && PYTHON=$$python scripts/bootstrap.sh .venv-python-$* $(speech)
 	.venv-python-$*/bin/python -m scripts.import_all
@@ -64,52 +64,52 @@ test-lowest: ## Unit tests and example DAGs on the lowest declared versions of t
 	.venv-lowest/bin/python -m scripts.check_lowest
 	.venv-lowest/bin/python -m pytest tests/unit tests/integration/test_example_dags.py $(in_parallel)
 
-test-events: ## The DAG that a queue starts, with aiobotocore and the boto3 that it takes
+test-events: ## Test the DAG that a queue starts, with aiobotocore and the boto3 version that it requires
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
 	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
 
-test-celery: env-celery ## Many texts on Celery while machines are lost; needs PostgreSQL and Redis servers
+test-celery: env-celery ## Test many texts on Celery while machines are lost; needs PostgreSQL and Redis servers
 	.venv-celery/bin/python -m pytest tests/integration/test_stack_celery.py -rs $(PYTEST_ARGS)
 
-test-clients: env-clients ## The emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
+test-clients: env-clients ## Test the emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
 	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
-test-wheel: ## Unit and integration tests against the built wheel, and their coverage
+test-wheel: ## Unit and integration tests against the built wheel, with their coverage
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
 
 docs: ## Build the documentation in docs/_build/html
 	@scripts/bootstrap.sh .venv-docs --no-default-groups --group docs --group airflow-3-3 --extra emulator
 	.venv-docs/bin/sphinx-build -W -n --keep-going -q docs docs/_build/html
 
-bench-emulator: env ## How much the emulator answers (not a test)
+bench-emulator: env ## Measure the speed of the emulator (not a test)
 	$(bin)/python benchmarks/emulator.py
 
-bench-blocking: env ## Ways to make blocking calls from an event loop; ten minutes (not a test)
+bench-blocking: env ## Compare ways to make blocking calls from an event loop; ten minutes (not a test)
 	$(bin)/python -m benchmarks.blocking_calls
 
-bench-waiting: env ## What waiting costs, beside what there is; needs PostgreSQL, an hour (not a test)
+bench-waiting: env ## Compare the cost of waiting with alternatives; needs PostgreSQL, an hour (not a test)
 	$(bin)/python -m benchmarks.waiting $(BENCH_ARGS)
 
-bench-faults: env ## What comes of faults on a real Airflow; an hour and a half (not a test)
+bench-faults: env ## Count synthesis tasks after faults on a real Airflow; an hour and a half (not a test)
 	@mkdir -p .build
 	$(bin)/python -m benchmarks.faults --out .build/faults.jsonl $(BENCH_ARGS)
 	$(bin)/python -m benchmarks.faults.report .build/faults.jsonl
 
-bench-scale: env-celery ## What many texts cost on Celery, and what lost machines do; half an hour (not a test)
+bench-scale: env-celery ## Measure many texts on Celery, and the effect of lost machines; half an hour (not a test)
 	.venv-celery/bin/python -m benchmarks.scale $(BENCH_ARGS)
 
-bench-commands: env ## What the package adds to the CPU of `airflow` commands (not a test)
+bench-commands: env ## Measure the CPU time that the package adds to `airflow` commands (not a test)
 	@scripts/bootstrap.sh .venv-without --no-install-project --no-group lint
 	@scripts/bootstrap.sh .venv-with --no-editable --no-group lint
 	$(bin)/python -m benchmarks.airflow_commands $(BENCH_ARGS)
 
-lint: env ## Lint, formatting, imports and types
+lint: env ## Check lint rules, formatting, imports and types
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports
 	$(bin)/mypy
 
-format: env ## Format the code and mend what ruff can mend
+format: env ## Format the code, and apply ruff's automatic fixes
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
@@ -122,7 +122,7 @@ env-2.11: ## Build .venv-2.11 from the lock
 env-celery: ## Build .venv-celery from the lock
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-celery --no-group airflow-3-3 --no-group lint --group celery
 
-# Clients that conflict with the lock: those of the file alone, and nothing of Airflow.
+# Clients that conflict with the lock: this environment has only the packages of the requirements file, no Airflow.
 env-clients: env
 	@[ -d .venv-clients ] || .tools/uv/bin/uv venv --quiet --python $(bin)/python .venv-clients
 	@.tools/uv/bin/uv pip sync --quiet --python .venv-clients/bin/python $(clients)/requirements.txt
@@ -131,6 +131,6 @@ $(addprefix env-,$(constraints)): env-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --no-group lint \
 		--group constraints-$(subst .,-,$*)
 
-clean: ## Remove environments, tools, caches and what the demo left
+clean: ## Remove environments, tools, caches and the output of the demo
 	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

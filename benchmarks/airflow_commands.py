@@ -1,8 +1,8 @@
-"""What the package adds to every `airflow` command: ``make bench-commands``.
+"""The CPU time that the package adds to every `airflow` command: ``make bench-commands``.
 
-User CPU of a command in an environment with the package and in the same one without it, by turns. On a
-shared machine, its own figures vary by more than the package adds. So the last line has the imports alone,
-which are all that a command runs of the package.
+Measures the user CPU time of commands in an environment with the package and in the same environment without
+it, alternately. On a shared machine the time of a command varies by more than the package adds. Therefore the
+last line shows only the imports, which are the only part of the package that a command runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ print(time.process_time() - began)
 
 
 def run(python: Path, arguments: list[str], home: str) -> str:
-    """Run Python, and give what it printed."""
+    """Run Python, and return its output."""
     done = subprocess.run(
         [python, *arguments],
         env=environment("{}") | {"AIRFLOW_HOME": home, "PYTHONPATH": ""},
@@ -48,23 +48,25 @@ def run(python: Path, arguments: list[str], home: str) -> str:
 
 
 def user_seconds(python: Path, command: list[str], home: str) -> float:
-    """Run a command of `airflow`, and give its user CPU in seconds."""
+    """Run an `airflow` command, and return its user CPU time in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     run(python, ["-m", "airflow", *command], home)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.airflow_commands", description=__doc__)
-    parser.add_argument("--times", type=int, default=10, help="of each command (default: %(default)s)")
+    parser.add_argument(
+        "--times", type=int, default=10, help="number of runs of each command (default: %(default)s)"
+    )
     given = parser.parse_args()
     pythons = {name: ROOT / f".venv-{name}" / "bin" / "python" for name in ("with", "without")}
     print("| command | with the package | without | added |\n| --- | --- | --- | --- |")
     for command in (["version"], ["plugins"]):
         spent: dict[str, list[float]] = {name: [] for name in pythons}
         with tempfile.TemporaryDirectory(prefix="polly-commands-") as home:
-            # The first round writes byte code and Airflow's configuration.
+            # The first round does not count, because it writes byte code and Airflow's configuration.
             for _ in range(given.times + 1):
                 for name, python in pythons.items():
                     spent[name].append(user_seconds(python, command, home))

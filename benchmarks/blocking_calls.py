@@ -1,13 +1,13 @@
-"""Which way to make blocking calls from a triggerer's event loop: ``make bench-blocking``.
+"""Compares ways to make blocking calls from a triggerer's event loop: ``make bench-blocking``.
 
-Four ways to run the status requests of the poller, each in a process of its own, on a bare event loop against
-an endpoint on this machine:
+Runs the status requests of the poller in four ways, each in its own process, on a bare event loop against an
+endpoint on this machine:
 
 - *one hung*, *six hung*: 100 waits on one connection whose synthesis tasks complete 10 seconds after the
-  start, beside one or six connections whose endpoint takes requests and never answers (time-out 60 seconds).
-  Shown are the seconds until all 100 were seen, and the longest that another trigger of the process waited
-  for a ``sync_to_async`` of its own meanwhile.
-- *requests*: the requests a second of four connections together, on an endpoint that answers after 10 ms.
+  start, while one or six other connections have an endpoint that accepts requests and never answers (timeout
+  60 seconds). The result is the number of seconds until all 100 were seen, and the longest time that another
+  trigger of the process waited for its own ``sync_to_async``.
+- *requests*: the total requests per second of four connections to an endpoint that answers after 10 ms.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ HUNG_TIMEOUT_SECONDS = 60
 ANSWER_SECONDS = 0.01
 REQUEST_SECONDS = 5.0
 CASE_LIMIT_SECONDS = 180
-"""After this a case is ended: six connections that hang on one thread leave the good one hardly a turn."""
+"""Time limit of a case: with six hanging connections on one thread, the others make almost no progress."""
 
 
 class Polly(BaseHTTPRequestHandler):
-    """Polly's Get and List, as far as the poller asks for them."""
+    """The parts of Polly's Get and List that the poller uses."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -83,7 +83,7 @@ class Polly(BaseHTTPRequestHandler):
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer until killed."""
+    """Answer requests until killed."""
     server = ThreadingHTTPServer(listener.getsockname(), Polly, bind_and_activate=False)
     server.socket = listener
     server.serve_forever()
@@ -91,7 +91,7 @@ def serve(listener: socket.socket) -> None:
 
 @contextmanager
 def endpoint(*, hung: bool) -> Iterator[str]:
-    """Listen on a free port; hung means to accept connections and never to answer."""
+    """Run an endpoint on a free port; if ``hung``, it accepts connections and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -109,14 +109,14 @@ def endpoint(*, hung: bool) -> Iterator[str]:
 
 
 def connect(name: str, url: str) -> None:
-    """Give Airflow a connection to an endpoint."""
+    """Define an Airflow connection to an endpoint."""
     extra = {"region_name": "us-east-1", "endpoint_url": url}
     connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
     os.environ[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(connection)
 
 
 def go(way: str) -> type[BlockingCalls]:
-    """Let the poller's calls go a way, and return the class that it uses."""
+    """Make the poller's calls in the given way, and return the class that it uses."""
     from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
     async def to_thread(self: BlockingCalls, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +135,7 @@ def go(way: str) -> type[BlockingCalls]:
 
 
 async def wait_beside_hung(connections: int) -> dict[str, float]:
-    """Return the seconds until all good waits were seen, and the longest that another trigger waited."""
+    """Return the seconds until all good waits were seen, and the longest wait of another trigger."""
     from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
     def trigger(name: str, connection: str) -> PollySpeechSynthesisTaskTrigger:
@@ -159,7 +159,7 @@ async def wait_beside_hung(connections: int) -> dict[str, float]:
             await asyncio.sleep(0.1)
 
     hung = [asyncio.create_task(first_event(trigger(f"hung-{n}", f"hung{n}"))) for n in range(connections)]
-    # The requests that hang are under way before the first good one.
+    # The hanging requests must be running before the first good request.
     await asyncio.sleep(1)
     began = time.monotonic()
     other = asyncio.create_task(other_trigger())
@@ -172,7 +172,7 @@ async def wait_beside_hung(connections: int) -> dict[str, float]:
 
 
 async def request(blocking: type[BlockingCalls]) -> dict[str, float]:
-    """Return the requests a second of four connections."""
+    """Return the requests per second of four connections."""
     from airflow_polly_provider.wait.poller.client import HookSettings
 
     connections = [f"good{number}" for number in range(4)]
@@ -192,7 +192,7 @@ async def request(blocking: type[BlockingCalls]) -> dict[str, float]:
 
 
 def measure(way: str, case: str) -> None:
-    """Measure one cell in this process, print it, and leave without waiting for threads that hang."""
+    """Measure one cell in this process, print it, and exit without waiting for hanging threads."""
     with ExitStack() as stack:
         connect("good", stack.enter_context(endpoint(hung=False)))
         for number in range(6):
@@ -204,13 +204,13 @@ def measure(way: str, case: str) -> None:
             else:
                 result = runner.run(wait_beside_hung(1 if case == "one hung" else 6))
             print(json.dumps(result), flush=True)
-            # Leaving the runner would wait for threads that hang.
+            # Leaving the runner would wait for hanging threads.
             stack.close()
             os._exit(0)
 
 
 def main() -> None:
-    """Measure all and print the table."""
+    """Measure all cells, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.blocking_calls", description=__doc__)
     parser.add_argument("--way", choices=WAYS)
     parser.add_argument("--case", choices=CASES)
@@ -227,7 +227,7 @@ def main() -> None:
 
 
 def in_process(way: str, case: str) -> dict[str, float]:
-    """Measure one cell in a process and an Airflow home of its own; return nothing if it takes too long."""
+    """Measure one cell in a new process and Airflow home; return an empty result if it takes too long."""
     with tempfile.TemporaryDirectory(prefix="airflow-polly-bench-") as home:
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.blocking_calls", "--way", way, "--case", case],
@@ -241,7 +241,7 @@ def in_process(way: str, case: str) -> dict[str, float]:
         except subprocess.TimeoutExpired:
             return {}
         finally:
-            # With the endpoint that it forked.
+            # Also kill the endpoint that the process forked.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     cell: dict[str, float] = json.loads(printed.splitlines()[-1])

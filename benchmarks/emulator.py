@@ -1,8 +1,8 @@
-"""How fast the emulator answers, and how much memory its tasks take: ``python benchmarks/emulator.py``.
+"""Measures the speed of the emulator and the memory of its tasks: ``python benchmarks/emulator.py``.
 
-The emulator runs on one core and the client on another. The client speaks bare HTTP over kept-alive
-connections, since boto3 takes a millisecond of its own for each call. On a shared machine all figures vary
-from run to run, the processor time of a request too: compare two versions in turns.
+The emulator runs on one core and the client on another. The client sends plain HTTP over persistent
+connections, because boto3 needs a millisecond for each call. On a shared machine all results vary from run to
+run, even the processor time of a request. To compare two versions, run them alternately.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PARAGRAPH = (
 
 @contextmanager
 def emulator(core: int, *arguments: str) -> Iterator[tuple[str, psutil.Process]]:
-    """Run an emulator on one core; give its host and port, and its process."""
+    """Run an emulator on one core; yield its host and port, and its process."""
     command = [sys.executable, "-m", "airflow_polly_provider.emulator", "--bucket", "audio", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -49,7 +49,7 @@ def emulator(core: int, *arguments: str) -> Iterator[tuple[str, psutil.Process]]
 
 
 class Connection(asyncio.Protocol):
-    """One request after the other on one connection, each timed."""
+    """Sends requests one after the other on one connection, and measures the time of each."""
 
     def __init__(self, next_request: Callable[[], bytes | None], times: list[float]) -> None:
         self._next_request = next_request
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Take an answer, and send the next request."""
+        """Receive an answer, and send the next request."""
         self._buffer += data
         head, separator, body = bytes(self._buffer).partition(b"\r\n\r\n")
         if not separator:
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
 
 
 def http(method: str, path: str, body: bytes = b"") -> bytes:
-    """Write a request to Polly."""
+    """Return the bytes of a request to Polly."""
     return (
         f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {AUTHORIZATION}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
@@ -97,7 +97,7 @@ def http(method: str, path: str, body: bytes = b"") -> bytes:
 
 
 async def load(address: str, requests: list[bytes], connections: int) -> list[float]:
-    """Send requests over some connections; give each one's seconds."""
+    """Send requests over several connections; return the seconds of each request."""
     host, _, port = address.partition(":")
     waiting = iter(requests)
     times: list[float] = []
@@ -114,7 +114,7 @@ async def load(address: str, requests: list[bytes], connections: int) -> list[fl
 def measure(
     address: str, process: psutil.Process, name: str, requests: list[bytes], connections: int = 8
 ) -> None:
-    """Print a line about a load."""
+    """Send requests, and print a line with the results."""
     cpu, began = cpu_seconds(process), time.perf_counter()
     times = sorted(asyncio.run(load(address, requests, connections)))
     seconds, cpu = time.perf_counter() - began, cpu_seconds(process) - cpu
@@ -126,13 +126,13 @@ def measure(
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Tell the processor time that a process has taken."""
+    """Return the processor time that a process has used, in seconds."""
     times = process.cpu_times()
     return times.user + times.system
 
 
 def admin(address: str, path: str, document: dict[str, Any]) -> dict[str, Any]:
-    """Post to the emulator's own interface."""
+    """Send a POST request to the emulator's admin path."""
     request = urllib.request.Request(
         f"http://{address}/_emulator{path}",
         data=json.dumps(document).encode(),
@@ -144,7 +144,7 @@ def admin(address: str, path: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def resident_megabytes(process: psutil.Process) -> float:
-    """Tell how much memory a process holds."""
+    """Return the resident memory of a process in MiB."""
     return process.memory_info().rss / 1024**2
 
 
@@ -165,7 +165,7 @@ def requests_per_second(count: int, held: int) -> None:
             measure(address, process, f"list of 100, {tasks} tasks held", [listing] * (count // 5))
             starts = [http("POST", "/v1/synthesisTasks", START)] * count
             measure(address, process, f"start, {tasks} tasks held", starts)
-        print(f"and with every task listed or got once, {resident_megabytes(process) - before:.0f} MB in all")
+        print(f"after each task was read once: {resident_megabytes(process) - before:.0f} MB in total")
 
 
 def characters_per_second(characters: int) -> None:
@@ -185,8 +185,8 @@ def characters_per_second(characters: int) -> None:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000, help="requests of each kind")
-    parser.add_argument("--held", type=int, default=100_000, help="tasks held in the second round")
+    parser.add_argument("--count", type=int, default=10_000, help="number of requests of each kind")
+    parser.add_argument("--held", type=int, default=100_000, help="number of tasks in the second round")
     parser.add_argument("--characters", type=int, default=2_900, help="length of the text to speak")
     given = parser.parse_args()
     os.sched_setaffinity(0, {1})

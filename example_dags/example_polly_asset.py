@@ -1,6 +1,6 @@
-"""Schedule a DAG on audio: one DAG speaks, and another runs when the audio is there, and finds it.
+"""Schedule a DAG on an asset: one DAG creates audio, and another DAG runs when the audio is ready.
 
-On Airflow 2.11 an asset is a dataset; the same code runs there.
+The same code runs on Airflow 2.11, where an asset is called a dataset.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def example_polly_asset() -> None:
 
 @dag(schedule=[ANNOUNCEMENTS], start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"])
 def example_polly_asset_played() -> None:
-    """Run whenever an announcement was spoken."""
+    """Run each time an announcement has been created."""
 
     @task
     def play(**context: Any) -> list[str]:
-        """Find the audio of each event that started this run; there is none in a run started by hand."""
+        """Return the audio of each event that started this run; a manual run has no events."""
         # Airflow 2.11 has triggering_dataset_events.
         by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
         extras = [event.extra for events in by_asset.values() for event in events]

@@ -1,8 +1,8 @@
 """Speak a text with Amazon Polly, wait without holding a worker, and use the result in a later task.
 
-Runs unchanged against AWS and against the emulator: only the connection ``aws_default`` differs. The
-bucket's name comes from the environment variable ``POLLY_EXAMPLE_BUCKET``; on AWS it must exist, in the
-connection's region.
+The DAG runs unchanged on AWS and with the emulator: only the connection ``aws_default`` differs. The
+environment variable ``POLLY_EXAMPLE_BUCKET`` sets the bucket. On AWS, the bucket must exist in the region of
+the connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_basic() -> None:
-    """Start a synthesis task; report on the audio when it is there."""
+    """Start a synthesis task, and report on the audio when it is ready."""
     # [START howto_operator_polly_start]
     start = PollyStartSpeechSynthesisTaskOperator(
         task_id="start",
@@ -40,7 +40,7 @@ def example_polly_basic() -> None:
     # [START howto_polly_downstream]
     @task
     def report(output_s3_uri: str, request_characters: int) -> dict[str, Any]:
-        """Download the audio and tell how much there is of it."""
+        """Download the audio and print its size."""
         audio = S3Hook().get_key(output_s3_uri).get()["Body"].read()
         print(f"{output_s3_uri}: {len(audio):,} bytes of mp3 for {request_characters:,} characters")
         return {"bytes": len(audio), "bytes_per_character": round(len(audio) / request_characters, 1)}

@@ -1,4 +1,4 @@
-"""Speak what a function returns: ``@task.polly``, once alone and once mapped over a list."""
+"""Speak the text that a function returns, with ``@task.polly``: once, and mapped over a list."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def example_polly_decorator() -> None:
         deferrable=True,
     )
     def bulletin(dag_run: Any = None) -> str:
-        """Return the text to speak; here SSML, made from the run's date."""
+        """Return the text to speak, here SSML with the date of the run."""
         day = f"{dag_run.start_date:%Y-%m-%d}"
         return f'<speak>The news of <say-as interpret-as="date">{day}</say-as>.</speak>'
 
     @task
     def report(speech: SynthesisTaskXCom) -> str:
-        """Stand for whatever the pipeline does with the audio."""
+        """Replace this with the next step of your pipeline."""
         return f"{speech['OutputS3Uri']}: {speech['RequestCharacters']} characters billed"
 
     report(bulletin())

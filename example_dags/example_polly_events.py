@@ -1,8 +1,9 @@
-"""Be told when a synthesis task ended instead of asking: SNS, SQS, and a DAG that the queue starts.
+"""Start a DAG from Polly's notification instead of polling, with an SNS topic and an SQS queue.
 
-The first DAG starts a synthesis task and ends; Polly tells the topic in ``POLLY_EXAMPLE_TOPIC_ARN`` when the
-audio is there. The second DAG is there where ``POLLY_EXAMPLE_QUEUE_URL`` names a queue that is subscribed to
-the topic. It needs Airflow 3, the provider ``common.messaging`` and, in the triggerer, ``aiobotocore``.
+The first DAG starts a synthesis task and ends. When the synthesis task has ended, Polly publishes a
+notification to the topic ``POLLY_EXAMPLE_TOPIC_ARN``. The second DAG exists if ``POLLY_EXAMPLE_QUEUE_URL`` is
+set to the URL of a queue that is subscribed to the topic. It needs Airflow 3, the provider
+``common.messaging`` and, in the triggerer, ``aiobotocore``.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ QUEUE_URL = os.environ.get("POLLY_EXAMPLE_QUEUE_URL")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_events() -> None:
-    """Start a synthesis task and leave it to itself."""
+    """Start a synthesis task and do not wait for it."""
     # [START howto_polly_events_start]
     PollyStartSpeechSynthesisTaskOperator(
         task_id="start",
-        text="Whoever waits for this is told when it is ready.",
+        text="The report of this morning is ready to be heard.",
         voice_id="Amy",
         output_s3_bucket_name=BUCKET,
         sns_topic_arn=TOPIC_ARN,
@@ -55,18 +56,18 @@ if QUEUE_URL:
 
     @dag(schedule=[notifications], start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"])
     def example_polly_events_heard() -> None:
-        """Run when notifications came, with one task for each of their synthesis tasks."""
+        """Run when notifications arrive, with one mapped task per synthesis task."""
 
         @task
         def heard(**context: Any) -> list[dict[str, Any]]:
-            """Read the messages that started this run; there are none in a run started by hand."""
+            """Read the messages that started this run; a manual run has no messages."""
             events = [event for events in context["triggering_asset_events"].values() for event in events]
             messages = [message for event in events for message in event.extra["payload"]["message_batch"]]
             return [synthesis_task_from_notification(message["Body"]) for message in messages]
 
         @task
         def publish(synthesis_task: dict[str, Any]) -> str:
-            """Stand for whatever the pipeline does with the audio."""
+            """Replace this with the next step of your pipeline."""
             if synthesis_task["TaskStatus"] != "completed":
                 raise AirflowFailException(synthesis_task.get("TaskStatusReason"))
             return f"{synthesis_task['OutputS3Uri']}: {synthesis_task['RequestCharacters']} characters"

@@ -1,4 +1,4 @@
-"""Teach Polly how names are pronounced, speak with it, and take the lexicon away again."""
+"""Store a lexicon with the pronunciation of names, use it in a synthesis task, and delete it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_lexicon() -> None:
-    """Put the lexicon, use it, delete it: the last also where the use failed."""
+    """Put the lexicon, use it, and delete it even if the synthesis task fails."""
     # [START howto_operator_polly_put_lexicon]
     put = PollyPutLexiconOperator(
         task_id="put",
@@ -43,7 +43,7 @@ def example_polly_lexicon() -> None:
 
     @task
     def report(lexicon: LexiconXCom) -> str:
-        """Tell whether the lexicon was new here."""
+        """Return whether the lexicon was stored by this run or already there."""
         return f"{lexicon['Name']} was {'put' if lexicon['Put'] else 'there already'}"
 
     report(put.output)

@@ -1,4 +1,4 @@
-"""Speak many texts side by side: start operator and sensor are mapped, one pair for each text."""
+"""Speak many texts in parallel with a mapped start operator and a mapped sensor."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_mapped() -> None:
-    """Speak each of a list of texts; sum up when all are done."""
+    """Speak each text of a list, and add up the characters when all are completed."""
 
     # [START howto_polly_mapped]
     @task
     def texts() -> list[str]:
-        """Stand for a query, a feed or a folder of texts."""
+        """Return the texts; replace this with a query, a feed or a folder of texts."""
         return ["Platform one is closed.", "Platform two is open.", "Mind the gap, please."]
 
     start = PollyStartSpeechSynthesisTaskOperator.partial(
@@ -42,7 +42,7 @@ def example_polly_mapped() -> None:
 
     @task
     def total(synthesis_tasks: list[dict[str, Any]]) -> int:
-        """Add up what was billed."""
+        """Return the total number of billed characters."""
         return sum(synthesis_task["RequestCharacters"] for synthesis_task in synthesis_tasks)
 
     total(gate.output)

@@ -1,8 +1,8 @@
-"""Keep the audio of a text at one fixed key, and pay only when the text has changed.
+"""Write the audio of a text to a fixed S3 key, and pay only if the text has changed.
 
-Runs unchanged against AWS and against the emulator: only the connection ``aws_default`` differs. The
-bucket's name comes from the environment variable ``POLLY_EXAMPLE_BUCKET``; on AWS it must exist, in the
-connection's region.
+The DAG runs unchanged on AWS and with the emulator: only the connection ``aws_default`` differs. The
+environment variable ``POLLY_EXAMPLE_BUCKET`` sets the bucket. On AWS, the bucket must exist in the region of
+the connection.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_output_key() -> None:
-    """Speak a page to ``site/alice.mp3``; tell what it cost."""
+    """Speak a page to ``site/alice.mp3``, and report the billed characters."""
     # [START howto_operator_polly_output_key]
     speak = PollyStartSpeechSynthesisTaskOperator(
         task_id="speak",
@@ -43,9 +43,9 @@ def example_polly_output_key() -> None:
     # [START howto_polly_unchanged]
     @task
     def report(audio: SynthesisTaskXCom) -> None:
-        """Tell whether anything was paid for."""
+        """Print whether the audio is new or unchanged."""
         if audio["Unchanged"]:
-            print(f"{audio['OutputS3Uri']} stays as it is, {audio['SpokenCharacters']:,} characters long")
+            print(f"{audio['OutputS3Uri']} is unchanged, {audio['SpokenCharacters']:,} characters long")
         else:
             print(f"{audio['OutputS3Uri']} is new, for {audio['RequestCharacters']:,} characters")
 

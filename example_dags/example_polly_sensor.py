@@ -1,6 +1,6 @@
-"""Start a synthesis task without waiting, gate the pipeline on its TaskStatus, and use the result.
+"""Start a synthesis task without waiting, wait for it with a sensor, and use the result.
 
-The sensor holds no worker while it waits: it is deferred to the triggerer.
+The sensor is deferred to the triggerer, so it occupies no worker while it waits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_sensor() -> None:
-    """Start, gate, hand over."""
+    """Start a synthesis task, wait for it, and publish the result."""
     start = PollyStartSpeechSynthesisTaskOperator(
         task_id="start",
         text="The recording of {{ run_id }} is ready. Please listen to it.",
@@ -52,7 +52,7 @@ def example_polly_sensor() -> None:
 
     @task
     def publish(output_uri: str, request_characters: int) -> str:
-        """Stand for whatever the pipeline does with the audio."""
+        """Replace this with the next step of your pipeline."""
         return f"{output_uri} ({request_characters} characters billed)"
 
     gate >> get

@@ -1,4 +1,4 @@
-"""SSML from data: by ``macros.polly`` in a template file, and in Python; no tag, no escape by hand."""
+"""Create SSML from data with ``macros.polly`` in a template file and with Python; escaping is automatic."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_ssml() -> None:
-    """Announce what a task found, whatever characters are in it."""
+    """Announce the departures that a task returns, even if they contain special characters."""
 
     @task
     def departures() -> list[dict[str, str]]:
-        """Stand for a query or a feed."""
+        """Return the departures; replace this with a query or a feed."""
         return [
             {"line": "Brown & Sons Express", "to": "Stoke <Central>", "platform": "9A"},
             {"line": 'The "Flying" Scotsman', "to": "Edinburgh", "platform": "1"},
@@ -45,7 +45,7 @@ def example_polly_ssml() -> None:
     # [START howto_polly_ssml_python]
     @task
     def announcement(trains: list[dict[str, str]]) -> str:
-        """Write a document in Python."""
+        """Create an SSML document in Python."""
         from airflow_polly_provider.text import ssml
 
         calls = [ssml.s(train["line"], ssml.pause(strength="weak"), train["to"]) for train in trains]

@@ -1,4 +1,4 @@
-"""Speak short texts at once: into S3, and into a file, without a synthesis task to wait for."""
+"""Speak short texts directly to S3 and to a file, without a synthesis task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = os.environ.get("POLLY_EXAMPLE_FOLDER", tempfile.gettempdir())
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_synthesize() -> None:
-    """Announce, in S3 and on disk."""
+    """Write one announcement to S3 and one to disk."""
     # [START howto_operator_polly_synthesize]
     announce = PollySynthesizeSpeechOperator(
         task_id="announce",
@@ -44,7 +44,7 @@ def example_polly_synthesize() -> None:
 
     @task
     def report(audio: str, file: str, request_characters: int) -> str:
-        """Stand for whatever the pipeline does with the audio."""
+        """Replace this with the next step of your pipeline."""
         return f"{audio} and {file}; {request_characters} characters billed for the first"
 
     report(announce.output["OutputS3Uri"], to_file.output["OutputUri"], announce.output["RequestCharacters"])

@@ -1,4 +1,4 @@
-"""Speak one text with each voice that Polly has for a language and an engine in this region."""
+"""Speak one text with each voice that supports a language and an engine in this region."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def example_polly_voices() -> None:
     # [START howto_polly_voices]
     @task
     def voices() -> list[str]:
-        """Ask for the neural voices of British English, bilingual ones among them."""
+        """Return the neural voices for British English, including bilingual voices."""
         return [voice["Id"] for voice in PollyHook().voices(language_code="en-GB", engine="neural")]
 
     PollyStartSpeechSynthesisTaskOperator.partial(

@@ -1,1 +1,1 @@
-"""What the Makefile, the integration tests and the benchmarks run; no part of the installed package."""
+"""Scripts for the Makefile, the integration tests and the benchmarks; not part of the installed package."""

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Build a locked environment: scripts/bootstrap.sh ENVIRONMENT_FOLDER [arguments for `uv sync`]
 #
-# Needs a Python that the project supports, and pip; neither venv nor ensurepip. uv comes from PyPI by
-# `pip install --target`, which an externally managed pip allows too.
-# PYTHON names the interpreter to use; PYTHON_BELOW the first minor version that is too new.
+# Needs a supported Python and pip, but not venv or ensurepip. Installs uv from PyPI with `pip install --target`,
+# which even an externally managed pip allows.
+# PYTHON is the interpreter to use; PYTHON_BELOW is the first minor version that is too new.
 set -eu
 
 uv_version=0.13.9
@@ -34,7 +34,7 @@ for candidate in ${PYTHON:-python3 python3.11 python3.12 python3.13 python3.14};
     fi
 done
 [ -n "$python" ] || die "no Python from 3.11 to below $below (with sqlite3 and ssl) among:" \
-    "${PYTHON:-python3, python3.11, python3.12, …}. Install one, or name it: make PYTHON=/path/to/python …"
+    "${PYTHON:-python3, python3.11, python3.12, …}. Install one, or set it: make PYTHON=/path/to/python …"
 
 uv=.tools/uv-$uv_version/bin/uv
 if [ ! -x "$uv" ]; then
@@ -48,15 +48,15 @@ if [ ! -x "$uv" ]; then
     [ -n "$pip" ] || die "no pip for $python. Install it (on Debian: apt-get install python3-pip)."
     echo "bootstrap: fetching uv $uv_version" >&2
     rm -rf ".tools/uv-$uv_version" .tools/uv-fetching
-    # A pip configured to install for the user, or only into virtual environments, refuses --target.
+    # If pip is configured to install for the user, or only into virtual environments, it refuses --target.
     PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
         $pip install --quiet --target .tools/uv-fetching "uv==$uv_version"
     mv .tools/uv-fetching ".tools/uv-$uv_version"
 fi
-# Only where it is missing: another bootstrap may be using it.
+# Change the link only if necessary, because another bootstrap may be using it.
 [ "$(readlink .tools/uv)" = "uv-$uv_version" ] || ln -sfn "uv-$uv_version" .tools/uv
 
-[ -d "$environment" ] || echo "bootstrap: building $environment (some minutes where nothing is cached)" >&2
+[ -d "$environment" ] || echo "bootstrap: building $environment (takes some minutes if nothing is cached)" >&2
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT="$environment" UV_PYTHON_DOWNLOADS=never
 exec "$uv" sync --frozen --quiet --python "$python" "$@"

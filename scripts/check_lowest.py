@@ -1,4 +1,4 @@
-"""Check that the lowest declared versions of the direct dependencies are the installed ones."""
+"""Check that each direct dependency is installed in its lowest declared version."""
 
 import importlib.metadata
 import sys
@@ -10,9 +10,9 @@ NAME = "airflow-polly-provider"
 
 
 def lowest(requirement: Requirement) -> Version:
-    """Give the lower bound of a requirement.
+    """Return the lower bound of a requirement.
 
-    :raises ValueError: if it has none.
+    :raises ValueError: if the requirement has no lower bound
     """
     for specifier in requirement.specifier:
         if specifier.operator == ">=":
@@ -21,15 +21,15 @@ def lowest(requirement: Requirement) -> Version:
 
 
 def main() -> int:
-    """Compare, and give the exit code."""
+    """Compare the versions, and return the exit code."""
     requirements = [Requirement(text) for text in importlib.metadata.requires(NAME) or []]
     wrong = [
-        f"{requirement.name} {installed} is installed, and {requirement} is declared"
+        f"{requirement.name} {installed} is installed, but {requirement} is declared"
         for requirement in requirements
         if requirement.name != NAME
         and (installed := Version(importlib.metadata.version(requirement.name))) != lowest(requirement)
     ]
-    print("\n".join(wrong) or "Installed: the lowest declared version of each direct dependency")
+    print("\n".join(wrong) or "Each direct dependency is installed in its lowest declared version")
     return 1 if wrong else 0
 
 

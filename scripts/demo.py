@@ -1,6 +1,6 @@
 """Run the basic example on a real Airflow against the emulator, and keep its mp3: ``make demo``.
 
-With ``--ui`` Airflow and the emulator then stay up, to be looked at and tried: ``make demo-ui``.
+With ``--ui``, Airflow and the emulator then keep running until Ctrl-C: ``make demo-ui``.
 """
 
 import argparse
@@ -28,38 +28,40 @@ EXAMPLES = ROOT / "example_dags"
 DAG_ID = "example_polly_basic"
 BUCKET = "polly-demo"
 SHOWN = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters")
-# English read aloud, pauses included; outside of it the audio is no reading of the text.
+# The pace of English speech with pauses. Outside this range, the audio cannot be the spoken text.
 CHARACTERS_A_SECOND = (10, 20)
 RUN_SECONDS = 120
-# Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before its scheduler has heard that
-# the worker let go of it: apache/airflow#67287, apache/airflow#72716.
+# Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before the scheduler has processed
+# that the worker finished: apache/airflow#67287, apache/airflow#72716.
 SYNTHESIS_SECONDS = 10
 
 
 class DemoError(RuntimeError):
-    """Airflow ran, and the result is not what the demo promises."""
+    """Airflow ran, but the result of the demo is wrong."""
 
 
 @dataclass
 class Narrator:
-    """Says what happens, with the seconds since it was made."""
+    """Prints progress with the seconds since the start."""
 
     started: float
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line."""
         print(f"{time.monotonic() - self.started:6.1f} s  {text}", flush=True)
 
-    def tell(self, task: TaskInstance) -> None:
+    def print_state(self, task: TaskInstance) -> None:
         """Print a task's new state."""
         if task.state is not None:
-            self.say(f"  {task.task_id}: {task.state}")
+            self.print_line(f"  {task.task_id}: {task.state}")
 
 
 def main() -> int:
-    """Run the demo and give its exit code."""
+    """Run the demo, and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
-    parser.add_argument("--ui", action="store_true", help="stay up until Ctrl-C")
+    parser.add_argument(
+        "--ui", action="store_true", help="keep Airflow and the emulator running until Ctrl-C"
+    )
     stay = parser.parse_args().ui
     narrator = Narrator(time.monotonic())
     kept = ROOT / ".demo"
@@ -73,29 +75,29 @@ def main() -> int:
         return 1
     except KeyboardInterrupt as stop:
         shutil.rmtree(home)
-        print("\nInterrupted; everything is taken down.", file=sys.stderr)
+        print("\nInterrupted. All processes have stopped.", file=sys.stderr)
         return stop.exit_code if isinstance(stop, Terminated) else 130
     shutil.rmtree(home)
-    narrator.say("Done, and everything is taken down.")
+    narrator.print_line("Done. All processes have stopped.")
     return 0
 
 
 def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> None:
-    """Run the example, show what it made, and check it.
+    """Run the example, print its result, and check it.
 
-    :param home: folder for Airflow and for all logs.
-    :param audio: where to put the mp3.
-    :param stay: whether to leave Airflow and the emulator up until Ctrl-C.
+    :param home: folder for Airflow and all logs
+    :param audio: path for the mp3
+    :param stay: whether to keep Airflow and the emulator running until Ctrl-C
     """
-    narrator.say("Starting the emulator and Airflow")
+    narrator.print_line("Starting the emulator and Airflow")
     arguments = ("--bucket", BUCKET, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
     with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
         env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
         if stay:
-            # Airflow's own default: who stays may edit the examples.
+            # Airflow's default, so that edits of the examples take effect.
             env["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "30"
         with AirflowStack(home=home, dags_folder=EXAMPLES, env=env) as stack:
-            narrator.say(f"Airflow {', '.join(stack.components)} are up; running {DAG_ID}")
+            narrator.print_line(f"Airflow is running ({', '.join(stack.components)}); starting {DAG_ID}")
             run_id = stack.trigger(DAG_ID)
             pushed = _finish(narrator, stack, run_id)
             _download(endpoint_url, pushed["OutputS3Uri"], audio)
@@ -106,12 +108,12 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
 
 
 def _finish(narrator: Narrator, stack: AirflowStack, run_id: str) -> Mapping[str, Any]:
-    state = stack.wait_for_run(DAG_ID, run_id, RUN_SECONDS, narrator.tell)
+    state = stack.wait_for_run(DAG_ID, run_id, RUN_SECONDS, narrator.print_state)
     if state != "success":
-        raise DemoError(f"the run ended as {state}.\n{_failures(stack, run_id)}")
+        raise DemoError(f"the run ended with state {state}.\n{_failures(stack, run_id)}")
     if "fired" not in stack.trigger_log(DAG_ID, run_id, "start"):
-        raise DemoError("no trigger fired for the task `start`: it did not wait in the triggerer.")
-    narrator.say("The wait went through the triggerer process (its log for the task shows it)")
+        raise DemoError("no trigger fired for the task `start`, so it did not wait in the triggerer.")
+    narrator.print_line("The task waited in the triggerer (its log shows this)")
     return stack.xcoms(DAG_ID, run_id, "start")
 
 
@@ -120,12 +122,12 @@ def _stay(stack: AirflowStack, run_id: str, endpoint_url: str) -> None:
     for dag_id in dags:
         stack.wait_for_dag(dag_id)
     aws = f"{Path(sys.executable).parent}/aws"
-    print("Airflow and the emulator stay up; only this machine can reach them.")
+    print("Airflow and the emulator keep running; only this machine can reach them.")
     print(f"\n  Airflow's UI   {stack.base_url} (no login)")
     print(f"  The run above  {stack.base_url}/dags/{DAG_ID}/runs/{run_id}")
     print("  To trigger     " + "\n                 ".join(f"{stack.base_url}/dags/{dag}" for dag in dags))
     print(f"  The emulator   {endpoint_url}, bucket s3://{BUCKET}")
-    print(f"  Logs           {stack.home}\n\nPolly's tasks and their audio, from another terminal:\n")
+    print(f"  Logs           {stack.home}\n\nTo list synthesis tasks and audio from another terminal:\n")
     for name, value in {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -135,7 +137,7 @@ def _stay(stack: AirflowStack, run_id: str, endpoint_url: str) -> None:
         print(f"  export {name}={value}")
     print(f"  {aws} polly list-speech-synthesis-tasks")
     print(f"  {aws} s3 ls --recursive s3://{BUCKET}")
-    print("\nCtrl-C here takes everything down, and forgets it.", flush=True)
+    print("\nPress Ctrl-C here to stop all processes and delete their data.", flush=True)
     try:
         stack.watch()
     except KeyboardInterrupt as stop:
@@ -155,7 +157,7 @@ def _readable(line: str) -> str:
         entry = json.loads(line)
     except ValueError:
         return line
-    if entry["event"].startswith("::"):  # marks of groups that Airflow's UI folds
+    if entry["event"].startswith("::"):  # markers of groups that Airflow's UI folds
         return ""
     errors = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail", [])]
     return "  ".join([entry["timestamp"], entry["level"], entry["event"], *errors])

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Print the path of a Python of a minor version, such as 3.12; fail where this machine has none.
-# pyenv's are found among its versions, since its `python3.12` works only where it is selected.
+# Print the path of a Python with the given minor version, such as 3.12; fail if this machine has none.
+# Also search pyenv's versions folder, because pyenv's `python3.12` command works only if that version is selected.
 set -eu
 
 for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python3; do

@@ -11,12 +11,12 @@ import airflow_polly_provider
 
 
 def main() -> int:
-    """Import all, say from where, and give the exit code."""
+    """Import all modules, print their location, and return the exit code."""
     names = [
         module.name
         for module in pkgutil.walk_packages(airflow_polly_provider.__path__, "airflow_polly_provider.")
     ]
-    # Airflow, when imported, makes its home and reads the configuration there: not in the user's own.
+    # When imported, Airflow creates its home folder and reads the configuration there. Use a temporary home.
     with tempfile.TemporaryDirectory(prefix="airflow-polly-import-") as home:
         os.environ["AIRFLOW_HOME"] = home
         for name in names:

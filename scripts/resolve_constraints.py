@@ -1,6 +1,6 @@
 """Resolve the package without extras against Airflow's official constraint files.
 
-``python -m scripts.resolve_constraints FOLDER``, where the folder holds ``airflow-X.Y.Z.txt``, published at
+Usage: ``python -m scripts.resolve_constraints FOLDER``. The folder contains ``airflow-X.Y.Z.txt`` files from
 https://raw.githubusercontent.com/apache/airflow/constraints-X.Y.Z/constraints-3.11.txt
 """
 
@@ -17,11 +17,11 @@ SHOWN = ("apache-airflow-providers-amazon", "apache-airflow-providers-common-com
 
 
 def resolve(constraints: Path, airflow: str, python: str) -> tuple[bool, str]:
-    """Return whether the requirements can be met, and the versions chosen or why not.
+    """Return whether the requirements can be met, and the chosen versions or the reason.
 
-    :param constraints: the constraint file
-    :param airflow: the version that it is for
-    :param python: such as 3.11
+    :param constraints: path of the constraint file
+    :param airflow: Airflow version of the constraint file
+    :param python: Python version, such as 3.11
     """
     command = [str(UV), "pip", "compile", "-", "--constraint", str(constraints), "--python-version", python]
     wanted = f"{ROOT.as_uri()}\napache-airflow=={airflow}\n"
@@ -40,17 +40,17 @@ def resolve(constraints: Path, airflow: str, python: str) -> tuple[bool, str]:
 
 
 def main() -> int:
-    """Resolve against each file, and give the exit code."""
+    """Resolve against each file, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     failed = 0
     for constraints in sorted(parser.parse_args().folder.glob("airflow-*.txt")):
         airflow = constraints.stem.removeprefix("airflow-")
         for python in PYTHONS:
-            resolved, told = resolve(constraints, airflow, python)
+            resolved, details = resolve(constraints, airflow, python)
             failed += not resolved
             outcome = "resolves" if resolved else "DOES NOT RESOLVE"
-            print(f"Airflow {airflow}, Python {python}: {outcome}: {told}")
+            print(f"Airflow {airflow}, Python {python}: {outcome}: {details}")
     return 1 if failed else 0
 
 

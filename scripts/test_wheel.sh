@@ -1,9 +1,9 @@
 #!/bin/sh
-# Build the wheel, install it, and run the tests where the package's source cannot be imported; fail if they
-# cover less of it than pyproject.toml demands:
-# scripts/test_wheel.sh [arguments for `uv sync`]
+# Build the wheel, install it, and run the tests in a folder from which the source cannot be imported. Fail if the
+# coverage is below the limit in pyproject.toml.
+# Usage: scripts/test_wheel.sh [arguments for `uv sync`]
 #
-# PYTEST_ARGS go to pytest.
+# PYTEST_ARGS are passed to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,8 +22,8 @@ import sys, zipfile
 packed = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if ".dist-info/" not in name}
 tracked = set(sys.stdin.read().split())
 if packed != tracked:
-    sys.exit(f"The wheel lacks {sorted(tracked - packed)}, and has besides {sorted(packed - tracked)}.")
-print(f"The wheel holds the {len(packed)} files of the package")
+    sys.exit(f"The wheel lacks {sorted(tracked - packed)} and has the extra files {sorted(packed - tracked)}.")
+print(f"The wheel contains the {len(packed)} files of the package")
 ' .build/wheel/*.whl
 
 elsewhere=$(mktemp -d)

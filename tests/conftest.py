@@ -1,4 +1,4 @@
-"""The tests run in a temporary Airflow home and without the AWS settings of the machine."""
+"""Settings of all tests: a temporary Airflow home, and no AWS settings of the machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from xdist.remote import Producer
 
-# Airflow reads its configuration while it is imported, so before any test module is.
+# Airflow reads its configuration during its import, so this must run before any test module is imported.
 _home = tempfile.mkdtemp(prefix="airflow-polly-tests-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ.update(
@@ -35,8 +35,8 @@ os.environ.update(
 )
 
 if version("apache-airflow").startswith("2."):
-    # Airflow creates it with the first asset. By then warnings are errors, and those of the oldest
-    # dependencies would leave it without hooks.
+    # Otherwise Airflow creates the manager with the first asset. At that time warnings are errors, and the
+    # warnings of the oldest dependencies would leave the manager without hooks.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from airflow.providers_manager import ProvidersManager
@@ -45,10 +45,10 @@ if version("apache-airflow").startswith("2."):
 
 
 class SharedStackScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """Give each test to whichever process is free, but tests that share a real Airflow to the same one.
+    """Give each test to any free process, but all tests that share a real Airflow to the same process.
 
-    Those are the tests of a folder ``…_stack``, or of a module ``test_stack_…``; they come first.
-    (``--dist loadgroup`` would take marks, but has no effect with pytest 9.2: pytest-xdist issue 1386.)
+    Tests share a real Airflow if they are in the same folder ``…_stack`` or module ``test_stack_…``. They run
+    first. (``--dist loadgroup`` would use marks, but has no effect with pytest 9.2: pytest-xdist issue 1386.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -64,10 +64,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedS
 
 @pytest.fixture(autouse=True, scope="session")
 def _botocore_reads_each_file_once() -> Iterator[None]:
-    """Let all of botocore's sessions share what they read of its service models and endpoints.
+    """Make all botocore sessions share one cache of service models and endpoints.
 
-    Each new session would read them again, and each task of a DAG run makes a session. The clients of one
-    session share them in the same way.
+    Each task of a DAG run creates a session, and each session would read the files again. The clients of one
+    session share such a cache anyway.
     """
     loader = botocore.loaders.Loader()
     with pytest.MonkeyPatch.context() as patch:

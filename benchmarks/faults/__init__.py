@@ -1,1 +1,1 @@
-"""How many synthesis tasks a run pays for when something fails: ``python -m benchmarks.faults``."""
+"""Counts the synthesis tasks that a run pays for after a fault: ``python -m benchmarks.faults``."""

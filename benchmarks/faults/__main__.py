@@ -1,4 +1,4 @@
-"""Run the table: ``python -m benchmarks.faults --help``."""
+"""Measures the fault table: ``python -m benchmarks.faults --help``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from benchmarks.faults.table import running_table
 if TYPE_CHECKING:
     from benchmarks.faults.runs import Result
 
-KINDS = "faults of one run, as many runs at once as there are lanes; or of what all runs share, one by one"
+KINDS = "single: faults of one run, with one run per lane; shared: faults of a component that all runs share"
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--database-url", help="SQLAlchemy URL of an empty PostgreSQL database")
-    parser.add_argument("--out", type=Path, required=True, help="file for results, a JSON object a line")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="file for the results, one JSON object per line"
+    )
     parser.add_argument(
         "--modes", default=",".join((*catalogue.ALL, *catalogue.WITH_OUTPUT_KEY)), help="comma-separated"
     )
     parser.add_argument(
-        "--only", action="append", help="part of the names of the faults to try; may be given several times"
+        "--only", action="append", help="part of the names of the faults to test; can be repeated"
     )
     parser.add_argument("--kind", choices=("single", "shared"), default="single", help=KINDS)
-    parser.add_argument("--lanes", type=int, default=5, help="runs at once (default: %(default)s)")
-    parser.add_argument("--parallelism", type=int, default=24, help="Airflow tasks at once")
+    parser.add_argument(
+        "--lanes", type=int, default=5, help="number of simultaneous runs (default: %(default)s)"
+    )
+    parser.add_argument("--parallelism", type=int, default=24, help="number of simultaneous Airflow tasks")
     given = parser.parse_args()
     modes = given.modes.split(",")
 

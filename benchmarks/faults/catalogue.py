@@ -1,4 +1,4 @@
-"""The faults of the table, and the ways to wait that each is tried with."""
+"""The faults of the table, and the modes that each fault is tested with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = (DEFERRABLE, IN_WORKER, NOT_WAITING, MAPPED)
 ALL = (*OURS, PLAIN)
 NAMED, NAMED_IN_WORKER = "named", "named_in_worker"
 WITH_OUTPUT_KEY = (NAMED, NAMED_IN_WORKER)
-"""Modes in which the finished object is put at a key of its own (``output_s3_key``)."""
+"""Modes in which the object is copied to ``output_s3_key``."""
 OUTPUT_KEY_ENDING = "named.mp3"
 
 BUCKET = "polly-faults"
@@ -23,29 +23,29 @@ NO_FAULT = "no fault, for comparison"
 Event = Literal["triggerer", "scheduler", "database", "emulator"]
 START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
 SHORT_LOOK_SECONDS = 10
-"""``[aws_polly] start_look_seconds`` where the fault does not need the default of 60."""
+"""``[aws_polly] start_look_seconds`` for faults that do not need the default of 60."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong once in each Airflow task.
+    """A fault that occurs once in each Airflow task.
 
-    :param name: its row in the table.
-    :param modes: DAGs that it is tried with.
-    :param emulator: faults of the emulator, each in force for as many calls as there are Airflow tasks.
-    :param refusals_shared: whether mapped tasks share the emulator's faults between them.
-    :param spoil: what the gate does to the answers of starts.
-    :param shut: whether the emulator's port is closed when the tasks start.
-    :param hold: the place at which each task's process is stopped, and then killed unless ``event`` is given.
-    :param clears: whether each held task is cleared, not killed.
-    :param store_away: whether Airflow's task state store is unavailable in the first try.
-    :param look_ups_fail: how many look-ups of the connection fail for each task: its first, or with
-        ``event`` the first afterwards.
-    :param event: what is killed once every task is held, or else deferred.
-    :param list_delay_seconds: how late the emulator's lists show a synthesis task.
-    :param look_seconds: the look's length; None for the default.
-    :param fails: whether the run must end failed.
-    :param slow: seconds that a synthesis takes.
+    :param name: name of the row in the table
+    :param modes: DAGs that the fault is tested with
+    :param emulator: faults of the emulator; each applies to as many calls as there are Airflow tasks
+    :param refusals_shared: whether mapped tasks share the emulator's faults
+    :param spoil: what the gate does to the answers of starts
+    :param shut: whether the emulator's port is closed when the tasks start
+    :param hold: place at which each task's process is stopped, and then killed unless ``event`` is set
+    :param clears: whether each held task is cleared instead of killed
+    :param store_away: whether Airflow's task state store is unavailable in the first try
+    :param look_ups_fail: number of failing look-ups of the connection for each task: the first ones, or with
+        ``event`` the first ones after the event
+    :param event: component that is killed when every task is held or, without ``hold``, deferred
+    :param list_delay_seconds: delay until the emulator's lists contain a synthesis task
+    :param look_seconds: duration of the search for a token; None for the default
+    :param fails: whether the run must fail
+    :param slow: duration of a synthesis in seconds
     """
 
     name: str

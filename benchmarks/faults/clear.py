@@ -1,4 +1,4 @@
-"""Clear one Airflow task of a run as the UI does: python -P clear.py DAG RUN TASK."""
+"""Clear one Airflow task of a run like the UI: python -P clear.py DAG RUN TASK."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.utils.session import create_session
 
 
 def clear(dag_id: str, run_id: str, task_id: str) -> None:
-    """Clear it, running or not."""
+    """Clear the task, even if it is running."""
     with create_session() as session:
         instances: Any = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id)
         clear_task_instances(instances.all(), session)

@@ -1,4 +1,4 @@
-"""Strikes at what all runs share: triggerer, scheduler, metadata database, emulator."""
+"""Faults of components that all runs share: triggerer, scheduler, metadata database, emulator."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _BETWEEN_DROPS_SECONDS = 3.0
 
 
 def strike(fault: Fault, stack: AirflowStack, lanes: Sequence[Lane]) -> None:
-    """Let a fault's event happen, and bring back what it killed.
+    """Cause the event of a fault, and restart the killed component.
 
-    :param fault: with an event.
-    :param lanes: those with a run in them.
+    :param fault: fault with an event
+    :param stack: Airflow stack
+    :param lanes: lanes that have a run
     """
     if fault.event in ("triggerer", "scheduler"):
         stack.kill(fault.event)
@@ -54,7 +55,7 @@ def _drop_connections(database_url: str) -> None:
 
 
 def start_what_died(stack: AirflowStack) -> None:
-    """Start components that could not bear a strike and ended, as a service manager does."""
+    """Restart components that ended because of an event, like a service manager."""
     for name, component in stack.components.items():
         try:
             component.check()

@@ -1,4 +1,4 @@
-"""A TCP gate before the emulator: it can be shut, and can spoil answers as only a network can."""
+"""A TCP proxy in front of the emulator that can close its port and break answers like a faulty network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Literal, Self
 Spoiling = Literal["500", "page", "reset"]
 
 _START = b"POST /v1/synthesisTasks"
-_ERROR_BODY = b'{"message": "The gate put this in place of the answer"}'
+_ERROR_BODY = b'{"message": "The gate replaced the answer"}'
 _ERROR = (
     b"HTTP/1.1 500 Internal Server Error\r\nx-amzn-ErrorType: ServiceFailureException\r\n"
     b"Content-Type: application/json\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_ERROR_BODY), _ERROR_BODY)
 )
-# In the encoding that a page has which does not name another.
+# In the encoding that applies to a page that declares none.
 _PAGE_BODY = "<html><body>Accès refusé</body></html>".encode("latin-1")
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
     len(_PAGE_BODY),
@@ -29,9 +29,9 @@ _SECONDS = 10
 
 
 class Gate:
-    """A port of the loopback interface that leads to an emulator.
+    """A port of the loopback interface that forwards to an emulator.
 
-    :ivar target: host and port of the emulator.
+    :ivar target: host and port of the emulator
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Gate:
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
-        # Held from now on, so that no other process takes the port while the gate is shut.
+        # Keep the port from now on, so that no other process takes it while the gate is shut.
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._held.bind(("127.0.0.1", 0))
@@ -60,18 +60,18 @@ class Gate:
         self._held.close()
 
     def open(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(_SECONDS)
 
     def shut(self) -> None:
-        """Refuse connections, and reset those that are open."""
+        """Refuse new connections, and reset open ones."""
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(_SECONDS)
 
     def spoil(self, how: Spoiling, times: int) -> None:
-        """Let the next starts be done, and spoil their answers.
+        """Forward the next starts, but break their answers.
 
-        :param how: an error 500 or a page in place of the answer; or half the answer, then a TCP reset.
-        :param times: how many.
+        :param how: error 500 or a page instead of the answer; or half of the answer and then a TCP reset
+        :param times: number of starts
         """
         self._spoilings = [how] * times
 
@@ -130,7 +130,7 @@ class Gate:
             if pending[0] == "reset":
                 to_client.write(chunk[: len(chunk) // 2])
                 await to_client.drain()
-                # The half must be on its way before the reset throws away what is left.
+                # Send the first half before the reset, which discards unsent data.
                 await asyncio.sleep(0.1)
                 _reset(to_client)
             else:

@@ -1,4 +1,4 @@
-"""A lane: an emulator process behind a gate, which one run at a time has to itself."""
+"""A lane: an emulator process behind a gate, used by one run at a time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRETS = "secrets"
-"""The folder, in that of the lanes, in which ``FlakySecrets`` finds their connections."""
+"""The subfolder of the lanes' folder in which ``FlakySecrets`` finds their connections."""
 _SECONDS = 30
 
 
 class Lane:
-    """An emulator that keeps its state on disk, and the connection that leads Airflow to it.
+    """An emulator that keeps its state on disk, and an Airflow connection to it.
 
-    :param folder: for its state and its log.
-    :param number: tells lanes apart.
+    :param folder: folder for the state and the log
+    :param number: number of the lane
     """
 
     def __init__(self, folder: Path, number: int) -> None:
@@ -59,21 +59,21 @@ class Lane:
 
     @property
     def airflow_connection(self) -> str:
-        """Give the connection as JSON, the form that Airflow takes."""
+        """Return the connection as JSON, in Airflow's format."""
         return aws_connection(f"http://127.0.0.1:{self.gate.port}")
 
     def hide_connection(self, look_ups: int) -> None:
-        """Let the next look-ups of the connection fail.
+        """Make the next look-ups of the connection fail.
 
-        :param look_ups: how many.
+        :param look_ups: number of look-ups
         """
-        # What a process of Airflow 3 does not find, it asks the API server for, which looks once more.
+        # If a process of Airflow 3 does not find a connection, the API server looks it up a second time.
         for _ in range(look_ups * (2 if AIRFLOW_MAJOR >= 3 else 1)):
             self._hidden += 1
             (self._secrets / f"{self.connection_id}.away.{self._hidden}").touch()
 
     def prepare(self, *arguments: str) -> None:
-        """Run an emulator with these arguments, without faults and with its counters at nothing."""
+        """Run an emulator with these arguments, without faults and with counters at zero."""
         for away in self._secrets.glob(f"{self.connection_id}.away.*"):
             away.unlink(missing_ok=True)
         if arguments != self._arguments:
@@ -84,7 +84,7 @@ class Lane:
         self.gate.open()
 
     def start(self, *arguments: str) -> None:
-        """Start the emulator, on the state that it left."""
+        """Start the emulator with its stored state."""
         with self._lock:
             if self._closed:
                 raise RuntimeError("This lane is closed")
@@ -102,7 +102,7 @@ class Lane:
         self.gate.target = (host, int(port))
 
     def kill(self) -> None:
-        """Kill the emulator as a power cut does."""
+        """Kill the emulator with SIGKILL."""
         with self._lock:
             if self._arguments is not None:
                 self._emulator.close()
@@ -115,7 +115,7 @@ class Lane:
         self.start(*arguments)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Use the emulator's own interface."""
+        """Send a request to the emulator's admin path."""
         request = urllib.request.Request(
             f"{self.endpoint_url}/_emulator/{path}",
             method=method,
@@ -126,7 +126,7 @@ class Lane:
             return json.load(answer)
 
     def _client(self, service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]  # the service's name is not known here
+        return boto3.client(  # type: ignore[call-overload]  # one overload per literal name
             service,
             endpoint_url=self.endpoint_url,
             region_name=REGION,
@@ -135,12 +135,12 @@ class Lane:
         )
 
     def keys(self, prefix: str) -> list[str]:
-        """List the objects whose key begins with a prefix."""
+        """Return the objects whose key begins with a prefix."""
         listed = self._client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [each["Key"] for each in listed.get("Contents", [])]
 
     def synthesis_tasks(self, prefix: str) -> list[dict[str, Any]]:
-        """List the synthesis tasks whose key begins with a prefix."""
+        """Return the synthesis tasks whose key begins with a prefix."""
         pages = self._client("polly").get_paginator("list_speech_synthesis_tasks").paginate()
         listed = [task for page in pages for task in page["SynthesisTasks"]]
         return [task for task in listed if f"/{BUCKET}/{prefix}" in task["OutputUri"]]

@@ -1,7 +1,7 @@
-"""What a look for a token costs: ``python -m benchmarks.faults.looks``.
+"""Measures the cost of a search for a token: ``python -m benchmarks.faults.looks``.
 
-One look in an account with 100,000 finished synthesis tasks, in both directions that Polly's list might have;
-a first try without a fault; and 500 looks at once under AWS's own quotas.
+Runs two searches in an account with 100,000 ended synthesis tasks, for each direction that Polly's list might
+have; and 500 simultaneous searches under AWS's quotas.
 """
 
 from __future__ import annotations
@@ -27,25 +27,26 @@ LOOKS = 500
 
 
 def search(prefix: str) -> list[Any]:
-    """Look for a token as a run does that began an hour ago.
+    """Search for a token like a run that began an hour ago.
 
-    :param prefix: the key's, with the token.
+    :param prefix: key prefix with the token
     """
     an_hour_ago = datetime.now(tz=UTC) - timedelta(hours=1)
     return TokenSearch(PollyHook(aws_conn_id="lane_0"), "seeded", not_before=an_hour_ago).find(prefix)
 
 
 def list_calls(lane: Lane) -> dict[str, int]:
-    """Give the answers to List by outcome, since they were last asked for."""
+    """Return the number of answers to List by outcome since the last call."""
     calls: dict[str, int] = lane.ask("GET", "counters").get("ListSpeechSynthesisTasks", {})
     lane.ask("DELETE", "counters")
     return calls
 
 
 def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
-    """Look in an account of 100,000 tasks: for a token that is not there, and one that is the newest.
+    """Search among 100,000 synthesis tasks: for the token of the newest one, and for a token of none.
 
-    :param newest_first: the direction of lists.
+    :param lane: lane whose emulator is searched
+    :param newest_first: direction of the lists
     """
     lane.prepare(*(["--newest-first"] if newest_first else []))
     lane.ask("POST", "tasks", {"count": SEEDED, "age_seconds": 60, "spacing_seconds": SPACING_SECONDS})
@@ -67,7 +68,7 @@ def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
 
 
 def many_looks(lane: Lane) -> dict[str, Any]:
-    """Look 500 times at once, under AWS's quotas, 1,000 finished tasks of the last hour in the way."""
+    """Run 500 simultaneous searches under AWS's quotas among 1,000 other tasks of the last hour."""
     lane.prepare("--newest-first", "--quotas", "aws")
     lane.ask("POST", "tasks", {"count": 1000, "age_seconds": 1, "spacing_seconds": 3, "prefix": "other"})
     for number in range(LOOKS):
@@ -100,9 +101,9 @@ def many_looks(lane: Lane) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults.looks", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
     given = parser.parse_args()
     figures: dict[str, Any] = {"one_look": []}
     for newest_first in (True, False):

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def cell(rows: list[Row]) -> str:
-    """Tell how many synthesis tasks came of the Airflow tasks of one fault and mode, and how they ended."""
+    """Return the number of synthesis tasks for the Airflow tasks of one fault and mode, and the failures."""
     if not rows:
         return "-"
     made = sum(row["synthesis_tasks"] for row in rows)
@@ -40,7 +40,7 @@ def cell(rows: list[Row]) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Give the table of one Airflow."""
+    """Return the table of one Airflow version."""
     cells: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         cells[row["fault"], row["mode"]].append(row)
@@ -56,7 +56,7 @@ def table(rows: list[Row]) -> str:
 
 
 def sums(rows: list[Row]) -> str:
-    """Give the sums over the operator's and over plain boto3's runs."""
+    """Return the totals of the runs with the operator and of those with plain boto3."""
     columns = (
         "Airflow tasks with a fault",
         "synthesis tasks",
@@ -86,9 +86,9 @@ def sums(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults.report", description=__doc__)
-    parser.add_argument("results", nargs="+", type=Path, help="files that python -m benchmarks.faults wrote")
+    parser.add_argument("results", nargs="+", type=Path, help="result files of python -m benchmarks.faults")
     given = parser.parse_args()
     rows: list[Row] = [json.loads(line) for path in given.results for line in path.read_text().splitlines()]
     for airflow in sorted({row["airflow"] for row in rows}, reverse=True):

@@ -1,4 +1,4 @@
-"""One run of a DAG under one fault, and what came of it."""
+"""One run of a DAG with one fault, and its result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ T = TypeVar("T")
 _CLEAR = Path(__file__).with_name("clear.py")
 _CLEAR_SECONDS = 120.0
 
-# Airflow 2.11 refuses two runs of a DAG that were triggered within the same second.
+# Airflow 2.11 refuses two runs of a DAG that are triggered within the same second.
 _TRIGGERING = threading.Lock()
 _LOOK_EVERY_SECONDS = 1.5
 _REFUSED_SECONDS = 12.0
@@ -57,7 +57,7 @@ _WAITING_IN_WORKER = (IN_WORKER, NAMED_IN_WORKER, PLAIN)
 
 @dataclass
 class Result:
-    """What came of one run."""
+    """The result of one run."""
 
     fault: str
     mode: str
@@ -74,27 +74,27 @@ class Result:
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the result for JSON."""
+        """Return the result as a JSON-compatible dict."""
         return asdict(self)
 
     def line(self) -> str:
-        """Give the result in words."""
+        """Return the result as a line of text."""
         return (
             f"{self.fault} | {self.mode} | {self.synthesis_tasks} for {self.airflow_tasks} | {self.state} | "
             f"tries {self.tries} | {self.seconds:.0f} s | "
-            f"{'as promised' if self.as_expected else 'NOT AS PROMISED'}"
+            f"{'as expected' if self.as_expected else 'NOT AS EXPECTED'}"
         )
 
 
 class FaultyRun:
-    """A run of a DAG in a lane, under a fault.
+    """A run of a DAG in a lane, with a fault.
 
-    :param stack: the Airflow.
-    :param lane: the emulator.
-    :param hold_folder: where the DAGs' processes leave word of their stop.
-    :param fault: what goes wrong.
-    :param mode: the DAG.
-    :param tasks: how many Airflow tasks start synthesis tasks in it.
+    :param stack: Airflow stack
+    :param lane: lane with the emulator
+    :param hold_folder: folder in which stopped processes of the DAGs write their process ids
+    :param fault: fault to cause
+    :param mode: mode, which is the DAG id
+    :param tasks: number of Airflow tasks that start synthesis tasks
     """
 
     def __init__(
@@ -139,25 +139,25 @@ class FaultyRun:
     @property
     def _hold(self) -> str | None:
         if self._fault.event and self._fault.hold is None:
-            # It waits for nothing, so it is stopped to be there when the event comes.
+            # A task that does not wait is stopped, so that it is still running when the event occurs.
             return "remembered" if self._mode == NOT_WAITING else None
         return self._fault.hold
 
     def gather(self) -> None:
-        """Wait until every task is held, deferred, or asking for its status; for two minutes, until one is.
+        """Wait until every task is held, deferred or polling; after two minutes, one such task is enough.
 
-        :raises TimeoutError: none is.
+        :raises TimeoutError: if there is no such task after two minutes
         """
         deadline = time.monotonic() + _LONGEST_GATHERING_SECONDS
         while (gathered := self._gathered()) < self._tasks:
             if time.monotonic() > deadline:
                 if gathered:
                     return
-                raise TimeoutError(f"{self._fault.name}, {self._mode}: not every task came to its place")
+                raise TimeoutError(f"{self._fault.name}, {self._mode}: no task reached its place")
             time.sleep(_LOOK_EVERY_SECONDS)
 
     def release(self) -> None:
-        """Let the processes that are held go on."""
+        """Let the held processes continue."""
         (self._hold_folder / f"{self._run_id}.go").touch()
 
     def _gathered(self) -> int:
@@ -168,7 +168,7 @@ class FaultyRun:
         return len(self._deferred())
 
     def finish(self, airflow: str) -> Result:
-        """Wait for the end of the run, killing what is to be killed meanwhile, and give the result."""
+        """Kill or clear the held tasks, wait for the end of the run, and return the result."""
         state = self._wait_for_end()
         seconds = time.monotonic() - self._began
         calls = self._lane.ask("GET", "counters")
@@ -212,12 +212,12 @@ class FaultyRun:
     def _clear_held(self) -> None:
         if self._markers() and not self._killed:
             self._killed.update(marker.name for marker in self._markers())
-            # -P: the modules beside it have names that others have, too.
+            # -P: modules in the same folder have the names of other modules.
             command = [sys.executable, "-P", str(_CLEAR), self._mode, self._run_id, "start"]
             subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 
     def _kill_held(self) -> None:
-        """Kill each held process, and of every second one the parent too, which would report its death."""
+        """Kill each held process, and for every second one also its parent, which would report the kill."""
         for marker in self._markers():
             if marker.name in self._killed:
                 continue
@@ -259,7 +259,7 @@ class FaultyRun:
         )
 
     def _expected(self, made: list[dict[str, Any]]) -> set[str]:
-        """Give the OutputUris that may reach a later task."""
+        """Return the OutputUris that a later task may receive."""
         uris = {task["OutputUri"] for task in made}
         if self._mode not in WITH_OUTPUT_KEY:
             return uris
@@ -279,7 +279,7 @@ class FaultyRun:
 
 
 def _created_at(process: psutil.Process) -> float:
-    """Give when a process was created; no time at all where it has ended since it was listed."""
+    """Return the creation time of a process, or infinity if it has ended in the meantime."""
     try:
         return process.create_time()
     except psutil.NoSuchProcess:
@@ -287,7 +287,7 @@ def _created_at(process: psutil.Process) -> float:
 
 
 def _read(what: Callable[[], T]) -> T:
-    """Read from Airflow, again while it has no time to answer."""
+    """Read from Airflow, and retry while it is too busy to answer."""
     deadline = time.monotonic() + _READ_PATIENCE_SECONDS
     while True:
         try:

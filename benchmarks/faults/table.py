@@ -1,4 +1,4 @@
-"""All runs of one Airflow under faults."""
+"""All runs with faults on one Airflow version."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DAGS = Path(__file__).parent / "dags"
 BACKENDS = Path(__file__).parent / "backends"
 AIRFLOW = ".".join(importlib.metadata.version("apache-airflow").split(".")[:2])
 
-# The API server of Airflow 3.3 takes two connections at once for a task that begins, and has 15 unless told.
+# The API server of Airflow 3.3 uses two connections for each starting task; its default limit is 15.
 _ROOMY_POOL = {"AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "60"}
 _SHORT_THRESHOLDS = {
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
-    # What a killed worker ran is taken up again after 30 seconds, not 300.
+    # The tasks of a killed worker are detected after 30 seconds instead of 300.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "30",
@@ -45,13 +45,13 @@ _SHORT_THRESHOLDS = {
 
 
 class Table:
-    """Runs cells, and keeps what came of them.
+    """Runs cells of the table, and keeps their results.
 
-    :param stack: the Airflow.
-    :param lanes: emulators, one for each run at a time.
-    :param hold_folder: where held processes leave word.
-    :param mapped_over: how many tasks a mapped one becomes.
-    :param on_result: called with each result.
+    :param stack: Airflow stack
+    :param lanes: lanes; each has one run at a time
+    :param hold_folder: folder in which held processes write their process ids
+    :param mapped_over: number of task instances of a mapped task
+    :param on_result: called with each result
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Table:
         self._lock = threading.Lock()
 
     def single(self, cells: Sequence[tuple[Fault, str]]) -> None:
-        """Try cells that concern no other run, as many at once as there are lanes."""
+        """Run cells whose faults affect only their own run, one per lane at a time."""
         waiting: queue.SimpleQueue[tuple[Fault, str]] = queue.SimpleQueue()
         for cell in cells:
             waiting.put(cell)
@@ -86,7 +86,7 @@ class Table:
                         run = self._run(lane, fault, mode)
                         run.begin()
                         self._note(run.finish(AIRFLOW))
-                    except Exception as error:  # noqa: BLE001  # one cell's trouble must not end the others' hours
+                    except Exception as error:  # noqa: BLE001  # an error of one cell must not end the other cells, which run for hours
                         self.errors[fault.name, mode] = error
                         print(f"{fault.name}, {mode}:", file=sys.stderr)
                         traceback.print_exc()
@@ -98,7 +98,7 @@ class Table:
             thread.join()
 
     def shared(self, fault: Fault, modes: Sequence[str]) -> None:
-        """Strike all modes at once with a fault of what they share."""
+        """Run all modes at the same time, and cause a fault of a component that they share."""
         runs = [self._run(lane, fault, mode) for lane, mode in zip(self._lanes, modes, strict=False)]
         for run in runs:
             run.begin()
@@ -131,22 +131,22 @@ def running_table(
     scheduler_dead_after: int = 30,
     on_result: Callable[[Result], None] = lambda result: None,
 ) -> Iterator[Table]:
-    """Run an Airflow of the installed version and as many emulators as there are lanes.
+    """Run an Airflow of the installed version and one emulator per lane.
 
-    :param folder: for all that they keep.
-    :param lanes: runs at once.
-    :param parallelism: Airflow tasks at once.
-    :param database_url: SQLAlchemy's, of an empty database; SQLite if None.
-    :param mapped_over: how many tasks a mapped one becomes.
-    :param scheduler_dead_after: seconds without a heartbeat, which a scheduler on a busy machine can miss; it
-        then takes its own running tasks for orphans.
-    :param on_result: called with each result.
+    :param folder: folder for all their files
+    :param lanes: number of simultaneous runs
+    :param parallelism: number of simultaneous Airflow tasks
+    :param database_url: SQLAlchemy URL of an empty database; SQLite if None
+    :param mapped_over: number of task instances of a mapped task
+    :param scheduler_dead_after: seconds without a heartbeat after which a scheduler counts as dead. If this
+        is too short, a scheduler on a busy machine treats its own running tasks as orphans.
+    :param on_result: called with each result
     """
     hold_folder = folder / "hold"
     hold_folder.mkdir()
     with contextlib.ExitStack() as cleanup:
         ours = [cleanup.enter_context(Lane(folder, number)) for number in range(lanes)]
-        told = {
+        variables = {
             "POLLY_FAULTS_HOLD": str(hold_folder),
             FOLDER: str(folder / SECRETS),
             "AIRFLOW__SECRETS__BACKEND": f"flaky_secrets.{FlakySecrets.__name__}",
@@ -158,7 +158,7 @@ def running_table(
             AirflowStack(
                 home=folder / "airflow",
                 dags_folder=DAGS,
-                env={**_SHORT_THRESHOLDS, **_ROOMY_POOL, **told},
+                env={**_SHORT_THRESHOLDS, **_ROOMY_POOL, **variables},
                 database_url=database_url,
                 parallelism=parallelism,
             )

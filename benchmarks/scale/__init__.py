@@ -1,1 +1,1 @@
-"""What many texts cost on several machines: see ``python -m benchmarks.scale --help``."""
+"""Measures the cost of many texts on several machines: see ``python -m benchmarks.scale --help``."""

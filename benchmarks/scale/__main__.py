@@ -1,7 +1,7 @@
-"""What many texts cost on several machines: ``python -m benchmarks.scale --help``.
+"""Measures the cost of many texts on several machines: ``python -m benchmarks.scale --help``.
 
-Results go to the terminal and to a file, a JSON object a line. It needs the environment of
-``make test-celery``, and servers of PostgreSQL and Redis: POSTGRESQL and REDIS name others than those here.
+Prints the results and writes them to a file, one JSON object per line. Needs the environment of
+``make test-celery``, and PostgreSQL and Redis servers. Set POSTGRESQL and REDIS to use servers elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THROTTLING_SECONDS = 900
 
 
 def throttling(slots: int, texts: int) -> dict[str, Any]:
-    """Measure in a process of its own, which sees nothing of the caller's Airflow and AWS."""
+    """Measure in a new process without the caller's settings for Airflow and AWS."""
     arguments = [str(slots), str(texts), str(_PROCESS_SECONDS)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.scale.throttling", *arguments],
@@ -39,7 +39,7 @@ def throttling(slots: int, texts: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=BUILD / "bench-scale.jsonl", help="(default: %(default)s)"

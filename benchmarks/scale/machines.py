@@ -1,4 +1,4 @@
-"""Many texts on Celery's workers, and what a lost machine costs at Airflow's defaults."""
+"""Measures many texts on Celery workers, and the cost of a lost machine with Airflow's defaults."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _WAYS = ("deferrable", "end_from_trigger")
 
 
 def measure(texts: int, *, lose_machines: bool) -> Iterator[dict[str, Any]]:
-    """Give what was measured, as it comes.
+    """Yield each result as soon as it is measured.
 
-    :param texts: how many each way speaks
-    :param lose_machines: whether to lose a triggerer and a worker, which takes six minutes more
+    :param texts: number of texts for each way
+    :param lose_machines: whether to kill a triggerer and a worker, which takes six more minutes
     """
     with (
         terminable(),
@@ -48,7 +48,7 @@ def measure(texts: int, *, lose_machines: bool) -> Iterator[dict[str, Any]]:
             "POLLY_SCALE_TEXTS": str(texts),
         }
         with celery_stack(home=Path(folder), dags_folder=_DAGS, env=env) as stack:
-            # Both triggerers and workers import what they need before anything counts.
+            # Let both triggerers and workers import their modules before the measurement.
             stack.wait_for_run("warm_up", stack.trigger("warm_up"), _RUN_SECONDS)
             idle = _idle(stack)
             for way in _WAYS:
@@ -65,7 +65,7 @@ def _by_kind(spent: dict[str, float]) -> dict[str, float]:
 
 
 def _idle(stack: AirflowStack) -> dict[str, float]:
-    """Return the CPU seconds a second that each kind of process spends on nothing."""
+    """Return the CPU seconds per second that each kind of process uses when idle."""
     before = _by_kind(cpu_seconds(stack))
     time.sleep(_IDLE_SECONDS)
     after = _by_kind(cpu_seconds(stack))
@@ -146,5 +146,5 @@ def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _LOST_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("This did not happen in time")
+            raise TimeoutError("Timed out waiting for a condition")
         time.sleep(0.5)

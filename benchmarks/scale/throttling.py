@@ -1,7 +1,8 @@
-"""How many starts are throttled when a number of worker slots share Polly's quota.
+"""Measures how many starts are throttled when several worker slots share Polly's quota.
 
-The slots are threads of one process, since two cores cannot start that many processes a second. Each does
-what the start operator does in a worker: it waits for a process to start, then asks until Polly accepts.
+The slots are threads of one process, because two cores cannot start so many processes per second. Each slot
+behaves like the start operator in a worker: it waits as long as a process needs to start, then sends the
+request until Polly accepts it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ _OPERATION = "StartSpeechSynthesisTask"
 
 
 def measure(slots: int, texts: int, process_seconds: float) -> dict[str, Any]:
-    """Start texts from a number of slots, at AWS's default quotas for standard voices.
+    """Start texts from several slots, with AWS's default quotas for standard voices.
 
-    :param slots: how many start at a time
-    :param texts: how many are started
-    :param process_seconds: how long each start waits for its process
+    :param slots: number of simultaneous starts
+    :param texts: number of texts
+    :param process_seconds: seconds that each start waits, for the start of its process
     """
     with running_emulator(audio="none", quotas=AWS_QUOTAS) as emulator:
         os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = emulator.airflow_connection()
@@ -44,7 +45,7 @@ def measure(slots: int, texts: int, process_seconds: float) -> dict[str, Any]:
 
         def slot() -> None:
             hook = PollyHook()
-            hook.conn  # noqa: B018  # One process cannot make clients as fast as many do.
+            hook.conn  # noqa: B018  # Created before the measurement: one process creates clients more slowly than many.
             ready.wait()
             while True:
                 try:

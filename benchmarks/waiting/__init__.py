@@ -1,1 +1,1 @@
-"""What waiting costs, ours beside what there is: see `benchmarks.waiting.__main__`."""
+"""Compares the cost of waiting with alternatives: see `benchmarks.waiting.__main__`."""

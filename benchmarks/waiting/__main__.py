@@ -1,6 +1,6 @@
-"""What waiting costs, ours beside what there is: ``python -m benchmarks.waiting --help``.
+"""Compares the cost of waiting with alternatives: ``python -m benchmarks.waiting --help``.
 
-Results go to a file, a JSON object a line, and the table of all that the file holds to the terminal.
+Appends the results to a file, one JSON object per line, and prints a table of all results in the file.
 """
 
 from __future__ import annotations
@@ -24,24 +24,29 @@ _STACK_SECONDS = 5400
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=BUILD / "bench-waiting.jsonl", help="(default: %(default)s)"
     )
     parser.add_argument("--parts", default=",".join(_PARTS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--only", default="", help="part of the names of the long scenarios to run")
-    parser.add_argument("--times", type=int, default=5, help="of what is short (default: %(default)s)")
+    parser.add_argument(
+        "--times",
+        type=int,
+        default=5,
+        help="number of repetitions of short measurements (default: %(default)s)",
+    )
     parser.add_argument(
         "--at-once",
         type=int,
         default=6,
-        help="long scenarios that run beside each other, each with its emulator (default: %(default)s)",
+        help="number of long scenarios that run in parallel, each with an emulator (default: %(default)s)",
     )
     parser.add_argument(
         "--postgresql",
         default=os.environ.get("POSTGRESQL", _POSTGRESQL),
-        help="SQLAlchemy URL of a server where a database may be made (default: %(default)s)",
+        help="SQLAlchemy URL of a server on which a database can be created (default: %(default)s)",
     )
     given = parser.parse_args()
     parts = given.parts.split(",")

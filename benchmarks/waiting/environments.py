@@ -1,6 +1,6 @@
-"""Environments that the benchmark builds for itself, beside the project's own.
+"""Additional environments for the benchmark.
 
-aiobotocore forces boto3 down, and the database drivers are no dependency of the project.
+aiobotocore requires an older boto3, and the database drivers are not dependencies of the project.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DRIVERS = ("psycopg2-binary", "asyncpg")
 
 
 def aws_waiter() -> Way:
-    """Give the amazon provider's way: this environment's Airflow and amazon provider, with aiobotocore."""
+    """Return the amazon provider's way: the same Airflow and amazon provider as here, with aiobotocore."""
     home = BUILD / "waiting-aiobotocore"
     packages = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-amazon")]
     if not (home / "built").exists():
@@ -33,7 +33,7 @@ def aws_waiter() -> Way:
 
 
 def with_postgresql() -> str:
-    """Give the interpreter of an environment like the project's own that can use PostgreSQL."""
+    """Return the interpreter of an environment like the project's, with PostgreSQL drivers."""
     home = BUILD / "waiting-postgresql"
     if not (home / "built").exists():
         _uv("sync", "--frozen", "--python", sys.executable, UV_PROJECT_ENVIRONMENT=str(home))
@@ -50,7 +50,7 @@ def _uv(*arguments: str, **env: str) -> None:
     built = sorted(ROOT.glob(".tools/uv-*/bin/uv"))
     uv = os.environ.get("UV") or shutil.which("uv") or (str(built[-1]) if built else None)
     if uv is None:
-        raise RuntimeError("No uv: `make env` fetches it, and UV=/path/to/uv names one.")
+        raise RuntimeError("uv is missing: run `make env`, or set UV=/path/to/uv.")
     inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     subprocess.run(
         [uv, arguments[0], "--quiet", *arguments[1:]],

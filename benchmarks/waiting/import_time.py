@@ -1,4 +1,4 @@
-"""What it costs to import a DAG file, in CPU seconds: a busy machine makes the clock on the wall useless."""
+"""Measures the CPU time of importing a DAG file; wall-clock time is useless on a busy machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.waiting.processes import ROOT, environment
 
 _SECONDS = 120
 _FILES = Path(__file__).parent / "imports"
-# Airflow's own modules first: the process that reads DAG files has them already.
+# Import Airflow's own modules first, because the process that parses DAG files has already imported them.
 _PROGRAM = """
 import runpy, sys, time
 import airflow.sdk
@@ -23,9 +23,9 @@ print(time.process_time() - began)
 
 
 def measure(times: int) -> dict[str, Any]:
-    """Import both files by turns, each in a new process.
+    """Import both files alternately, each in a new process.
 
-    :param times: how often; the first round, which writes byte code, counts for nothing
+    :param times: number of rounds; an additional first round, which writes byte code, does not count
     """
     env = environment("{}")
     spent: dict[str, list[float]] = {"ours": [], "comprehend": []}

@@ -1,4 +1,4 @@
-"""What a process spends while its event loop runs."""
+"""Measures the CPU time, the memory and the event loop of a process."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _MEBIBYTE = 2**20
 
 @dataclass
 class Stalls:
-    """How late the event loop was.
+    """Delays of the event loop.
 
-    The clock on the wall includes what other processes took of the cores meanwhile; the CPU time of the
-    loop's own thread is what the code on the loop did without a break.
+    Wall-clock time includes the time that other processes used the cores. The CPU time of the loop's own
+    thread only includes code that ran on the loop without a break.
     """
 
     longest: float = 0.0
     longest_own: float = 0.0
 
     def note(self, late: float, spent: float) -> None:
-        """Take note of one wake-up.
+        """Record one wake-up.
 
-        :param late: seconds on the clock
+        :param late: delay in wall-clock seconds
         :param spent: CPU seconds of the loop's thread
         """
         self.longest = max(self.longest, late)
@@ -40,7 +40,7 @@ class Stalls:
 
 @dataclass
 class Meter:
-    """Measures the running event loop's process for as long as the block lasts."""
+    """Measures the process of the running event loop during the block."""
 
     start: Stalls = field(default_factory=Stalls)
     later: Stalls = field(default_factory=Stalls)
@@ -81,7 +81,7 @@ class Meter:
         self.rss_growth_mib = max(self.rss_growth_mib, grown)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the figures for JSON."""
+        """Return the results as a JSON-compatible dict."""
         return {
             "cpu_seconds": self.cpu_seconds,
             "rss_growth_mib": self.rss_growth_mib,

@@ -1,4 +1,4 @@
-"""Processes of waits, their environments, and the emulator that they ask."""
+"""Processes that wait, and their environment variables."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _END_SECONDS = 900
 class Way:
     """A way to wait.
 
-    :param module: in this package
-    :param python: the interpreter of its environment
+    :param module: module in this package
+    :param python: Python interpreter of its environment
     """
 
     module: str
@@ -33,9 +33,10 @@ class Way:
 
 
 def environment(connection: str, **extra: str) -> dict[str, str]:
-    """Give the variables of a process that shall see nothing of the caller's Airflow and AWS.
+    """Return environment variables without the caller's settings for Airflow and AWS.
 
-    :param connection: of the emulator, as JSON
+    :param connection: connection to the emulator, as JSON
+    :param extra: additional variables
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     return {
@@ -53,10 +54,10 @@ def environment(connection: str, **extra: str) -> dict[str, str]:
 
 
 class WaitingProcess:
-    """A process that is ready to wait; see :mod:`benchmarks.waiting.waiter`.
+    """A process that waits; see :mod:`benchmarks.waiting.waiter`.
 
-    :param way: how it waits
-    :param env: its environment variables
+    :param way: way to wait
+    :param env: environment variables of the process
     """
 
     def __init__(self, way: Way, env: Mapping[str, str]) -> None:
@@ -77,21 +78,21 @@ class WaitingProcess:
         self._process.communicate()
 
     def until_ready(self) -> None:
-        """Wait until all is imported."""
+        """Wait until the process has imported its modules."""
         assert self._process.stdout is not None
         while (line := self._process.stdout.readline().strip()) != "ready":
             if not line and self._process.poll() is not None:
-                raise RuntimeError(f"A process of waits ended with {self._process.returncode}")
+                raise RuntimeError(f"A waiting process ended with exit code {self._process.returncode}")
 
     def order(self, waits: list[tuple[str, float]], *, interval: float, patience: float) -> None:
-        """Tell it what to wait for."""
+        """Send the synthesis tasks to wait for to the process."""
         assert self._process.stdin is not None
         order = {"waits": waits, "interval": interval, "patience": patience}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
 
     def result(self, patience: float) -> dict[str, Any]:
-        """Give what it measured."""
+        """Return the measurements of the process."""
         out, _ = self._process.communicate(timeout=patience + _END_SECONDS)
         measured: dict[str, Any] = json.loads(out.splitlines()[-1])
         return measured
@@ -101,7 +102,9 @@ class WaitingProcess:
 def ready_processes(way: Way, number: int, env: Mapping[str, str]) -> Iterator[list[WaitingProcess]]:
     """Start processes, and wait until they are ready.
 
-    :param number: how many
+    :param way: way to wait
+    :param number: number of processes
+    :param env: environment variables of the processes
     """
     with contextlib.ExitStack() as stack:
         processes = [stack.enter_context(WaitingProcess(way, env)) for _ in range(number)]

@@ -19,20 +19,20 @@ _BURST = "1,000 waits of 40 s"
 
 
 class Results:
-    """What was measured, by scenario and way; the median where it was measured several times.
+    """The results by scenario and way.
 
-    :param rows: as the benchmark wrote them
+    :param rows: results as written by the benchmark
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = list(rows)
 
     def of(self, scenario: str, way: str) -> list[Row]:
-        """Give the rows of a scenario in one way."""
+        """Return the rows of a scenario in one way."""
         return [row for row in self._rows if (row["scenario"], row["way"]) == (scenario, way)]
 
     def median(self, scenario: str, way: str, name: str) -> float | None:
-        """Give the median of a figure, None where it was not measured."""
+        """Return the median of a value, or None if it was not measured."""
         values = [row[name] for row in self.of(scenario, way) if row.get(name) is not None]
         return statistics.median(values) if values else None
 
@@ -189,7 +189,7 @@ MEASURES: list[Measure] = [
 
 
 def table(results: Results) -> str:
-    """Give the table of what was measured, in Markdown."""
+    """Return the table of the results in Markdown."""
     lines = ["| measure | target | measured |", "| --- | --- | --- |"]
     for what, aim, measure in MEASURES:
         if seen := measure(results):
@@ -198,12 +198,12 @@ def table(results: Results) -> str:
 
 
 def read(paths: Iterable[Path]) -> Results:
-    """Read files that the benchmark wrote."""
+    """Read result files of the benchmark."""
     return Results(json.loads(line) for path in paths for line in path.read_text().splitlines())
 
 
 def main() -> int:
-    """Run the command."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting.report", description=__doc__)
     parser.add_argument("results", nargs="+", type=Path)
     print(table(read(parser.parse_args().results)))

@@ -1,4 +1,4 @@
-"""The waits that are measured in processes of their own, against an emulator with seeded synthesis tasks."""
+"""Scenarios that are measured in separate processes, with an emulator that has seeded synthesis tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.waiting.processes import Way
 
 _CREATED_A_SECOND = 10
-"""Polly takes 10 starts a second, so that many waits were not started at once."""
+"""Polly accepts 10 starts per second, so many synthesis tasks have different creation times."""
 
 _FOREIGN_EVERY_SECONDS = 2.5
 _DEFAULT_INTERVAL = 30.0
@@ -27,15 +27,15 @@ _BURST_INTERVAL = 2.0
 class Scenario:
     """Waits of one kind.
 
-    :param name: tells them apart in the results
-    :param waits: how many
-    :param seconds: how long the synthesis tasks take, at most
-    :param at_random: whether they end at any time up to that, or all then
+    :param name: name in the results
+    :param waits: number of waits
+    :param seconds: maximum duration of the synthesis tasks
+    :param at_random: whether they end at random times up to ``seconds``, or all at ``seconds``
     :param interval: ``poke_interval`` of the waits
-    :param quotas: whether the emulator throttles as AWS does
-    :param foreign: how many finished synthesis tasks of others the account holds from the last 72 hours
-    :param newest_first: the direction of lists, which AWS does not document
-    :param processes: how many triggerers share the waits
+    :param quotas: whether the emulator throttles like AWS
+    :param foreign: number of other ended synthesis tasks in the account from the last 72 hours
+    :param newest_first: direction of the lists, which AWS does not document
+    :param processes: number of triggerers that share the waits
     """
 
     name: str
@@ -50,7 +50,7 @@ class Scenario:
 
     @property
     def patience(self) -> float:
-        """How long a wait goes on, in seconds; then it counts as lost."""
+        """Return the seconds after which a wait counts as lost."""
         return self.seconds + 600
 
 
@@ -73,9 +73,11 @@ LONG = (
 
 
 def run(scenario: Scenario, way: Way, *, seed: int = 0) -> dict[str, Any]:
-    """Run a scenario in one way, and give what was measured.
+    """Run a scenario in one way, and return the measurements.
 
-    :param seed: of the random ends
+    :param scenario: scenario to run
+    :param way: way to wait
+    :param seed: seed of the random end times
     """
     with running_emulator(audio="none", newest_first=scenario.newest_first) as emulator:
         if scenario.foreign:
@@ -150,8 +152,9 @@ def _summary(
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
-    """Give a quantile of values in order, None of none.
+    """Return a quantile of sorted values, or None if there are no values.
 
-    :param share: 0 to 1
+    :param ordered: sorted values
+    :param share: quantile from 0 to 1
     """
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None

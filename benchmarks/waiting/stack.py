@@ -1,6 +1,6 @@
-"""Mapped sensors on a real Airflow with PostgreSQL: ``python -m benchmarks.waiting.stack --help``.
+"""Measures mapped sensors on a real Airflow with PostgreSQL: ``python -m benchmarks.waiting.stack --help``.
 
-It runs in an environment that has PostgreSQL's drivers.
+Runs in an environment with PostgreSQL drivers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARALLELISM = 8
 
 
 def cpu_seconds(stack: AirflowStack) -> dict[str, float]:
-    """Give what the processes of each component spent so far, those that ended included."""
+    """Return the CPU seconds of each component so far, including processes that have ended."""
     spent: dict[str, float] = {}
     for name, component in stack.components.items():
         for process in component.members():
@@ -44,12 +44,12 @@ def cpu_seconds(stack: AirflowStack) -> dict[str, float]:
 
 
 class WaitingDags:
-    """Runs the DAGs, one after the other.
+    """Runs the DAGs one after the other.
 
-    :param stack: the Airflow
-    :param emulator: holds the synthesis tasks
-    :param waits: how many, by DAG
-    :param workers: where workers leave word
+    :param stack: Airflow stack
+    :param emulator: emulator with the synthesis tasks
+    :param waits: number of waits by DAG id
+    :param workers: file to which workers write a line per task
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class WaitingDags:
         self._workers = workers
 
     def warm_up(self) -> None:
-        """Let the triggerer set up its API, which takes it CPU seconds once and not for each wait."""
+        """Run one wait, because the first wait of a triggerer uses additional CPU seconds."""
         ids = self._emulator.seed(status="inProgress", ends_in_seconds=_WARM_UP_SECONDS)
         run_id = self._stack.trigger("warm_up", {"ids": ids})
         if (state := self._end_of("warm_up", run_id)) != "success":
-            raise RuntimeError(f"The DAG warm_up ended with {state}")
+            raise RuntimeError(f"The DAG warm_up ended with state {state}")
 
     def idle(self) -> float:
-        """Give the CPU seconds a second of an Airflow that has nothing to do."""
+        """Return the CPU seconds per second of an idle Airflow."""
         before = sum(cpu_seconds(self._stack).values())
         time.sleep(_IDLE_SECONDS)
         return (sum(cpu_seconds(self._stack).values()) - before) / _IDLE_SECONDS
@@ -78,14 +78,15 @@ class WaitingDags:
         while (state := self._stack.metadata.run_state(dag_id, run_id)) not in ("success", "failed"):
             if time.monotonic() > deadline:
                 return "no end"
-            # Seldom: answering would be most of what an Airflow spends that starts no workers.
+            # Check rarely: without workers, answering would be most of the CPU time of Airflow.
             time.sleep(_LOOK_EVERY_SECONDS)
         return state
 
     def run(self, dag_id: str, idle: float) -> dict[str, Any]:
-        """Run a DAG, and give what was measured.
+        """Run a DAG, and return the measurements.
 
-        :param idle: CPU seconds a second that are spent anyway
+        :param dag_id: DAG to run
+        :param idle: CPU seconds per second of an idle Airflow
         """
         self._workers.write_text("")
         self._emulator.counters.reset()
@@ -118,10 +119,11 @@ class WaitingDags:
 
 
 def measure(server_url: str, waits: dict[str, int], out: Path) -> None:
-    """Run all on one Airflow.
+    """Run all DAGs on one Airflow.
 
-    :param waits: how many, by DAG
-    :param out: the file that results go to, a JSON object a line
+    :param server_url: SQLAlchemy URL of a server on which a database can be created
+    :param waits: number of waits by DAG id
+    :param out: file for the results, one JSON object per line
     """
     with (
         terminable(),

@@ -1,7 +1,8 @@
-"""One process full of waits: what a triggerer is, without Airflow's own work.
+"""A process that waits for many synthesis tasks, like a triggerer without Airflow's own work.
 
-It says ``ready`` when all is imported, reads a JSON line that tells what to wait for, and answers with a JSON
-line of what it measured. It runs in this project's environment and in that of the amazon provider's way.
+It prints ``ready`` when all modules are imported, reads a JSON line with the synthesis tasks, and prints a
+JSON line with the measurements. It runs in this project's environment and in that of the amazon provider's
+way.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 
 async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
-    """Wait for all at once, and measure.
+    """Wait for all synthesis tasks at the same time, and measure.
 
-    :param wait: the way to wait
+    :param wait: function that waits for one synthesis task
     :param order: ``waits`` (TaskId and end, in seconds since the epoch), ``interval`` and ``patience``
     """
     delays: list[float] = []
@@ -38,7 +39,7 @@ async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
         waits = []
         for synthesis_task_id, ends_at in order["waits"]:
             waits.append(asyncio.create_task(one(synthesis_task_id, ends_at)))
-            # Airflow's triggerer, too, lets the loop go on after each trigger that it creates.
+            # Airflow's triggerer also yields to the event loop after creating each trigger.
             await asyncio.sleep(0)
         done = await asyncio.gather(*waits, return_exceptions=True)
     errors = [repr(error) for error in done if isinstance(error, BaseException)]
@@ -47,8 +48,8 @@ async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the process."""
-    # The triggers' log lines go nowhere: nobody reads this process's output before its end, and a full pipe
-    # would stop it.
+    # Discard the log lines of the triggers: the output is only read at the end, and a full pipe would block
+    # the process.
     with os.fdopen(os.dup(1), "w") as out, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         wait = importlib.import_module(f"benchmarks.waiting.{sys.argv[1]}").wait

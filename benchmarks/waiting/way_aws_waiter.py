@@ -1,4 +1,4 @@
-"""A trigger as the amazon provider has them: its base class, aiobotocore and a custom waiter."""
+"""A trigger like those of the amazon provider: its base class, aiobotocore and a custom waiter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 
 
 class WaitingHook(AwsBaseHook):
-    """A hook for Polly with a waiter, which botocore does not have."""
+    """A hook for Polly with a waiter, because botocore has none for Polly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "polly"
@@ -18,7 +18,7 @@ class WaitingHook(AwsBaseHook):
 
     @property
     def waiter_path(self) -> Path:
-        """Where the waiter is described."""
+        """Return the path of the waiter definition."""
         return Path(__file__).with_name("polly_waiters.json")
 
 
@@ -43,10 +43,11 @@ class SpeechSynthesisTaskCompletedTrigger(AwsBaseWaiterTrigger):
 
 
 async def wait(synthesis_task_id: str, interval: float, patience: float) -> bool:
-    """Wait for a synthesis task, and tell whether it completed.
+    """Wait for a synthesis task, and return whether it completed.
 
+    :param synthesis_task_id: TaskId of the synthesis task
     :param interval: seconds between two checks
-    :param patience: seconds until the wait ends without an answer
+    :param patience: seconds after which the wait ends without a result
     """
     trigger = SpeechSynthesisTaskCompletedTrigger(
         task_id=synthesis_task_id, waiter_delay=int(interval), waiter_max_attempts=int(patience / interval)

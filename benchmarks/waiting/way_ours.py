@@ -8,10 +8,11 @@ from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigge
 
 
 async def wait(synthesis_task_id: str, interval: float, patience: float) -> bool:
-    """Wait for a synthesis task, and tell whether it completed.
+    """Wait for a synthesis task, and return whether it completed.
 
-    :param interval: seconds between two checks at most
-    :param patience: seconds until the wait ends without an answer
+    :param synthesis_task_id: TaskId of the synthesis task
+    :param interval: maximum seconds between two checks
+    :param patience: seconds after which the wait ends without a result
     """
     trigger = PollySpeechSynthesisTaskTrigger(
         synthesis_task_id=synthesis_task_id, poke_interval=interval, deadline=time.time() + patience

@@ -1,1 +1,1 @@
-"""A real Airflow in processes of its own, for demos, tests and benchmarks: see `scripts.stack.airflow`."""
+"""A real Airflow in separate processes, for demos, tests and benchmarks: see `scripts.stack.airflow`."""

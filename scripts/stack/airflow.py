@@ -1,7 +1,7 @@
-"""A real Airflow, each component a process of its own, on a throwaway home.
+"""A real Airflow in a temporary home, with each component in its own process.
 
-`airflow standalone` would do for looking at it; tests and benchmarks must kill and restart a single
-component, and know which one died.
+`airflow standalone` is not enough: tests and benchmarks must kill and restart a single component, and know
+which one ended.
 """
 
 import contextlib
@@ -39,23 +39,24 @@ _POLL_SECONDS = 0.25
 
 
 class AirflowStack:
-    """Scheduler and triggerer, on Airflow 3 API server and DAG processor too, of the running interpreter.
+    """Runs a scheduler and a triggerer, and on Airflow 3 an API server and a DAG processor.
 
-    A context manager: inside it all components are healthy; after it none of their processes is left, also
-    after an exception, Ctrl-C or SIGTERM. (SIGKILL of the caller leaves them behind.)
+    The components use the Python interpreter of the caller. In the ``with`` block all components are healthy.
+    After it all their processes have ended, even after an exception, Ctrl-C or SIGTERM. (After SIGKILL of the
+    caller they keep running.)
 
-    :param home: folder for the database, logs and configuration; made if missing, left as it is at the end.
-    :param dags_folder: where DAG files lie.
-    :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``. None of the
-        caller's own variables that configure Airflow or AWS is passed on.
-    :param executor: Airflow's name of it; by default LocalExecutor, on Airflow 2 with SQLite for one task at
-        a time.
-    :param database_url: SQLAlchemy's URL of an empty database; by default SQLite in the home.
-    :param parallelism: how many tasks may run at once.
-    :param machines: the kind of the component by the name of each machine, where there is more than one of a
-        kind, or Celery's workers: ``{"worker-1": "worker", …}``. They share no files. By default one of
-        each kind, on the same machine.
-    :param startup_timeout: seconds for all components together to become healthy.
+    :param home: folder for the database, logs and configuration; created if missing, kept at the end
+    :param dags_folder: folder with the DAG files
+    :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``; the caller's
+        own variables for Airflow and AWS are not passed on
+    :param executor: Airflow's name of the executor; by default LocalExecutor, which runs one task at a time
+        on Airflow 2 with SQLite
+    :param database_url: SQLAlchemy URL of an empty database; by default SQLite in ``home``
+    :param parallelism: maximum number of tasks that run at the same time
+    :param machines: kind of component by machine name, for several components of a kind or for Celery
+        workers: ``{"worker-1": "worker", …}``. Machines share no files. By default one component of each
+        kind, all on the same machine.
+    :param startup_timeout: maximum seconds until all components are healthy
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class AirflowStack:
         machines: Mapping[str, str] | None = None,
         startup_timeout: float = 180,
     ) -> None:
-        # SQLite's URL and the DAGs folder are refused or misread when relative.
+        # Airflow refuses or misreads a relative SQLite URL or DAGs folder.
         self.home = home.resolve()
         self.port = _free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -104,7 +105,7 @@ class AirflowStack:
             cleanup.callback(self.metadata.close)
             cleanup.callback(self._kill_all)
             self.home.mkdir(parents=True, exist_ok=True)
-            # Components that find no configuration file would all write one, and read it half written.
+            # Without a configuration file, each component would write one and could read a half-written one.
             (self.home / "airflow.cfg").touch()
             for machine in self._machines.values():
                 machine.set_up(self._dags_folder)
@@ -130,20 +131,21 @@ class AirflowStack:
         self.wait_until_healthy(name)
 
     def kill(self, name: str, signal_number: int = signal.SIGKILL, *, whole: bool = True) -> None:
-        """Kill a component and wait until it is gone.
+        """Kill a component and wait until its processes have ended.
 
         :param name: scheduler (with the tasks that a local executor runs), triggerer, dag-processor,
-            api-server, or the name of a machine.
-        :param whole: all processes of the component at once, as when its machine dies; otherwise its main
-            process alone.
+            api-server, or the name of a machine
+        :param signal_number: signal to send
+        :param whole: whether to signal all processes of the component, as if its machine failed, or only its
+            main process
         """
         self.components[name].kill(signal_number, whole=whole)
 
     def wait_until_healthy(self, name: str) -> None:
-        """Wait until a component has reported since it was last started.
+        """Wait until a component has reported since its last start.
 
-        :raises ComponentDiedError: if any component has ended.
-        :raises StackTimeoutError: after ``startup_timeout`` seconds.
+        :raises ComponentDiedError: if any component has ended
+        :raises StackTimeoutError: after ``startup_timeout`` seconds
         """
         component = self.components[name]
 
@@ -163,16 +165,16 @@ class AirflowStack:
             raise StackTimeoutError(f"{error} The end of {component.log}:\n{component.tail()}") from None
 
     def watch(self) -> None:
-        """Stay up until the caller is interrupted.
+        """Keep running until the caller is interrupted.
 
-        :raises ComponentDiedError: when a component ends by itself.
+        :raises ComponentDiedError: if a component ends by itself
         """
         self._wait(lambda: False, "a component to end", math.inf)
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> None:
         """Wait until a DAG has been parsed.
 
-        :raises StackError: if a DAG file cannot be imported.
+        :raises StackError: if a DAG file cannot be imported
         """
 
         def known() -> bool:
@@ -183,16 +185,16 @@ class AirflowStack:
         self._wait(known, f"{dag_id} to be parsed", timeout)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Wait until a DAG is known, start a run of it, and give the run's id."""
+        """Wait until a DAG has been parsed, start a run, and return the run id."""
         self.wait_for_dag(dag_id)
         run_id = _new_run_id()
         self.metadata.trigger(dag_id, run_id, conf or {})
         return run_id
 
     def trigger_all(self, confs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-        """Wait until several DAGs are known, start a run of each, and give the runs' ids by the DAGs'.
+        """Wait until several DAGs have been parsed, start a run of each, and return the run ids by DAG id.
 
-        :param confs: the run's conf by the DAG's id.
+        :param confs: conf of each run, by DAG id
         """
         run_ids = {dag_id: _new_run_id() for dag_id in confs}
         for dag_id in run_ids:
@@ -201,7 +203,7 @@ class AirflowStack:
         return run_ids
 
     def wait_for_started_run(self, dag_id: str, timeout: float = 60) -> str:
-        """Wait until Airflow itself has started the first run of a DAG, and give the run's id."""
+        """Wait until Airflow itself has started the first run of a DAG, and return the run id."""
         self._wait(lambda: bool(self.metadata.run_ids(dag_id)), f"a run of {dag_id} to be started", timeout)
         return self.metadata.run_ids(dag_id)[0]
 
@@ -212,10 +214,10 @@ class AirflowStack:
         timeout: float = 120,
         on_change: Callable[[TaskInstance], None] = lambda task: None,
     ) -> str:
-        """Wait until a DAG run has ended, and give its state, success or failed.
+        """Wait until a DAG run has ended, and return its state: success or failed.
 
-        :param on_change: called with each task instance when its state or try has changed.
-        :raises StackTimeoutError: after ``timeout`` seconds, naming the states of the tasks.
+        :param on_change: called with a task instance each time its state or try changes
+        :raises StackTimeoutError: after ``timeout`` seconds; the message has the states of the tasks
         """
         states = self.wait_for_runs({dag_id: run_id}, timeout, lambda _, task: on_change(task))
         return states[dag_id]
@@ -226,18 +228,18 @@ class AirflowStack:
         timeout: float = 120,
         on_change: Callable[[str, TaskInstance], None] = lambda dag_id, task: None,
     ) -> dict[str, str]:
-        """Wait until a run of each of several DAGs has ended, and give their states by their DAG's ids.
+        """Wait until the runs of several DAGs have ended, and return their states by DAG id.
 
-        :param run_ids: the run's id by the DAG's.
-        :param on_change: called with the DAG's id and each task instance when its state or try has changed.
-        :raises StackTimeoutError: after ``timeout`` seconds, naming the states of the tasks.
+        :param run_ids: run ids by DAG id
+        :param on_change: called with the DAG id and a task instance each time its state or try changes
+        :raises StackTimeoutError: after ``timeout`` seconds; the message has the states of the tasks
         """
         seen: dict[tuple[str, str, int], TaskInstance] = {}
         states: dict[str, str] = {}
 
         def ended() -> bool:
             for dag_id in run_ids.keys() - states.keys():
-                # Asked first, so that the last change of a task is not missed.
+                # Read the state of the run first, so that the last change of a task is not missed.
                 state = self.metadata.run_state(dag_id, run_ids[dag_id])
                 for task in self.metadata.task_instances(dag_id, run_ids[dag_id]):
                     key = (dag_id, task.task_id, task.map_index)
@@ -269,16 +271,16 @@ class AirflowStack:
         self._wait(there, f"{task_id} of run {run_id} to be {state}", timeout)
 
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Give every XCom of a task instance by its key."""
+        """Return every XCom of a task instance, by key."""
         return self.metadata.xcoms(dag_id, run_id, task_id, map_index)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Give what a task instance logged in workers, all its tries."""
+        """Return the logs of a task instance in workers, for all tries."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log")
         return "".join(path.read_text() for path in logs if ".log.trigger." not in path.name)
 
     def trigger_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Give what a task instance logged in triggerer processes; empty if it never was in one."""
+        """Return the logs of a task instance in triggerers; empty if it was never in one."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log.trigger.*")
         return "".join(path.read_text() for path in logs)
 
@@ -307,7 +309,7 @@ class AirflowStack:
             for component in self.components.values():
                 component.check()
             if time.monotonic() > deadline:
-                raise StackTimeoutError(f"Waited {timeout:g} s in vain for {what}.")
+                raise StackTimeoutError(f"Timed out after {timeout:g} s waiting for {what}.")
             time.sleep(_POLL_SECONDS)
 
     def _kill_all(self) -> None:

@@ -1,4 +1,4 @@
-"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL, and two of what may fail."""
+"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL and redundant components."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -32,16 +32,16 @@ def celery_stack(
 ) -> Iterator[AirflowStack]:
     """Run two schedulers, two triggerers and two Celery workers, an API server and a DAG processor.
 
-    Each is on a machine of its own, as far as files go. The database and the keys in Redis are gone
-    afterwards.
+    Each has its own files, as if it ran on its own machine. The database and the keys in Redis are deleted at
+    the end.
 
-    :param home: folder for all logs and the machines' files.
-    :param dags_folder: where DAG files lie; each machine has a copy.
-    :param env: further environment variables for Airflow.
-    :param parallelism: how many tasks each scheduler runs at once.
-    :param worker_concurrency: how many tasks each worker runs at once.
-    :param postgresql: SQLAlchemy's URL of a server where a database may be made.
-    :param redis: URL of a database of a Redis server.
+    :param home: folder for all logs and the machines' files
+    :param dags_folder: folder with the DAG files; each machine gets a copy
+    :param env: additional environment variables for Airflow
+    :param parallelism: maximum number of tasks that each scheduler runs at the same time
+    :param worker_concurrency: maximum number of tasks that each worker runs at the same time
+    :param postgresql: SQLAlchemy URL of a server on which a database can be created
+    :param redis: URL of a database on a Redis server
     """
     with throwaway_database(postgresql) as database_url, throwaway_keys(redis) as prefix:
         result_backend = "db+" + database_url

@@ -1,4 +1,4 @@
-"""One process of Airflow with all that it starts, in a session of its own."""
+"""A process of Airflow in a new session, with all its descendants."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from scripts.stack.errors import ComponentDiedError, StackError, StackTimeoutErr
 class Component:
     """A command that can be started, killed with its descendants, and started again.
 
-    :param name: what it is called in messages.
-    :param command: the program and its arguments.
-    :param environment: its environment, whole.
-    :param log: the file that its output is appended to.
-    :param folder: its current folder; the caller's if None.
+    :param name: name of the component in messages
+    :param command: program and its arguments
+    :param environment: all environment variables of the process
+    :param log: file that the output is appended to
+    :param folder: working directory of the process; that of the caller if None
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Component:
     def start(self) -> None:
         """Start the process; it must not be running."""
         if self.members():
-            raise StackError(f"The {self.name} is running already.")
+            raise StackError(f"The {self.name} is already running.")
         self.started_at = datetime.now(UTC)
         with self.log.open("ab") as output:
             self._log_began = output.tell()
@@ -60,9 +60,9 @@ class Component:
         self._wanted = True
 
     def wait(self, timeout: float) -> int:
-        """Wait until the process ends by itself, and give its exit code.
+        """Wait until the process ends by itself, and return its exit code.
 
-        :raises StackTimeoutError: after that many seconds.
+        :raises StackTimeoutError: after ``timeout`` seconds
         """
         if self._process is None:
             raise StackError(f"The {self.name} was never started.")
@@ -74,7 +74,7 @@ class Component:
             ) from None
 
     def check(self) -> None:
-        """Raise ComponentDiedError if the process has ended without having been killed from here."""
+        """Raise ComponentDiedError if the process has ended without a call of ``kill``."""
         if self._wanted and self._process is not None and self._process.poll() is not None:
             raise ComponentDiedError(
                 f"The {self.name} ended with exit code {self._process.returncode}. The end of {self.log}:\n"
@@ -82,13 +82,13 @@ class Component:
             )
 
     def process(self) -> psutil.Process:
-        """Give the main process as it was last started."""
+        """Return the main process of the last start."""
         if self._process is None:
             raise StackError(f"The {self.name} was never started.")
         return psutil.Process(self._process.pid)
 
     def members(self) -> list[psutil.Process]:
-        """List the living processes of the component: its session, and descendants that left it."""
+        """Return the running processes of the component: its session, and descendants in other sessions."""
         if self._process is None:
             return []
         found: dict[int, psutil.Process] = {}
@@ -102,17 +102,18 @@ class Component:
         return [process for process in found.values() if _is_alive(process)]
 
     def kill(self, signal_number: int = signal.SIGKILL, *, whole: bool = True, timeout: float = 30) -> None:
-        """Send a signal and wait until the component is gone.
+        """Send a signal and wait until all processes of the component have ended.
 
-        :param whole: to every process of the component, as when its machine dies; otherwise to the main
-            process alone, which leaves the others to notice.
-        :param timeout: seconds after which what is left is killed outright.
+        :param signal_number: signal to send
+        :param whole: whether to signal every process of the component, as if its machine failed, or only the
+            main process
+        :param timeout: seconds after which the remaining processes receive SIGKILL
         """
         self._wanted = False
         if self._process is None:
             return
         deadline = time.monotonic() + timeout
-        # Once its parent is dead, a process in a session of its own is found by nothing but this list.
+        # After its parent has ended, only this list can find a process in another session.
         remaining = self.members()
         _send([p for p in remaining if whole or p.pid == self._process.pid], signal_number)
         while remaining:
@@ -124,7 +125,7 @@ class Component:
         self._process.wait()
 
     def output(self) -> str:
-        """Give what the process wrote since it was last started."""
+        """Return the output of the process since its last start."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -132,7 +133,7 @@ class Component:
             return file.read().decode(errors="replace")
 
     def tail(self, lines: int = 40) -> str:
-        """Give the last lines of the log."""
+        """Return the last lines of the log."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,7 +1,7 @@
-"""Airflow 2.11's metadata: read by SQL, written by its command line.
+"""Airflow 2.11's metadata, read with SQL and written with its command line.
 
-2.11 is the last of its line, so its tables change no more, and a stack without a webserver starts in half
-the time.
+2.11 is the last version of Airflow 2, so its tables no longer change. A stack without a webserver starts in
+half the time.
 """
 
 import json
@@ -14,7 +14,7 @@ from scripts.stack.errors import StackError
 from scripts.stack.states import RunStates
 
 _COMMAND_SECONDS = 120
-# What the `airflow` command does, for several commands.
+# Does the same as the `airflow` command, for several commands.
 _RUN_COMMANDS = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
@@ -25,10 +25,10 @@ for command in json.loads(sys.argv[1]):
 
 
 class DatabaseMetadata(RunStates):
-    """A reader of the database of one stack.
+    """Reads and writes the metadata of one stack.
 
-    :param database_url: SQLAlchemy's URL of the metadata database.
-    :param environment: what `airflow` commands are run with.
+    :param database_url: SQLAlchemy URL of the metadata database
+    :param environment: environment variables for `airflow` commands
     """
 
     def __init__(self, database_url: str, environment: Mapping[str, str]) -> None:
@@ -36,11 +36,11 @@ class DatabaseMetadata(RunStates):
         self._environment = environment
 
     def knows_dag(self, dag_id: str) -> bool:
-        """Tell whether the DAG has been parsed."""
+        """Return whether the DAG has been parsed."""
         return bool(self._select("SELECT 1 FROM serialized_dag WHERE dag_id = :dag_id", dag_id=dag_id))
 
     def import_errors(self) -> list[str]:
-        """List the stack traces of the DAG files that could not be imported."""
+        """Return the stack traces of the DAG files that could not be imported."""
         return [row[0] for row in self._select("SELECT stacktrace FROM import_error")]
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
@@ -48,7 +48,7 @@ class DatabaseMetadata(RunStates):
         self.trigger_all({dag_id: run_id}, {dag_id: conf})
 
     def trigger_all(self, run_ids: Mapping[str, str], confs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Start a run of each of several DAGs."""
+        """Start a run of each DAG."""
         self._airflow(
             *(
                 ["dags", "trigger", dag_id, "--run-id", run_id, "--conf", json.dumps(dict(confs[dag_id]))]
@@ -57,7 +57,7 @@ class DatabaseMetadata(RunStates):
         )
 
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
-        """Give every XCom of a task instance by its key."""
+        """Return every XCom of a task instance, by key."""
         rows = self._select(
             "SELECT key, value FROM xcom WHERE dag_id = :dag_id AND run_id = :run_id "
             "AND task_id = :task_id AND map_index = :map_index",
@@ -78,7 +78,7 @@ class DatabaseMetadata(RunStates):
         )
 
     def _airflow(self, *commands: Sequence[str]) -> None:
-        """Run commands of `airflow` in one process: importing it takes seconds."""
+        """Run `airflow` commands in one process, because importing Airflow takes seconds."""
         done = subprocess.run(
             [sys.executable, "-c", _RUN_COMMANDS, json.dumps(commands)],
             env=self._environment,

@@ -1,4 +1,4 @@
-"""The package's emulator as a process, and the connection that leads Airflow to it."""
+"""The package's emulator in a separate process, and an Airflow connection to it."""
 
 import contextlib
 import json
@@ -22,11 +22,11 @@ _READY_SECONDS = 60
 def running_emulator(log: Path, *arguments: str) -> Iterator[str]:
     """Run the emulator on a free port of the loopback interface.
 
-    :param log: the file for its output.
-    :param arguments: further arguments of ``python -m airflow_polly_provider.emulator``.
-    :return: its endpoint URL.
-    :raises ComponentDiedError: if it ends before it is ready.
-    :raises StackTimeoutError: if it is not ready in a minute.
+    :param log: file for the output of the emulator
+    :param arguments: additional arguments of ``python -m airflow_polly_provider.emulator``
+    :return: the endpoint URL
+    :raises ComponentDiedError: if the emulator ends before it is ready
+    :raises StackTimeoutError: if the emulator is not ready within a minute
     """
     command = [sys.executable, "-m", "airflow_polly_provider.emulator", "--port", "0", *arguments]
     emulator = Component("emulator", command, {**os.environ, "PYTHONUNBUFFERED": "1"}, log)
@@ -39,7 +39,7 @@ def running_emulator(log: Path, *arguments: str) -> Iterator[str]:
 
 
 def aws_connection(endpoint_url: str, region: str = REGION) -> str:
-    """Give an AWS connection to the emulator in the form that ``AIRFLOW_CONN_*`` variables take."""
+    """Return an AWS connection to the emulator as a value for an ``AIRFLOW_CONN_*`` variable."""
     return json.dumps(
         {
             "conn_type": "aws",

@@ -2,7 +2,7 @@
 
 
 class StackError(RuntimeError):
-    """Airflow did not do what was asked of it."""
+    """Airflow did not do what the caller requested."""
 
 
 class ComponentDiedError(StackError):
@@ -10,4 +10,4 @@ class ComponentDiedError(StackError):
 
 
 class StackTimeoutError(StackError):
-    """Something was waited for in vain; the message says what, and what was seen last."""
+    """A wait timed out; the message says what was expected and what was last observed."""

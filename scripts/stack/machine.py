@@ -1,4 +1,4 @@
-"""Processes that share no files, as if each ran on a machine of its own."""
+"""Processes that share no files, as if each ran on its own machine."""
 
 import os
 import shutil
@@ -10,15 +10,15 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def hostname() -> str:
-    """Tell the machine's name; Airflow calls this by the option ``hostname_callable``."""
+    """Return the name of the machine; Airflow's option ``hostname_callable`` names this function."""
     return os.environ[_HOSTNAME]
 
 
 class Machine:
     """The files and the name of one machine.
 
-    :param folder: for its Airflow home, its copy of the DAG files, and its temporary files.
-    :param name: the host name that Airflow's processes on it report.
+    :param folder: folder for the Airflow home, the copy of the DAG files, and temporary files
+    :param name: host name that Airflow's processes on the machine report
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -27,16 +27,16 @@ class Machine:
         self._name = name
 
     def set_up(self, dags_folder: Path) -> None:
-        """Make its folders, and copy the DAG files to it."""
+        """Create the folders, and copy the DAG files."""
         self.home.mkdir(parents=True)
         (self.home / "airflow.cfg").touch()
         (self.folder / "tmp").mkdir()
         shutil.copytree(dags_folder, self._dags, ignore=shutil.ignore_patterns("__pycache__"))
 
     def environment(self, common: Mapping[str, str]) -> dict[str, str]:
-        """Give the environment variables of a process on it.
+        """Return the environment variables of a process on the machine.
 
-        :param common: what is the same on all machines.
+        :param common: variables that are the same on all machines
         """
         return {
             **common,

@@ -1,4 +1,4 @@
-"""Airflow's metadata database, made once in a process and copied where it is SQLite."""
+"""Create Airflow's metadata database; with SQLite only once per process, then copy it."""
 
 import atexit
 import functools
@@ -18,15 +18,15 @@ _SQLITE = "sqlite:///"
 
 
 def migrate(environment: Mapping[str, str], home: Path, timeout: float) -> None:
-    """Make the tables of an empty database.
+    """Create the tables of an empty database.
 
-    With SQLite, the first stack of this process keeps a copy of its new database for the next ones. That
-    saves each of them a start of Airflow, and the database is the same.
+    With SQLite, the first stack of this process keeps a copy of its new database for later stacks. All
+    stacks have the same tables, so later stacks need not run ``airflow db migrate``.
 
-    :param environment: of Airflow's processes.
-    :param home: the stack's folder, for the log.
-    :param timeout: in seconds.
-    :raises StackError: if ``airflow db migrate`` fails.
+    :param environment: environment variables of Airflow's processes
+    :param home: folder of the stack, for the log
+    :param timeout: maximum duration in seconds
+    :raises StackError: if ``airflow db migrate`` fails
     """
     url = environment[_URL]
     database = Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None

@@ -1,4 +1,4 @@
-"""Airflow 3's metadata by its stable REST API, but for the states of runs and tasks."""
+"""Airflow 3's metadata through its stable REST API, except for the states of runs and tasks."""
 
 import json
 import time
@@ -16,31 +16,31 @@ _BETWEEN_TRIGGERS_SECONDS = 1.0
 
 
 class RestMetadata(RunStates):
-    """A client of the API server of one stack, where everybody is an administrator.
+    """A client of the API server of one stack, in which every user is an administrator.
 
-    :param base_url: where the API server listens.
-    :param database_url: SQLAlchemy's URL of the metadata database.
+    :param base_url: URL of the API server
+    :param database_url: SQLAlchemy URL of the metadata database
     """
 
     def __init__(self, base_url: str, database_url: str) -> None:
         super().__init__(database_url)
-        # A proxy set for the machine must not stand between us and loopback.
+        # Ignore the proxy settings of the machine, because the API server is on the loopback interface.
         self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
 
     def is_up(self) -> bool:
-        """Tell whether the API server answers."""
+        """Return whether the API server answers."""
         try:
             return self._http.get("/api/v2/version").is_success
         except httpx.TransportError:
             return False
 
     def knows_dag(self, dag_id: str) -> bool:
-        """Tell whether the DAG has been parsed."""
+        """Return whether the DAG has been parsed."""
         answer = self._request("GET", f"/dags/{dag_id}", missing_is_fine=True)
         return answer is not None and not answer["is_stale"]
 
     def import_errors(self) -> list[str]:
-        """List the stack traces of the DAG files that could not be imported."""
+        """Return the stack traces of the DAG files that could not be imported."""
         return [error["stack_trace"] for error in self._pages("/importErrors", "import_errors")]
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
@@ -53,7 +53,7 @@ class RestMetadata(RunStates):
                 status = error.response.status_code
                 if repeated and status == httpx.codes.CONFLICT:
                     return
-                # On SQLite another writer can hold the database too long. The run's id keeps it one run.
+                # On SQLite another writer can lock the database too long. The run id prevents a second run.
                 if not httpx.codes.is_server_error(status) or repeated == _TRIGGER_REPETITIONS:
                     raise
                 time.sleep(_BETWEEN_TRIGGERS_SECONDS)
@@ -61,12 +61,12 @@ class RestMetadata(RunStates):
                 return
 
     def trigger_all(self, run_ids: Mapping[str, str], confs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Start a run of each of several DAGs."""
+        """Start a run of each DAG."""
         for dag_id, run_id in run_ids.items():
             self.trigger(dag_id, run_id, confs[dag_id])
 
     def xcoms(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
-        """Give every XCom of a task instance by its key."""
+        """Return every XCom of a task instance, by key."""
         entries = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
         which = {"map_index": map_index}
         return {

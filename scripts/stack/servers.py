@@ -1,4 +1,4 @@
-"""Room on servers that run already: a PostgreSQL database and Redis keys that are gone afterwards."""
+"""Temporary data on running servers: a PostgreSQL database and Redis keys that are deleted afterwards."""
 
 import contextlib
 import os
@@ -13,9 +13,9 @@ REDIS = os.environ.get("REDIS", "redis://127.0.0.1:6379/0")
 
 @contextlib.contextmanager
 def throwaway_database(server_url: str = POSTGRESQL) -> Iterator[str]:
-    """Make a database for as long as the block lasts, and give its URL.
+    """Create a database, yield its URL, and delete the database at the end of the block.
 
-    :param server_url: SQLAlchemy's URL of a PostgreSQL server.
+    :param server_url: SQLAlchemy URL of a PostgreSQL server
     """
     name = f"polly_{uuid.uuid4().hex[:12]}"
     url = sqlalchemy.make_url(server_url)
@@ -32,8 +32,8 @@ def throwaway_database(server_url: str = POSTGRESQL) -> Iterator[str]:
 
 @contextlib.contextmanager
 def throwaway_keys(server_url: str = REDIS) -> Iterator[str]:
-    """Give a prefix of keys in Redis, and delete these keys at the end of the block."""
-    # Only the environments with Celery have it.
+    """Yield a prefix for keys in Redis, and delete the keys with this prefix at the end of the block."""
+    # Only the environments with Celery have redis.
     import redis
 
     prefix = f"polly_{uuid.uuid4().hex[:12]}_"

@@ -1,7 +1,6 @@
 """The configuration of the stack's Airflow.
 
-It is made of environment variables alone, so that nothing of the caller's own Airflow or AWS set-up reaches
-it.
+It consists only of environment variables, and uses none of the caller's own settings for Airflow or AWS.
 """
 
 import base64
@@ -14,11 +13,11 @@ from pathlib import Path
 
 AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[0])
 
-# DAG files do not change under a stack, and parsing them again costs more than running them.
+# DAG files do not change while a stack runs, and parsing them again costs more than running them.
 _REPARSE_SECONDS = "3600"
 _AIRFLOW_2 = {"AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS}
-# Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow anew for each task.
-# LocalExecutor, for one task at a time, forks instead. Airflow's own tests set this too.
+# Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow again for each task.
+# LocalExecutor with one task at a time forks instead. Airflow's own tests set this too.
 _LOCAL_WITH_SQLITE = {"_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1"}
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
 
@@ -33,25 +32,25 @@ def environment(
     parallelism: int,
     extra: Mapping[str, str],
 ) -> dict[str, str]:
-    """Build the whole environment of Airflow's processes.
+    """Return all environment variables of Airflow's processes.
 
-    :param port: where the API server of Airflow 3 listens.
-    :param extra: variables of the caller, which win over all others.
+    :param port: port of the API server of Airflow 3
+    :param extra: variables of the caller, which override all others
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
-    # Without byte code, each start of a component and each task would compile Airflow anew.
+    # Without byte code, each start of a component and each task would compile Airflow again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     settings = _common(dags_folder, database_url, executor, parallelism)
     settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else _AIRFLOW_2
     return {
         **inherited,
         "AIRFLOW_HOME": str(home),
-        # Airflow 2 runs each task as `airflow tasks run`, found on the path.
+        # Airflow 2 runs each task as `airflow tasks run`, which it finds through PATH.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
-        # No test or demo may reach real AWS by a caller's credentials or a machine's role.
+        # No test or demo may reach real AWS with the caller's credentials or the machine's role.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -69,11 +68,11 @@ def _common(dags_folder: Path, database_url: str, executor: str | None, parallel
         **(_LOCAL_WITH_SQLITE if sequential else {}),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # The default looks the name up, which hangs where there is no DNS.
+        # The default resolves the name, which hangs without DNS.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-        # Without it, each component would make up its own.
+        # Without this setting, each component would generate its own key.
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        # The default lets each step of a run wait for up to a second.
+        # With the default, each step of a run waits up to a second.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
@@ -85,7 +84,7 @@ def _airflow_3(port: int) -> dict[str, str]:
     base_url = f"http://127.0.0.1:{port}"
     return {
         "AIRFLOW__API__BASE_URL": base_url,
-        # 3.0 would start four.
+        # Airflow 3.0 would start four workers.
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",

@@ -1,4 +1,4 @@
-"""Signals turned into clean ends."""
+"""Context managers that turn signals into a clean exit."""
 
 import contextlib
 import signal
@@ -10,9 +10,11 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came; pytest too ends all at a KeyboardInterrupt, where SystemExit fails one test.
+    """SIGTERM or SIGHUP was received.
 
-    :param signal_number: which of them.
+    It derives from KeyboardInterrupt, because that also ends pytest; SystemExit would only fail one test.
+
+    :param signal_number: the received signal
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -22,9 +24,9 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does. Without effect outside the main thread.
+    """Make SIGTERM and SIGHUP raise an exception like Ctrl-C; no effect outside the main thread.
 
-    :raises Terminated: when one of them comes.
+    :raises Terminated: when one of them is received
     """
 
     def leave(signal_number: int, frame: FrameType | None) -> None:
@@ -43,7 +45,7 @@ def terminable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP: an impatient second one must not cut a clean-up short."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP, so that a second signal does not interrupt the clean-up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

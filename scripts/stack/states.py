@@ -1,6 +1,6 @@
-"""The states of processes, runs and tasks, by SQL: the tables are alike in Airflow 2.11 and all of Airflow 3.
+"""The states of processes, runs and tasks, read with SQL from tables that Airflow 2.11 and 3 share.
 
-A stack asks for them several times a second. Asked each time, the API server of Airflow 3 used more processor
+A stack reads the states several times a second. Through the API server of Airflow 3, that used more processor
 time than all other components together.
 """
 
@@ -21,18 +21,18 @@ _HEALTHY_FOR = timedelta(seconds=30)
 
 
 class RunStates:
-    """A reader of the database of one stack.
+    """Reads states from the database of one stack.
 
-    :param database_url: SQLAlchemy's URL of the metadata database.
+    :param database_url: SQLAlchemy URL of the metadata database
     """
 
     def __init__(self, database_url: str) -> None:
         self._engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.pool.NullPool)
 
     def heartbeat(self, kind: str, hostname: str | None = None) -> datetime | None:
-        """Tell when the newest process of this kind last reported; None if it is not healthy.
+        """Return when the newest process of this kind last reported; None if it is not healthy.
 
-        :param hostname: look only at processes that report this host name.
+        :param hostname: consider only processes that report this host name
         """
         rows = self._select(
             "SELECT state, latest_heartbeat FROM job WHERE job_type = :type "
@@ -46,13 +46,13 @@ class RunStates:
         return beat if datetime.now(UTC) - beat < _HEALTHY_FOR else None
 
     def run_ids(self, dag_id: str) -> list[str]:
-        """List the ids of a DAG's runs, whoever started them."""
+        """Return the ids of all runs of a DAG."""
         return [
             row[0] for row in self._select("SELECT run_id FROM dag_run WHERE dag_id = :dag_id", dag_id=dag_id)
         ]
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """Give the state of a DAG run: queued, running, success or failed."""
+        """Return the state of a DAG run: queued, running, success or failed."""
         rows = self._select(
             "SELECT state FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id",
             dag_id=dag_id,
@@ -63,7 +63,7 @@ class RunStates:
         return str(rows[0][0])
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """List the task instances of a DAG run."""
+        """Return the task instances of a DAG run."""
         rows = self._select(
             "SELECT task_id, map_index, state, try_number FROM task_instance "
             "WHERE dag_id = :dag_id AND run_id = :run_id",
@@ -73,7 +73,7 @@ class RunStates:
         return [TaskInstance(*row) for row in rows]
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def _select(self, statement: str, **values: object) -> list[Any]:
@@ -82,6 +82,6 @@ class RunStates:
 
 
 def _as_utc(moment: str | datetime) -> datetime:
-    # SQLite gives what SQLAlchemy's text statements leave as text, without a zone.
+    # With textual SQL, SQLAlchemy returns SQLite's times as text, without a time zone.
     parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""boto3 clients of the emulator."""
+"""boto3 clients for the emulator."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def aws_client(service: str, *, config: Config | None, **settings: str) -> Any:
-    """Return a client; the caller closes it.
+    """Return a client, which the caller must close.
 
     :param service: boto3's name of the service
-    :param config: botocore's; None for its defaults
-    :param settings: further arguments of ``boto3.client``
+    :param config: botocore configuration; None for its defaults
+    :param settings: additional arguments of ``boto3.client``
     """
-    client: Any = boto3.client(service, config=config, **settings)  # type: ignore[call-overload]  # one overload for each literal name
+    client: Any = boto3.client(service, config=config, **settings)  # type: ignore[call-overload]  # one overload per literal name
     return client
 
 
 @contextmanager
 def client_of(emulator: RunningEmulator, service: str) -> Iterator[Any]:
-    """A client of the emulator for as long as the block lasts.
+    """Yield a client of the emulator, and close it at the end of the block.
 
-    :param emulator: answers the requests
+    :param emulator: emulator that answers the requests
     :param service: boto3's name of the service
     """
     client = aws_client(service, config=None, **emulator.client_settings)

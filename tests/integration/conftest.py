@@ -1,4 +1,4 @@
-"""Integration tests talk to the emulator on this machine, and to nothing else."""
+"""Fixtures for the integration tests, which only send requests to the emulator on this machine."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def _loopback_only() -> None:
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Create Airflow's metadata database in this process's own home, as ``airflow db migrate`` does."""
+    """Create Airflow's metadata database in the Airflow home of this process, like ``airflow db migrate``."""
     Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).mkdir(exist_ok=True)
     create_database()
 
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[RunningEmulator]:
-    """One emulator for all tests of this process; use ``emulator``, which clears its faults and counters."""
+    """Run one emulator for all tests of this process; use ``emulator``, which clears faults and counters."""
     with running_emulator(audio="none", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="session")
 def speaking_emulator_process() -> Iterator[RunningEmulator]:
-    """As ``emulator_process``, with audio; use ``speaking_emulator``."""
+    """Run an emulator like ``emulator_process``, but with audio; use ``speaking_emulator``."""
     with running_emulator(scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def emulator(emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """Polly, S3 and SNS on this machine, known to Airflow as the connection ``aws_default``.
+    """Return an emulator of Polly, S3 and SNS, which the connection ``aws_default`` leads to.
 
-    Synthesis tasks complete without an object: audio takes a process for each of them.
+    Synthesis tasks complete without an object, because each audio file would need a process.
     """
     return prepare(emulator_process, monkeypatch)
 
@@ -62,7 +62,7 @@ def emulator(emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch)
 def speaking_emulator(
     speaking_emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> RunningEmulator:
-    """As ``emulator``, but synthesis tasks write their objects."""
+    """Return an emulator like ``emulator`` whose synthesis tasks write their objects."""
     return prepare(speaking_emulator_process, monkeypatch)
 
 
@@ -75,7 +75,7 @@ def prepare(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Runni
 
 @pytest.fixture
 def s3(emulator_process: RunningEmulator) -> Iterator[Any]:
-    """An S3 client; all emulators of a process share one S3."""
+    """Yield an S3 client; all emulators of a process share one S3."""
     with client_of(emulator_process, "s3") as client:
         yield client
 
@@ -84,8 +84,8 @@ def s3(emulator_process: RunningEmulator) -> Iterator[Any]:
 def run_dag(
     airflow_database: None, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> RunDag:
-    """Run a DAG in this process, and return what a user would see of it."""
-    # Most tests of the emulator need no Airflow, whose import takes seconds.
+    """Return a function that runs a DAG in this process and returns what a user would see."""
+    # Imported here, because importing Airflow takes seconds and most emulator tests do not need it.
     from tests.integration.dag_runs import run
 
     def run_in_this_process(dag: DAG, conf: dict[str, Any] | None = None) -> FinishedRun:
@@ -96,7 +96,7 @@ def run_dag(
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the pauses and grace periods that a test would only wait out."""
+    """Shorten pauses and grace periods that would only slow down a test."""
     package = "airflow_polly_provider"
     monkeypatch.setattr(f"{package}.wait.errors.NOT_FOUND_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(f"{package}.wait.schedule.FIRST_CHECKS_EVERY_SECONDS", 0.1)

@@ -1,4 +1,4 @@
-"""DAGs for the tests, and the ways in which their tasks wait."""
+"""Functions that create DAGs for the tests, and the modes in which their tasks wait."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ each_waiting_mode = pytest.mark.parametrize("mode", [IN_WORKER, DEFERRED], ids=[
 
 
 def new_dag(name: str, **settings: Any) -> DAG:
-    """Return an empty DAG without a schedule, whose id no other call returns.
+    """Return an empty DAG without a schedule and with a unique id.
 
-    :param name: the id begins with it
-    :param settings: further arguments of the DAG
+    :param name: beginning of the id
+    :param settings: additional arguments of the DAG
     """
     return DAG(
         f"{name}_{uuid.uuid4().hex}", start_date=datetime(2025, 1, 1, tzinfo=UTC), schedule=None, **settings
@@ -39,18 +39,18 @@ def new_dag(name: str, **settings: Any) -> DAG:
 
 
 def output_of(task: Any) -> Any:
-    """Return an operator's output as later tasks take it.
+    """Return an operator's output as ``Any``, so that later tasks can use it.
 
-    Airflow declares it as XComArg, which is neither indexable nor of the type of the value it stands for.
+    Airflow declares the type XComArg, which cannot be indexed and is not the type of the value.
     """
     return task.output
 
 
 def start_arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
-    """Return arguments of the start operator: a valid request, a short poll interval, no retries.
+    """Return arguments for the start operator: a valid request, a short poll interval, no retries.
 
-    :param emulator: the one whose bucket gets the audio
-    :param changes: arguments that differ, or are added
+    :param emulator: emulator whose bucket receives the audio
+    :param changes: arguments to change or add
     """
     return {
         "task_id": "start",
@@ -65,10 +65,10 @@ def start_arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]
 
 
 def start_dag(emulator: RunningEmulator, **changes: Any) -> DAG:
-    """Return a DAG of one start operator.
+    """Return a DAG with one start operator.
 
-    :param emulator: the one whose bucket gets the audio
-    :param changes: arguments of the operator that differ from :func:`start_arguments`, or are added
+    :param emulator: emulator whose bucket receives the audio
+    :param changes: arguments to change in or add to :func:`start_arguments`
     """
     with new_dag("start") as dag:
         PollyStartSpeechSynthesisTaskOperator(**start_arguments(emulator, **changes))

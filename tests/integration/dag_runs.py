@@ -1,4 +1,4 @@
-"""Runs of whole DAGs in this process, on any Airflow."""
+"""Functions that run whole DAGs in this process, on any supported Airflow."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from airflow_polly_provider.compat import DAG
 
 IDLE_PAUSE_SECONDS = 0.05
-"""How long ``dag.test()`` pauses where no task can run yet; by itself it pauses for a second."""
+"""The pause of ``dag.test()`` while no task can run; its default is one second."""
 
 
 def first_module_of(*names: str) -> Any:
-    """Import the first of these modules that this Airflow has: modules move between versions."""
+    """Import the first of these modules that exists in this Airflow, as modules move between versions."""
     for name in names[:-1]:
         with suppress(ImportError):
             return import_module(name)
@@ -37,7 +37,7 @@ def first_module_of(*names: str) -> Any:
 
 
 def database_session() -> Session:
-    """A session of Airflow's metadata database."""
+    """Open a session of Airflow's metadata database."""
     assert settings.Session is not None, "Airflow's ORM is not configured"
     session: Session = settings.Session()
     return session
@@ -45,7 +45,7 @@ def database_session() -> Session:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a user sees of a finished DAG run."""
+    """The information about a finished DAG run that a user can see."""
 
     dag_id: str
     run_id: str
@@ -72,12 +72,12 @@ class FinishedRun:
             )
 
     def task(self, task_id: str, map_index: int = -1) -> tuple[str, int]:
-        """State of a task instance, and the number of tries it took."""
+        """Return the state of a task instance and its number of tries."""
         ((state, tries),) = self._rows("state, try_number", "task_instance", task_id, map_index)
         return state, tries
 
     def is_stored(self, words: str, table: str) -> bool:
-        """Whether a table of Airflow's database contains these words in a row of this run."""
+        """Return whether a row of this run in a table of Airflow's database contains these words."""
         query = text(f"SELECT * FROM {table} WHERE dag_id = :dag_id AND run_id = :run_id")
         with database_session() as session:
             rows = list(session.execute(query, {"dag_id": self.dag_id, "run_id": self.run_id}))
@@ -85,7 +85,7 @@ class FinishedRun:
         return any(words in str(row) for row in rows)
 
     def xcoms(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Every XCom of a task instance, except those that Airflow stores for links."""
+        """Return every XCom of a task instance, except those that Airflow stores for links."""
         rows = self._rows("key, value", "xcom", task_id, map_index)
         return {
             key: json.loads(value) if isinstance(value, str | bytes) else value
@@ -95,14 +95,14 @@ class FinishedRun:
 
 
 RunDag = Callable[..., FinishedRun]
-"""What the fixture ``run_dag`` provides: it takes a DAG, and the ``conf`` of its run."""
+"""Type of the fixture ``run_dag``: runs a DAG with an optional ``conf``."""
 
 
 def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> dict[str, Any]:
-    """Check the XComs of a task that hands a synthesis task to later tasks; return its ``return_value``.
+    """Check the XComs of a task that pushes a synthesis task, and return its ``return_value``.
 
-    :param xcoms: all of them
-    :param status: the expected TaskStatus
+    :param xcoms: all XComs of the task
+    :param status: expected TaskStatus
     """
     assert set(xcoms) == {*OWN_XCOM_KEYS, "return_value"}
     value: dict[str, Any] = xcoms["return_value"]
@@ -118,7 +118,7 @@ def run(
     *,
     conf: dict[str, Any] | None = None,
 ) -> FinishedRun:
-    """Run a DAG to its end; deferred tasks wait in this process too."""
+    """Run a DAG to its end; deferred tasks also wait in this process."""
     write_to_database(dag)
     capfd.readouterr()
     caplog.clear()
@@ -132,11 +132,11 @@ def run(
 
 @contextmanager
 def short_idle_pauses() -> Iterator[None]:
-    """Let ``dag.test()`` check often whether a task can run, such as one that was rescheduled."""
+    """Make ``dag.test()`` check often whether a task can run, for example a rescheduled one."""
     sleep = time.sleep
 
     def sleep_less(seconds: float) -> None:
-        # Its pause is the int 1; pauses of the provider are floats.
+        # Airflow's pause is the int 1; pauses of the provider are floats.
         sleep(IDLE_PAUSE_SECONDS if type(seconds) is int and seconds == 1 else seconds)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""An emulator in another process, as a test speaks to it."""
+"""A client of an emulator that runs in another process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SYNTHESIS_SECONDS = 3600
 
 
 class Emulator:
-    """An emulator in another process.
+    """Controls an emulator in another process.
 
-    :param endpoint_url: where it listens.
+    :param endpoint_url: URL that the emulator listens on
     """
 
     def __init__(self, endpoint_url: str) -> None:

@@ -1,4 +1,4 @@
-"""An XCom back-end that is away for a triggerer when it pushes the result of one task."""
+"""An XCom backend that fails in the triggerer when it pushes the result of one task."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from airflow.sdk.bases.xcom import BaseXCom
 
 
 class XComsThatFailInTriggerer(BaseXCom):
-    """Fails for the task ``push_fails``, in the thread alone in which a trigger pushes."""
+    """Fails for the task ``push_fails``, but only in the thread in which a trigger pushes XComs."""
 
     @staticmethod
     def serialize_value(value: Any, *, task_id: str | None = None, **where: Any) -> str:
-        """Return the value as it is stored."""
+        """Return the serialized value, or fail."""
         if task_id == "push_fails" and threading.current_thread().name.startswith("polly-xcom"):
             raise TimeoutError("the XCom back-end does not answer")
         serialized: str = BaseXCom.serialize_value(value, task_id=task_id, **where)

@@ -1,4 +1,4 @@
-"""A try of the start operator, killed by SIGKILL before or after an S3 call.
+"""Run a try of the start operator that kills itself with SIGKILL before or after an S3 call.
 
 ``python -m tests.integration.killed_output_key BUCKET before|after OPERATION``
 """

@@ -1,4 +1,4 @@
-"""Each operator and the sensor in each of its modes, and the scenarios that they run in."""
+"""The modes of each operator and of the sensor, and the scenarios for them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MODES: dict[str, dict[str, dict[str, Any]]] = {
 
 COMMON_ARGUMENTS: dict[str, Any] = {
     "task_id": TASK_ID,
-    # botocore's own retries would hide ours.
+    # Without botocore's retries, which would hide those of the operator.
     "botocore_config": {"retries": {"total_max_attempts": 1}},
     "poke_interval": 0.2,
     "retries": 1,
@@ -60,14 +60,14 @@ COMMON_ARGUMENTS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """What happens at Polly's side while an Airflow task runs, and how the task is configured.
+    """The behaviour of Polly while an Airflow task runs, and the configuration of the task.
 
-    :param connection: ``aws_conn_id``.
-    :param ends: how the synthesis task ends; None for never.
-    :param known: whether Polly knows the synthesis task.
-    :param fault: how requests fail.
-    :param faulty: how many requests of which operation fail; None for all.
-    :param arguments: further arguments of the operator or sensor.
+    :param connection: the ``aws_conn_id``
+    :param ends: final status of the synthesis task; None if it never ends
+    :param known: whether Polly knows the synthesis task
+    :param fault: effect of the fault on a request
+    :param faulty: number of failing requests for each operation; None for all
+    :param arguments: additional arguments of the operator or sensor
     """
 
     connection: str = "aws_default"
@@ -79,7 +79,7 @@ class Scenario:
 
 
 def seed_synthesis_task(emulator: RunningEmulator, scenario: Scenario) -> str:
-    """Return the id of a synthesis task that something else started."""
+    """Return the id of a synthesis task that was not started by the DAG."""
     if not scenario.known:
         return str(uuid.uuid4())
     (synthesis_task_id,) = emulator.seed(
@@ -92,9 +92,9 @@ def seed_synthesis_task(emulator: RunningEmulator, scenario: Scenario) -> str:
 
 
 def add_faults(emulator: RunningEmulator, scenario: Scenario, requests_before_wait: int) -> None:
-    """Let requests of the wait fail as the scenario says, but not those before the wait.
+    """Add the faults of the scenario to the requests of the wait, but not to earlier requests.
 
-    :param requests_before_wait: how often the synthesis task is asked for before the wait.
+    :param requests_before_wait: number of Get requests before the wait
     """
     if requests_before_wait:
         emulator.faults.add(GET, times=requests_before_wait, delay_seconds=0.01)
@@ -108,13 +108,13 @@ def add_faults(emulator: RunningEmulator, scenario: Scenario, requests_before_wa
 
 @contextmanager
 def synthesis_ends_after(emulator: RunningEmulator, *, answers: int) -> Iterator[None]:
-    """Let synthesis tasks end after they were seen unfinished, so that each wait really waits.
+    """End synthesis tasks only after they were reported as unfinished, so that each task really waits.
 
-    :param answers: how many answers show a synthesis task unfinished before it ends.
+    :param answers: number of answers that report a synthesis task as unfinished before it ends
     """
     finished = threading.Event()
 
-    def end_what_was_seen() -> None:
+    def end_seen_tasks() -> None:
         seen = 0
         while not finished.wait(0.02):
             answered = emulator.counters.calls(GET, "ok")
@@ -122,7 +122,7 @@ def synthesis_ends_after(emulator: RunningEmulator, *, answers: int) -> Iterator
                 emulator.advance_clock(SYNTHESIS_SECONDS)
                 seen = answered
 
-    thread = threading.Thread(target=end_what_was_seen, name="synthesis-ends")
+    thread = threading.Thread(target=end_seen_tasks, name="synthesis-ends")
     thread.start()
     try:
         yield
@@ -132,7 +132,7 @@ def synthesis_ends_after(emulator: RunningEmulator, *, answers: int) -> Iterator
 
 
 def scenario_dag(operator: str, mode: str, emulator: RunningEmulator, scenario: Scenario) -> DAG:
-    """Return a DAG of one task, which may be retried once."""
+    """Return a DAG with one task that has one retry."""
     arguments = {
         **COMMON_ARGUMENTS,
         "aws_conn_id": scenario.connection,

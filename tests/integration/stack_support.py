@@ -1,4 +1,4 @@
-"""A real Airflow wired to the emulator, for tests that need processes rather than ``dag.test()``."""
+"""A real Airflow with the emulator, for tests that need separate processes instead of ``dag.test()``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 EXAMPLE_DAGS = Path(__file__).resolve().parents[2] / "example_dags"
 BUCKET = "polly-test"
-# Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before its scheduler has heard that
-# the worker let go of it: apache/airflow#67287, apache/airflow#72716.
+# Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before the scheduler has
+# processed that the worker finished: apache/airflow#67287, apache/airflow#72716.
 SYNTHESIS_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class PollyStack:
-    """A running Airflow, and the endpoint of the emulator that its ``aws_default`` leads to."""
+    """A running Airflow, and the endpoint URL of the emulator that its ``aws_default`` leads to."""
 
     airflow: AirflowStack
     endpoint_url: str
@@ -40,24 +40,25 @@ def polly_stack(
     region: str = REGION,
     connection_in_database: bool = False,
 ) -> Iterator[PollyStack]:
-    """Run the emulator with the bucket `BUCKET`, and an Airflow of the installed version beside it.
+    """Run the emulator with the bucket `BUCKET`, and an Airflow of the installed version that uses it.
 
-    :param home: folder for Airflow and all logs.
-    :param emulator_arguments: further arguments for the emulator's command line.
-    :param env: further environment variables for Airflow, or what makes them of the emulator's endpoint URL.
-    :param region: the region of the bucket and of ``aws_default``.
-    :param connection_in_database: whether ``aws_default`` is in the metadata database alone, and not in an
-        environment variable.
+    :param home: folder for Airflow and all logs
+    :param emulator_arguments: additional arguments for the emulator's command line
+    :param env: additional environment variables for Airflow, or a function that returns them for the
+        emulator's endpoint URL
+    :param region: region of the bucket and of ``aws_default``
+    :param connection_in_database: whether ``aws_default`` is stored in the metadata database instead of an
+        environment variable
     """
     home.mkdir(parents=True, exist_ok=True)
     arguments = ("--bucket", BUCKET, "--region", region, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
     with running_emulator(home / "emulator.log", *arguments, *emulator_arguments) as endpoint_url:
         connection = aws_connection(endpoint_url, region)
-        told = {"POLLY_EXAMPLE_BUCKET": BUCKET}
+        variables = {"POLLY_EXAMPLE_BUCKET": BUCKET}
         if not connection_in_database:
-            told["AIRFLOW_CONN_AWS_DEFAULT"] = connection
-        told.update((env(endpoint_url) if callable(env) else env) or {})
-        with AirflowStack(home=home, dags_folder=dags_folder, env=told) as airflow:
+            variables["AIRFLOW_CONN_AWS_DEFAULT"] = connection
+        variables.update((env(endpoint_url) if callable(env) else env) or {})
+        with AirflowStack(home=home, dags_folder=dags_folder, env=variables) as airflow:
             if connection_in_database:
                 airflow.metadata.add_connections({"aws_default": json.loads(connection)})
             yield PollyStack(airflow, endpoint_url)

@@ -1,4 +1,4 @@
-"""An endpoint whose certificate cannot be verified gets nothing, and ends a task at once."""
+"""If the endpoint's certificate cannot be verified, nothing is sent and the task fails immediately."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def self_signed_certificate(folder: Path) -> Path:
-    """Return a file with a key and its certificate, which no authority has signed."""
+    """Return a file with a key and a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(tz=datetime.UTC)
@@ -49,7 +49,7 @@ def self_signed_certificate(folder: Path) -> Path:
 
 @pytest.fixture
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """What a TLS server received, to which the connection ``aws_default`` leads."""
+    """Yield the data received by a TLS server that the connection ``aws_default`` leads to."""
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(self_signed_certificate(tmp_path))
     received: list[bytes] = []
@@ -78,7 +78,7 @@ def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[b
 
 
 @pytest.mark.parametrize("operator", ["start", "speech"])
-def test_that_cannot_be_verified_ends_the_task_before_anything_is_sent(
+def test_an_unverifiable_certificate_fails_the_task_before_anything_is_sent(
     endpoint: list[bytes], tmp_path: Path, operator: str
 ) -> None:
     speak: Any = start_operator()
@@ -88,5 +88,5 @@ def test_that_cannot_be_verified_ends_the_task_before_anything_is_sent(
         )
     with pytest.raises(PollyConfigurationError, match="verify in the connection") as refused:
         execute(speak, context())
-    assert isinstance(refused.value, AirflowFailException), "a retry would find the same certificate"
+    assert isinstance(refused.value, AirflowFailException), "a retry would meet the same certificate"
     assert not any(endpoint)

@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 
 
 def arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
-    """Return arguments of ``@task.polly``: the start operator's, without the text and the task's name."""
+    """Return arguments for ``@task.polly``: those of the start operator without ``text`` and ``task_id``."""
     given = start_arguments(emulator, **changes)
     del given["text"], given["task_id"]
     return given
 
 
 def decorated_dag(emulator: RunningEmulator, function: Callable[..., Any], *args: Any, **given: Any) -> DAG:
-    """Return a DAG of one decorated function; the task has the function's name."""
+    """Return a DAG with one decorated function; the task id is the function's name."""
     with new_dag("decorated") as dag:
         polly_task(**arguments(emulator, **given))(function)(*args)
     return dag
 
 
-def test_airflow_provides_it_as_task_polly() -> None:
+def test_airflow_provides_the_decorator_as_task_polly() -> None:
     assert task.polly is polly_task
 
 
 class TestModes:
     @each_mode
-    def test_speaks_the_functions_result_and_calls_it_once(
+    def test_speak_the_functions_result_and_call_the_function_once(
         self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         calls: list[str] = []
@@ -83,7 +83,7 @@ class TestModes:
         assert run.is_stored(TEXT, "rendered_task_instance_fields") is False
 
     @each_mode
-    def test_maps_over_the_functions_arguments(
+    def test_can_be_mapped_over_the_functions_arguments(
         self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         with new_dag("decorated") as dag:
@@ -130,7 +130,7 @@ class TestModes:
 
 
 class TestParameters:
-    def test_of_the_operator_reach_polly(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_of_the_operator_are_sent_to_polly(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         def marks() -> str:
             return f"<speak>{TEXT}</speak>"
 
@@ -147,7 +147,7 @@ class TestParameters:
         assert f"/{run.dag_id}/" in value["OutputS3Uri"]
 
     @each_waiting_mode
-    def test_put_the_object_at_its_key_and_skip_unchanged_text(
+    def test_output_s3_key_and_skip_if_unchanged_work(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         calls: list[str] = []
@@ -184,7 +184,7 @@ class TestParameters:
             def speak(name: str) -> str:
                 return f"Hello {name}"
 
-            # Its argument comes from default_args, of which the type checker does not know.
+            # The argument comes from default_args, which the type checker does not know.
             other: Any = speak.override(task_id="other", voice_id="Brian")
             other()
             speak(name="Al")
@@ -227,7 +227,7 @@ class TestReturnedText:
             (" \n ", "returned no text to speak (3 characters"),
         ],
     )
-    def test_that_is_no_text_fails_without_retries_and_names_the_function(
+    def test_that_is_not_text_fails_without_retries_and_names_the_function(
         self, emulator: RunningEmulator, run_dag: RunDag, returned: Any, word: str
     ) -> None:
         def speak() -> Any:
@@ -240,7 +240,7 @@ class TestReturnedText:
         assert "secret" not in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_is_not_needed_when_the_function_skips_the_task(
+    def test_is_not_required_if_the_function_skips_the_task(
         self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         def speak() -> str:

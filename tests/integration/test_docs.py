@@ -59,7 +59,7 @@ def test_first_dag_page_downloads_the_audio(
 
 
 @pytest.mark.parametrize("text", ["secret.txt", "{{ 7*7 }}"])
-def test_start_guide_speaks_a_text_that_others_supply_as_it_stands(
+def test_start_guide_speaks_an_untrusted_text_literally(
     emulator: RunningEmulator, run_dag: RunDag, s3: Any, text: str
 ) -> None:
     s3.create_bucket(Bucket=BUCKET)

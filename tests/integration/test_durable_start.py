@@ -1,4 +1,4 @@
-"""Each run of an Airflow task starts one synthesis task, whichever request or answer is lost."""
+"""Each run of an Airflow task starts one synthesis task, even if a request or an answer is lost."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 class Store(dict[str, Any]):
-    """Airflow 3.3's task state store, as far as the operator uses it."""
+    """The part of Airflow 3.3's task state store that the operator uses."""
 
     def set(self, key: str, value: Any) -> None:
         self[key] = value
 
 
 class UnavailableStore:
-    """A state back-end whose server cannot be reached."""
+    """A task state store whose server cannot be reached."""
 
     def get(self, key: str) -> Any:
         raise OSError("connection refused")
@@ -66,7 +66,7 @@ class UnavailableStore:
 
 
 class ProxyThatLosesAnswersToPosts(BaseHTTPRequestHandler):
-    """An HTTP proxy that forwards every request, and closes the connection instead of answering a POST."""
+    """An HTTP proxy that forwards every request, but closes the connection instead of answering a POST."""
 
     def do_GET(self) -> None:
         status, answer = self.forward()
@@ -133,7 +133,7 @@ def start_durably(
             listed = s3.list_objects_v2(Bucket=location.bucket, Prefix=location.key)
         return bool(listed.get("Contents"))
 
-    # Store stands for Airflow's accessor, which only a task runner can make.
+    # Store replaces Airflow's accessor, which only a task runner can create.
     context: Any = {
         "dag_run": SimpleNamespace(start_date=run_began),
         "ti": SimpleNamespace(
@@ -178,7 +178,7 @@ def polly(speaking_emulator: RunningEmulator) -> RunningEmulator:
 
 @pytest.fixture
 def start_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunningEmulator]]:
-    """Start an emulator with the settings that a test needs."""
+    """Return a function that starts an emulator with the given settings."""
     with ExitStack() as stack:
 
         def start(**settings: Any) -> RunningEmulator:
@@ -197,10 +197,10 @@ def test_a_first_try_without_faults_makes_one_request(polly: RunningEmulator) ->
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param({"drop": "after"}, id="answer lost after the work"),
-        pytest.param({"drop": "before"}, id="connection dropped before the work"),
+        pytest.param({"drop": "after"}, id="answer lost after processing"),
+        pytest.param({"drop": "before"}, id="connection dropped before processing"),
         pytest.param({"cut": True}, id="answer cut short"),
-        pytest.param({"error": "ServiceFailureException"}, id="500 before the work"),
+        pytest.param({"error": "ServiceFailureException"}, id="500 before processing"),
         pytest.param({"error": "ThrottlingException", "times": 20}, id="throttled twenty times"),
         pytest.param({"delay_seconds": 1.5}, id="answer slower than the read time-out"),
         pytest.param({"error": "UnrecognizedClientException", "status": 400}, id="credentials rejected once"),
@@ -214,7 +214,7 @@ def test_one_fault_leads_to_one_synthesis_task(
     task = start_durably(polly, store=Store() if with_store else None, look_seconds=2, read_timeout=1)
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
-    # The emulator counts a slow answer when it has sent it; a later test must not see that.
+    # The emulator counts a slow answer after sending it. Wait for that, so that a later test does not see it.
     deadline = time.monotonic() + 10
     while not calls(polly, START):
         assert time.monotonic() < deadline
@@ -224,7 +224,7 @@ def test_one_fault_leads_to_one_synthesis_task(
 def test_an_answer_lost_behind_a_proxy_leads_to_one_synthesis_task(
     polly: RunningEmulator, losing_proxy: str
 ) -> None:
-    """urllib3 reports it as a proxy that could not be reached."""
+    """urllib3 reports this lost answer as a proxy that could not be reached."""
     task = start_durably(polly, proxies={"http": losing_proxy})
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
@@ -237,7 +237,9 @@ def test_invalid_ssml_is_not_sent_again(polly: RunningEmulator) -> None:
     assert calls(polly, START) == 1
 
 
-def test_a_lost_answer_with_denied_listing_is_an_error_and_no_second_start(polly: RunningEmulator) -> None:
+def test_a_lost_answer_with_denied_list_raises_an_error_instead_of_a_second_start(
+    polly: RunningEmulator,
+) -> None:
     polly.faults.add(START, drop="after")
     polly.faults.deny(LIST)
     with pytest.raises(PollyConfigurationError, match="polly:ListSpeechSynthesisTasks") as raised:
@@ -247,7 +249,7 @@ def test_a_lost_answer_with_denied_listing_is_an_error_and_no_second_start(polly
     assert started(polly) == 1
 
 
-def test_a_retry_adopts_the_stored_task_without_listing(polly: RunningEmulator) -> None:
+def test_a_retry_adopts_the_stored_synthesis_task_without_a_list_request(polly: RunningEmulator) -> None:
     store = Store()
     first = start_durably(polly, store=store)
     polly.counters.reset()
@@ -256,18 +258,18 @@ def test_a_retry_adopts_the_stored_task_without_listing(polly: RunningEmulator) 
     assert (calls(polly, START), calls(polly, LIST)) == (0, 0)
 
 
-def test_without_a_store_and_a_list_nothing_is_started_until_one_of_them_is_back(
+def test_nothing_is_started_while_both_the_store_and_the_list_are_unavailable(
     polly: RunningEmulator,
 ) -> None:
     polly.faults.deny(LIST)
     with pytest.raises(PollyError, match="Nothing was started") as refused:
         start_durably(polly, store=UnavailableStore())
-    assert not isinstance(refused.value, AirflowFailException), "the next try may find the store"
+    assert not isinstance(refused.value, AirflowFailException), "the store may be available for the next try"
     start_durably(polly, store=Store(), try_number=2)
     assert polly.counters.calls(START) == 1
 
 
-def test_a_store_that_fails_does_not_stop_the_start_where_a_retry_can_list(polly: RunningEmulator) -> None:
+def test_an_unavailable_store_does_not_prevent_the_start_if_a_retry_can_list(polly: RunningEmulator) -> None:
     first = start_durably(polly, store=UnavailableStore())
     again = start_durably(polly, store=Store(), try_number=2)
     assert again["TaskId"] == first["TaskId"]
@@ -277,22 +279,22 @@ def test_a_store_that_fails_does_not_stop_the_start_where_a_retry_can_list(polly
     "record",
     [{"asked_at": "soon"}, {"synthesis_task_id": 5, "asked_at": 1.0}, {"added_later": True, "asked_at": 1.0}],
 )
-def test_a_record_that_is_not_understood_is_as_good_as_none(
-    polly: RunningEmulator, record: dict[str, Any]
-) -> None:
+def test_an_unreadable_record_is_treated_as_missing(polly: RunningEmulator, record: dict[str, Any]) -> None:
     store = Store()
     first = start_durably(polly, store=store)
     store["polly_start"] = {"token": store["polly_start"]["token"], **record}
     assert start_durably(polly, store=store, try_number=2)["TaskId"] == first["TaskId"]
 
 
-def test_a_retry_without_a_store_adopts_the_task_with_its_token(polly: RunningEmulator) -> None:
+def test_a_retry_without_a_store_adopts_the_synthesis_task_with_its_token(polly: RunningEmulator) -> None:
     first = start_durably(polly)
     assert start_durably(polly, try_number=2)["TaskId"] == first["TaskId"]
     assert started(polly) == 1
 
 
-def test_a_retry_adopts_the_task_of_a_try_that_died_before_storing_its_id(polly: RunningEmulator) -> None:
+def test_a_retry_adopts_the_synthesis_task_of_a_try_that_ended_before_storing_its_id(
+    polly: RunningEmulator,
+) -> None:
     store = Store()
     first = start_durably(polly, store=store)
     store["polly_start"]["synthesis_task_id"] = None
@@ -341,7 +343,7 @@ def test_a_completed_synthesis_task_without_its_object_is_not_adopted(polly: Run
         pytest.param(RUN._replace(run_id="another"), id="another run"),
         pytest.param(RUN._replace(map_index=1), id="another map index"),
         pytest.param(RUN._replace(dag_id="another"), id="another dag"),
-        pytest.param(CLEARED, id="the same after a clear"),
+        pytest.param(CLEARED, id="same run after a clear"),
         pytest.param(RUN._replace(namespace="staging"), id="another deployment"),
     ],
 )
@@ -354,8 +356,10 @@ def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, ot
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_a_cleared_task_without_a_store_looks_once_and_starts(polly: RunningEmulator, retries: int) -> None:
-    """Airflow sets max_tries to the number of the last try and the retries when it clears a task."""
+def test_a_cleared_task_without_a_store_searches_once_and_starts(
+    polly: RunningEmulator, retries: int
+) -> None:
+    """When Airflow clears a task, it sets max_tries to the last try number plus the retries."""
     start_durably(polly)
     listed = calls(polly, LIST)
     began = time.monotonic()
@@ -367,22 +371,22 @@ def test_a_cleared_task_without_a_store_looks_once_and_starts(polly: RunningEmul
     assert started(polly) == 2
 
 
-def test_a_retry_whose_retries_were_lowered_still_adopts(polly: RunningEmulator) -> None:
+def test_a_retry_adopts_even_if_the_number_of_retries_was_reduced(polly: RunningEmulator) -> None:
     first = start_durably(polly)
     assert start_durably(polly, try_number=2, retries=1, look_seconds=60)["TaskId"] == first["TaskId"]
 
 
 class TestClearedTask:
-    """Airflow 3.3 gives a task that is cleared while it runs another ``max_tries``, so another token."""
+    """Airflow 3.3 changes the ``max_tries`` of a task that is cleared while it runs, so the token changes."""
 
-    def test_that_had_not_ended_adopts_its_synthesis_task(self, polly: RunningEmulator) -> None:
+    def test_that_was_still_running_adopts_its_synthesis_task(self, polly: RunningEmulator) -> None:
         store = Store()
         first = start_durably(polly, store=store)
         for run in (CLEARED, CLEARED._replace(max_tries=8)):
             assert start_durably(polly, store=store, run=run, try_number=2)["TaskId"] == first["TaskId"]
         assert started(polly) == 1
 
-    def test_that_had_not_saved_the_id_finds_it_by_the_token_that_it_was_started_with(
+    def test_that_had_not_saved_the_id_finds_the_synthesis_task_by_its_original_token(
         self, polly: RunningEmulator
     ) -> None:
         store = Store()
@@ -390,8 +394,8 @@ class TestClearedTask:
         store["polly_start"]["synthesis_task_id"] = None
         assert start_durably(polly, store=store, run=CLEARED, try_number=2)["TaskId"] == first["TaskId"]
 
-    def test_whose_adoption_was_cut_short_adopts_it_again(self, polly: RunningEmulator) -> None:
-        class DyingStore(Store):
+    def test_whose_adoption_was_interrupted_adopts_again(self, polly: RunningEmulator) -> None:
+        class InterruptedStore(Store):
             def set(self, key: str, value: Any) -> None:
                 if key == "polly_start_run":
                     raise SystemExit
@@ -399,26 +403,28 @@ class TestClearedTask:
 
         store = Store()
         first = start_durably(polly, store=store)
-        dying = DyingStore(store)
+        interrupted = InterruptedStore(store)
         with pytest.raises(SystemExit):
-            start_durably(polly, store=dying, run=CLEARED, try_number=2)
-        again = start_durably(polly, store=Store(dying), run=CLEARED, try_number=3)
+            start_durably(polly, store=interrupted, run=CLEARED, try_number=2)
+        again = start_durably(polly, store=Store(interrupted), run=CLEARED, try_number=3)
         assert again["TaskId"] == first["TaskId"]
 
-    def test_that_succeeded_speaks_again(self, polly: RunningEmulator) -> None:
+    def test_that_had_succeeded_starts_a_new_synthesis_task(self, polly: RunningEmulator) -> None:
         store = Store()
         first = start_durably(polly, store=store, delivers=True)
         assert start_durably(polly, store=store, run=CLEARED, try_number=2)["TaskId"] != first["TaskId"]
 
-    def test_whose_text_was_changed_speaks_again(self, polly: RunningEmulator) -> None:
+    def test_whose_text_was_changed_starts_a_new_synthesis_task(self, polly: RunningEmulator) -> None:
         store = Store()
         start_durably(polly, store=store, text="One.")
         start_durably(polly, store=store, text="Two.", run=CLEARED, try_number=2)
         assert started(polly) == 2
 
     @pytest.mark.parametrize("run", [RUN, CLEARED], ids=["with fewer retries", "with as many retries"])
-    def test_whose_run_had_ended_speaks_again(self, polly: RunningEmulator, run: TaskRun) -> None:
-        """With fewer retries than before, ``max_tries`` and so the token can be the same."""
+    def test_whose_run_had_ended_starts_a_new_synthesis_task(
+        self, polly: RunningEmulator, run: TaskRun
+    ) -> None:
+        """With fewer retries than before, ``max_tries`` and therefore the token can be the same."""
         store = Store()
         first = start_durably(polly, store=store)
         later = RUN_BEGAN + timedelta(seconds=3)
@@ -428,10 +434,10 @@ class TestClearedTask:
         assert third["TaskId"] == again["TaskId"]
 
     @pytest.mark.parametrize("completed", [True, False])
-    def test_that_may_have_succeeded_in_the_triggerer_adopts_what_is_unfinished(
+    def test_that_ends_in_the_triggerer_adopts_only_an_unfinished_synthesis_task(
         self, start_emulator: Callable[..., RunningEmulator], completed: bool
     ) -> None:
-        """Nobody saves there that the task succeeded."""
+        """In the triggerer, the success of the task cannot be recorded in the store."""
         emulator = start_emulator(in_progress_seconds=3600)
         store = Store()
         first = start_durably(emulator, store=store, ends_in_triggerer=True)
@@ -442,22 +448,22 @@ class TestClearedTask:
         assert (again["TaskId"] == first["TaskId"]) is not completed
 
 
-def test_a_run_that_was_deleted_and_created_again_does_not_adopt_by_the_token(
+def test_a_run_that_was_deleted_and_created_again_does_not_adopt_the_earlier_runs_synthesis_task(
     polly: RunningEmulator,
 ) -> None:
-    """Without a store; the second run's first try may have died before the start."""
+    """There is no store, and the first try of the second run may have ended before its start."""
     first = start_durably(polly)
     an_hour_later = RUN_BEGAN + timedelta(hours=1)
     again = start_durably(polly, run_began=an_hour_later, try_number=2)
     assert again["TaskId"] != first["TaskId"]
 
 
-def test_another_text_is_not_answered_with_earlier_audio(polly: RunningEmulator) -> None:
+def test_a_retry_with_a_changed_text_does_not_adopt(polly: RunningEmulator) -> None:
     first = start_durably(polly, text="One.")
     assert start_durably(polly, text="Two.", try_number=2)["TaskId"] != first["TaskId"]
 
 
-def test_a_retry_after_a_lost_answer_waits_until_the_list_shows_the_task(
+def test_the_search_after_a_lost_answer_waits_until_the_list_contains_the_synthesis_task(
     start_emulator: Callable[..., RunningEmulator],
 ) -> None:
     emulator = start_emulator(list_delay_seconds=1.0)
@@ -477,14 +483,14 @@ def test_a_search_finds_the_token_among_many_other_tasks(
     assert start_durably(emulator, try_number=2, objects_written=False)["TaskId"] == first["TaskId"]
 
 
-def test_a_search_ends_where_only_older_tasks_follow(start_emulator: Callable[..., RunningEmulator]) -> None:
+def test_a_search_ends_when_only_older_tasks_follow(start_emulator: Callable[..., RunningEmulator]) -> None:
     emulator = start_emulator(newest_first=True)
     emulator.seed(count=5000, status="completed", age_seconds=3600, spacing_seconds=1)
     start_durably(emulator, try_number=2, look_seconds=0)
     assert calls(emulator, LIST) == 4
 
 
-def test_five_lost_answers_end_with_the_error_of_the_start(polly: RunningEmulator) -> None:
+def test_the_error_is_raised_after_five_lost_answers(polly: RunningEmulator) -> None:
     polly.faults.add(START, error="ServiceFailureException", times=None)
     with pytest.raises(ClientError, match="ServiceFailureException"):
         start_durably(polly, look_seconds=0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_dags").glob("example_*.py"))
 
-# Only in Airflow 3, as a provider of its own.
+# A separate provider, only for Airflow 3.
 HAS_MESSAGE_QUEUES = find_spec("airflow.providers.common.messaging") is not None
 
 
@@ -35,7 +35,7 @@ def test_examples_are_found() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_runs_to_success(
+def test_example_dag_succeeds(
     path: Path,
     speaking_emulator: RunningEmulator,
     run_dag: RunDag,
@@ -43,7 +43,7 @@ def test_runs_to_success(
 ) -> None:
     monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", speaking_emulator.bucket)
     if HAS_MESSAGE_QUEUES:
-        # Any URL works: dag.test() runs the tasks that a message would start, but no trigger that listens.
+        # Any URL works, because dag.test() runs the tasks but not the trigger that listens to the queue.
         monkeypatch.setenv(
             "POLLY_EXAMPLE_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/123456789012/queue"
         )

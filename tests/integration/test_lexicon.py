@@ -31,7 +31,7 @@ PUT, GET, DELETE = "PutLexicon", "GetLexicon", "DeleteLexicon"
 
 @pytest.fixture
 def polly(emulator: RunningEmulator) -> Iterator[Any]:
-    """A client, on an account without lexicons."""
+    """Yield a Polly client for an account without lexicons."""
     with client_of(emulator, "polly") as client:
         for lexicon in client.list_lexicons()["Lexicons"]:
             client.delete_lexicon(Name=lexicon["Name"])
@@ -40,7 +40,7 @@ def polly(emulator: RunningEmulator) -> Iterator[Any]:
 
 
 def lexicon_dag(operator: type, template_searchpath: str | None = None, **given: Any) -> DAG:
-    """Return a DAG of one operator, whose task is named ``lexicon`` and may be retried twice."""
+    """Return a DAG with one task, named ``lexicon``, that has two retries."""
     with new_dag("lexicons", template_searchpath=template_searchpath) as dag:
         operator(task_id="lexicon", **{"name": NAME, "retries": 2, "retry_delay": timedelta(0)} | given)
     return dag
@@ -96,7 +96,7 @@ class TestPut:
         assert run.xcoms("lexicon")["return_value"]["Put"] is True
         assert polly.get_lexicon(Name=NAME)["Lexicon"]["Content"] == CONTENT
 
-    def test_succeeds_though_polly_shows_the_lexicon_late(
+    def test_succeeds_although_polly_shows_the_lexicon_late(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag
     ) -> None:
         emulator.faults.add(GET, times=2, error="LexiconNotFoundException", status=404)
@@ -125,7 +125,7 @@ class TestPut:
         assert run.task("lexicon") == ("failed", 1), run.output
         assert f"Allow polly:{operation}" in run.output
 
-    def test_throttled_requests_are_repeated(
+    def test_throttled_requests_are_retried(
         self, emulator: RunningEmulator, polly: Any, run_dag: RunDag
     ) -> None:
         emulator.faults.add(PUT, times=1, error="ThrottlingException")
@@ -178,8 +178,8 @@ class TestSources:
 INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
     "name": ({"content": CONTENT, "name": "my-places"}, ["name 'my-places'", "letters and digits"]),
     "empty": ({"content": "{{ '' }}"}, ["lexicon is empty"]),
-    "no string": ({"content": 7}, ["content must be a string, not int"]),
-    "no pls": ({"content": "<a/> "}, ["line 1, column 1", "the root must be <lexicon>"]),
+    "not a string": ({"content": 7}, ["content must be a string, not int"]),
+    "not PLS": ({"content": "<a/> "}, ["line 1, column 1", "the root must be <lexicon>"]),
     "missing template file": (
         {"content": "no/such.pls"},
         ["content names", "no/such.pls", "template_searchpath"],
@@ -193,7 +193,7 @@ INVALID: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"content_path": "s3://no-such-bucket/no.pls"},
         ["The worker cannot find s3://", "NoSuchBucket"],
     ),
-    "half a path": (
+    "path without a key": (
         {"content_path": "s3://bucket"},
         ["content_path 's3://bucket' must have a bucket and a key"],
     ),

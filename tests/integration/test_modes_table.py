@@ -1,4 +1,4 @@
-"""Each operator and the sensor, in each mode, in each scenario: one table, whole DAGs."""
+"""A table of outcomes for each operator and the sensor, in each mode and scenario, tested with whole DAGs."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ TIMEOUT_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a user sees of the finished Airflow task.
+    """The expected result of the Airflow task, as a user sees it.
 
-    :param state: the Airflow task's state.
-    :param tries: how many tries Airflow made, of two allowed.
-    :param status: the TaskStatus of the SynthesisTask in the XComs; None if there is none.
-    :param known: the XComs besides TaskId of a task that failed; None where that depends on when it looked.
-    :param words: what the log contains.
+    :param state: state of the Airflow task
+    :param tries: number of tries that Airflow made, at most two
+    :param status: TaskStatus of the SynthesisTask in the XComs; None if there is no SynthesisTask
+    :param known: XComs of a failed task in addition to TaskId; None if they depend on the time of the checks
+    :param words: texts that the log contains
     """
 
     state: str
@@ -56,11 +56,11 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A scenario and the expected outcomes; a string says why a combination is left out.
+    """A scenario and the expected outcomes; a string is the reason why a combination is omitted.
 
-    :param start: the start operator that waits, in the worker or deferred
-    :param get: the get operator that waits, in the worker or deferred
-    :param sensor: the sensor, in each mode
+    :param start: outcome of the start operator that waits in the worker or deferred
+    :param get: outcome of the get operator that waits in the worker or deferred
+    :param sensor: outcome of the sensor in each mode
     """
 
     scenario: Scenario
@@ -81,7 +81,7 @@ SCHEDULED = Outcome(state="success", status="scheduled")
 IN_PROGRESS = Outcome(state="success", status="inProgress")
 WAIT_CONTINUED = ("the wait goes on",)
 DOES_NOT_WAIT = "it does not wait"
-ASKS_FOR_NO_STATUS = "it asks for no status, so no id can be unknown"
+REQUESTS_NO_STATUS = "it requests no status, so no id can be unknown"
 
 _not_found = Outcome(
     state="failed",
@@ -122,7 +122,7 @@ TABLE: dict[str, Row] = {
         start=replace(_not_found, known={"TaskStatus": "scheduled"}),
         get=_not_found,
         sensor=_not_found,
-        start_without_waiting=ASKS_FOR_NO_STATUS,
+        start_without_waiting=REQUESTS_NO_STATUS,
         get_without_waiting=_not_found,
     ),
     "throttled for a while": Row(
@@ -188,7 +188,7 @@ COMBINATIONS = [
 
 @pytest.fixture(scope="module")
 def emulator_processes() -> Iterator[dict[str, RunningEmulator]]:
-    """One emulator for each connection, each in its region."""
+    """Run one emulator per connection, each in its own region."""
     with ExitStack() as stack:
         yield {
             connection: stack.enter_context(
@@ -207,7 +207,7 @@ def emulator_processes() -> Iterator[dict[str, RunningEmulator]]:
 def emulators(
     emulator_processes: dict[str, RunningEmulator], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, RunningEmulator]:
-    """The same, fresh, and known to Airflow by connections alone."""
+    """Return the emulators after a reset; Airflow reaches them only through its connections."""
     for connection, emulator in emulator_processes.items():
         emulator.reset()
         monkeypatch.setenv(f"AIRFLOW_CONN_{connection.upper()}", emulator.airflow_connection())
@@ -223,9 +223,9 @@ def test_task_ends_as_the_table_says(
     scenario: Scenario,
     outcome: Outcome,
 ) -> None:
-    """State, tries, log and XComs are those of the table, and only the connection's own region is asked."""
+    """State, tries, log and XComs match the table, and only the connection's own region receives requests."""
     emulator = emulators[scenario.connection]
-    # The get operator looks once before it begins to wait.
+    # The get operator requests the status once before it begins to wait.
     requests_before_wait = int(operator == "get" and mode != NOT_WAITING)
     add_faults(emulator, scenario, requests_before_wait)
 
@@ -251,16 +251,16 @@ def test_task_ends_as_the_table_says(
         assert (requests != "{}") == (connection == scenario.connection), f"{connection}: {requests}"
 
 
-def test_only_combinations_without_a_meaning_are_left_out() -> None:
-    left_out = {
+def test_only_meaningless_combinations_are_omitted() -> None:
+    omitted = {
         (operator, name): outcome
         for name, row in TABLE.items()
         for operator, modes in MODES.items()
         for mode in modes
         if isinstance(outcome := row.outcome(operator, mode), str)
     }
-    assert left_out == {
-        ("start", "never found"): ASKS_FOR_NO_STATUS,
+    assert omitted == {
+        ("start", "never found"): REQUESTS_NO_STATUS,
         ("start", "time-out"): DOES_NOT_WAIT,
         ("get", "time-out"): DOES_NOT_WAIT,
     }

@@ -1,4 +1,4 @@
-"""DAGs with render_template_as_native_obj=True: what templates render to as ints, tuples and so on."""
+"""DAGs with render_template_as_native_obj=True, whose templates render to ints, tuples and other types."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def speech(task_id: str, **given: Any) -> None:
 
 
 @pytest.mark.parametrize("written", ["2024_01", "000", "0x10", "+49", "(5)"])
-def test_an_integer_in_another_form_is_the_text_that_was_written(
+def test_an_integer_written_in_another_form_keeps_its_written_form(
     emulator: RunningEmulator, run_dag: RunDag, written: str
 ) -> None:
-    """Jinja makes the integer 202401 of 2024_01, which would be another key."""
+    """Jinja renders 2024_01 to the integer 202401, which would be another key."""
     template = f"{{{{ '{written}' }}}}"
     with native_dag() as dag:
         speech("key", text=template, output_s3_bucket_name=emulator.bucket, output_s3_key=template)
@@ -57,7 +57,7 @@ def test_an_integer_in_another_form_is_the_text_that_was_written(
 
 
 class TestIntegerOfTheStartOperator:
-    def test_is_spoken_and_is_a_key_prefix(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_is_accepted_as_text_and_key_prefix(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         with native_dag() as dag:
             arguments = start_arguments(emulator, text=YEAR, output_s3_key_prefix=YEAR, **NO_WAIT)
             PollyStartSpeechSynthesisTaskOperator(**arguments)
@@ -66,7 +66,7 @@ class TestIntegerOfTheStartOperator:
         assert run.xcoms("start")["RequestCharacters"] == len("2024")
         assert f"/{emulator.bucket}/2024-" in run.xcoms("start")["OutputUri"]
 
-    def test_is_the_objects_key(self, speaking_emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_is_accepted_as_output_s3_key(self, speaking_emulator: RunningEmulator, run_dag: RunDag) -> None:
         with native_dag() as dag:
             arguments = start_arguments(speaking_emulator, output_s3_key=YEAR, **IN_WORKER)
             PollyStartSpeechSynthesisTaskOperator(**arguments)
@@ -75,7 +75,7 @@ class TestIntegerOfTheStartOperator:
         assert run.xcoms("start")["OutputS3Uri"] == f"s3://{speaking_emulator.bucket}/2024"
 
 
-def test_an_integer_of_the_synthesize_operator_is_spoken_and_names_the_output(
+def test_the_synthesize_operator_accepts_an_integer_as_text_key_and_path(
     emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -90,7 +90,7 @@ def test_an_integer_of_the_synthesize_operator_is_spoken_and_names_the_output(
     assert os.listdir(tmp_path) == ["2024"]
 
 
-def test_an_integer_as_a_lexicons_name_is_its_digits(emulator: RunningEmulator, run_dag: RunDag) -> None:
+def test_an_integer_is_accepted_as_a_lexicons_name(emulator: RunningEmulator, run_dag: RunDag) -> None:
     with native_dag() as dag:
         put = PollyPutLexiconOperator(task_id="put", name=YEAR, content=LEXICON)
         lexicons: list[str] = [YEAR]
@@ -138,7 +138,7 @@ def test_a_value_of_another_type_is_refused_before_any_request_without_being_quo
     assert os.listdir(tmp_path) == []
 
 
-def test_an_xcom_that_is_given_itself_stays_a_string(emulator: RunningEmulator, run_dag: RunDag) -> None:
+def test_an_xcom_passed_without_a_template_stays_a_string(emulator: RunningEmulator, run_dag: RunDag) -> None:
     with native_dag() as dag:
 
         @task

@@ -1,4 +1,4 @@
-"""``output_s3_key`` in whole DAGs against the emulator: the object gets the key that the user names."""
+"""``output_s3_key`` in whole DAGs against the emulator: the object gets the key that the user sets."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ LEXICON = (
 pytestmark = pytest.mark.usefixtures("short_waits")
 
 CALLS = ["HeadObject", "HeadObject", "HeadObject", "CopyObject", "DeleteObject"]
-"""The S3 requests of one run, in order. The first request looks for the object before the start."""
+"""The S3 requests of one run, in order. The first one checks for an existing object before the start."""
 FIRST_AFTER_SYNTHESIS = 2
 COPY = CALLS.index("CopyObject") + 1
 
 
 class KilledError(Exception):
-    """Stands for a killed process: the operator catches no error of this class."""
+    """Simulates a killed process: the operator does not catch this error."""
 
 
 class S3Calls:
@@ -71,7 +71,7 @@ class S3Calls:
         self._interruptions[when, number] = work
 
     def kill(self, when: str, number: int) -> None:
-        """Let the operator end as if its process were killed, "before" or "after" a request."""
+        """Make the operator end like a killed process, "before" or "after" a request."""
 
         def kill() -> None:
             raise KilledError(f"{when} {self.names[-1]}, the process was killed")
@@ -98,7 +98,7 @@ class S3Calls:
 
 
 class ResponseBody:
-    """As much of urllib3's response as botocore reads."""
+    """The part of urllib3's response that botocore reads."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -121,19 +121,19 @@ def s3_calls(monkeypatch: pytest.MonkeyPatch) -> S3Calls:
 
 @pytest.fixture
 def polly(speaking_emulator: RunningEmulator) -> RunningEmulator:
-    """The emulator with an empty bucket and without tasks of earlier tests."""
+    """Return the emulator with an empty bucket and without tasks of earlier tests."""
     speaking_emulator.reset()
     return speaking_emulator
 
 
 def named_arguments(polly: RunningEmulator, **changes: Any) -> dict[str, Any]:
-    """Return arguments of a start operator with ``output_s3_key``."""
+    """Return arguments for a start operator with ``output_s3_key``."""
     prefix = "working/{{ run_id | replace(':', '-') }}/"
     return start_arguments(polly, **{"output_s3_key_prefix": prefix, "output_s3_key": KEY} | changes)
 
 
 def named_dag(polly: RunningEmulator, **changes: Any) -> DAG:
-    """Return a DAG of one start operator with ``output_s3_key``."""
+    """Return a DAG with one start operator that has ``output_s3_key``."""
     return start_dag(polly, **named_arguments(polly, **changes))
 
 
@@ -170,7 +170,7 @@ def assert_pushes_the_object(
 
 class TestOutputKey:
     @each_waiting_mode
-    def test_names_the_object_and_the_original_is_removed(
+    def test_is_the_key_of_the_object_and_the_original_is_removed(
         self, polly: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         run = run_dag(named_dag(polly, **mode))
@@ -322,7 +322,7 @@ class TestCopy:
         assert "Allow s3:GetObject on it, and s3:ListBucket" in run.output
         assert polly.counters.calls(START) == 0
 
-    def test_of_an_object_that_was_removed_meanwhile_is_an_error(
+    def test_of_an_object_that_was_removed_in_the_meantime_is_an_error(
         self, polly: RunningEmulator, run_dag: RunDag, s3: Any, s3_calls: S3Calls
     ) -> None:
         def remove() -> None:
@@ -336,7 +336,7 @@ class TestCopy:
 
 
 class TestCrash:
-    def test_points_cover_every_s3_request_of_a_run(
+    def test_points_in_these_tests_cover_every_s3_request_of_a_run(
         self, polly: RunningEmulator, run_dag: RunDag, s3_calls: S3Calls
     ) -> None:
         run_dag(named_dag(polly))
@@ -422,7 +422,7 @@ class TestSkipIfUnchanged:
         assert again["TaskId"] == first["TaskId"]
         assert (keys(polly), starts(polly)) == ([KEY], 1)
 
-    def test_needs_no_answer_from_polly(self, polly: RunningEmulator, run_dag: RunDag) -> None:
+    def test_works_without_an_answer_from_polly(self, polly: RunningEmulator, run_dag: RunDag) -> None:
         """Polly forgets a synthesis task after 72 hours."""
         dag = named_dag(polly, skip_if_unchanged=True)
         run_dag(dag)
@@ -449,7 +449,7 @@ class TestSkipIfUnchanged:
         assert value["Unchanged"] is False
         assert starts(polly) == 2
 
-    def test_does_not_apply_to_an_object_of_another_origin(
+    def test_does_not_apply_to_an_object_with_another_origin(
         self, polly: RunningEmulator, run_dag: RunDag, s3: Any
     ) -> None:
         s3.put_object(Bucket=polly.bucket, Key=KEY, Body=b"", Metadata={"polly-task-id": "mine"})
@@ -522,7 +522,7 @@ class TestOverlappingTries:
     def test_of_one_run_produce_one_object(
         self, polly: RunningEmulator, s3_calls: S3Calls, when: str
     ) -> None:
-        """The second try copies and removes before, or just after, the first one has found the original."""
+        """The second try copies and removes the original just before or after the first try finds it."""
 
         def second_try() -> None:
             execute(operator(polly.bucket), context(try_number=2))

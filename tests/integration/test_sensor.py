@@ -1,4 +1,4 @@
-"""What Airflow documents for every sensor, checked for the provider's sensor in each of its modes."""
+"""The provider's sensor behaves in each mode as Airflow documents for every sensor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def silent_emulator() -> Iterator[RunningEmulator]:
 
 @pytest.fixture(autouse=True)
 def polly(silent_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """The emulator without tasks of earlier tests, as the connection ``aws_default``."""
+    """Return the emulator after a reset, as the connection ``aws_default``."""
     silent_emulator.reset()
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", silent_emulator.airflow_connection())
     return silent_emulator
@@ -71,7 +71,7 @@ def reject_credentials(polly: RunningEmulator, times: int | None) -> None:
 @each_skip
 @each_mode
 class TestSoftFailAndNeverFail:
-    def test_skip_when_the_synthesis_task_failed(
+    def test_skip_the_task_if_the_synthesis_task_failed(
         self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str
     ) -> None:
         failed = seed_failed(polly)
@@ -81,11 +81,13 @@ class TestSoftFailAndNeverFail:
         assert run.xcoms(TASK_ID) == expected
         assert REASON in run.output
 
-    def test_skip_at_the_timeout(self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str) -> None:
+    def test_skip_the_task_at_the_timeout(
+        self, polly: RunningEmulator, run_dag: RunDag, mode: str, skip: str
+    ) -> None:
         run = run_dag(sensor_dag(mode, seed_endless(polly), timeout=0.5, **{skip: True}))
         assert run.task(TASK_ID) == ("skipped", 1), run.output
 
-    def test_skip_after_an_error_that_a_retry_could_fix(
+    def test_skip_the_task_after_an_error_that_a_retry_could_fix(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str, skip: str
     ) -> None:
         monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.0)
@@ -186,7 +188,7 @@ class TestMappedSensor:
             assert pushed["TaskId"] == run.xcoms("start", index)["TaskId"]
             assert pushed["RequestCharacters"] == len(text)
 
-    def test_fails_only_for_the_synthesis_task_that_failed(
+    def test_fails_only_the_task_whose_synthesis_task_failed(
         self, polly: RunningEmulator, run_dag: RunDag, mode: str
     ) -> None:
         ids = [seed_completing(polly), seed_failed(polly)]

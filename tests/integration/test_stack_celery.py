@@ -1,4 +1,4 @@
-"""An Airflow on several machines: one synthesis task for each text, whichever machine dies."""
+"""An Airflow on several machines starts one synthesis task per text, even if machines are lost."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 TEXTS = 60
 DAGS = Path(__file__).parent / "dags_celery"
 RUN_SECONDS = 600
-# Answers to starts come later by this, so that a machine is lost between a start and its answer.
+# Answers to starts are delayed by this time, so that a machine is lost between a start and its answer.
 ANSWER_SECONDS = 10.0
 LATE_ANSWERS = 24
-# Each synthesis lasts so long that killing the machines ends before the waits do, on a slow machine too.
+# Each synthesis lasts long enough that all machines are killed before the waits end, even on a slow machine.
 SYNTHESIS_SECONDS = 40.0
-# Shorter than a deployment's, so that what a lost machine held is taken up within the test.
+# Shorter than in a deployment, so that other machines take over the work of a lost one during the test.
 THRESHOLDS = {
-    # A message to a worker that died is sent to another after this, not after a day.
+    # After this many seconds (default: a day), Celery sends the message of a lost worker to another worker.
     "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
@@ -50,21 +50,21 @@ THRESHOLDS = {
 
 
 def missing() -> str | None:
-    """Return what a stack with Celery lacks here."""
+    """Return what is missing for a stack with Celery, or None."""
     for module in ("airflow.providers.celery", "psycopg2", "redis"):
         try:
             found = importlib.util.find_spec(module)
         except ModuleNotFoundError:
             found = None
         if found is None:
-            return f"{module} is not installed (`make test-celery` brings it)"
+            return f"{module} is not installed (run `make test-celery`)"
     for name, url in (("PostgreSQL", POSTGRESQL), ("Redis", REDIS)):
         address = sqlalchemy.make_url(url)
         try:
             socket.create_connection((address.host, address.port), timeout=5).close()
         except OSError as error:
             return (
-                f"no {name} server at {address.host}:{address.port} ({error}); {name.upper()} names another"
+                f"no {name} server at {address.host}:{address.port} ({error}); set {name.upper()} for another"
             )
     return None
 
@@ -77,8 +77,8 @@ pytestmark = [
 ]
 
 
-class Faulty:
-    """The run of the DAG, and what was lost during it."""
+class RunWithLosses:
+    """A run of the DAG during which machines are lost."""
 
     def __init__(self, stack: AirflowStack, emulator: RunningEmulator) -> None:
         self._stack = stack
@@ -89,11 +89,11 @@ class Faulty:
         self.run_id = stack.trigger("many_texts")
 
     def running_on(self, machine: str) -> set[int]:
-        """Return which of the mapped tasks run on a worker."""
+        """Return the map indexes of the tasks that run on a worker."""
         return self._map_indexes("WHERE state = 'running' AND hostname = :machine", machine)
 
     def waiting_on(self, machine: str) -> set[int]:
-        """Return which of the mapped tasks wait on a triggerer."""
+        """Return the map indexes of the tasks that wait on a triggerer."""
         return self._map_indexes(
             "JOIN trigger ON trigger.id = task_instance.trigger_id "
             "JOIN job ON job.id = trigger.triggerer_id "
@@ -107,11 +107,11 @@ class Faulty:
             return {row[0] for row in connection.execute(statement, {"machine": machine})}
 
     def unanswered_on(self, machine: str) -> set[int]:
-        """Return which of the mapped tasks on a worker wait for the answer to their start."""
+        """Return the map indexes of the tasks on a worker that wait for the answer to their start."""
         started = {
             task["RequestCharacters"] - 1
             for task in synthesis_tasks(self._emulator)
-            # What is completed is waited for no longer: its task runs for the second time, with the result.
+            # If the synthesis task has completed, the task is not waiting: it runs again after its deferral.
             if task["TaskStatus"] != "completed"
         }
         return self.running_on(machine) & started
@@ -119,8 +119,8 @@ class Faulty:
     def lose_machines(self) -> tuple[set[int], set[int], set[int]]:
         """Kill a machine of each kind while it is busy.
 
-        :return: what ran on the worker, which of that waited for Polly's answer, and what waited on the
-            triggerer
+        :return: the map indexes of the tasks that ran on the worker, of those that waited there for
+            Polly's answer, and of those that waited on the triggerer
         """
         deadline = time.monotonic() + 120
         while len(self.waiting_on("triggerer-1")) < 2 or not (unanswered := self.unanswered_on("worker-1")):
@@ -128,14 +128,14 @@ class Faulty:
             time.sleep(0.1)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._stack.kill, ("worker-1", "triggerer-1", "scheduler-1")))
-        # Nobody has taken it up yet.
+        # No other machine has taken over these tasks yet.
         running = self.running_on("worker-1")
         return running, unanswered & running, self.waiting_on("triggerer-1")
 
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[RunningEmulator]:
-    # With audio="none" there would be no objects, and a text without its object is rightly spoken again.
+    # With audio="none" there would be no objects, and the operator starts again if the object is missing.
     with running_emulator(audio="tone", quotas=AWS_QUOTAS, in_progress_seconds=SYNTHESIS_SECONDS) as running:
         running.faults.add("StartSpeechSynthesisTask", times=LATE_ANSWERS, delay_seconds=ANSWER_SECONDS)
         yield running
@@ -162,7 +162,7 @@ def synthesis_tasks(emulator: RunningEmulator) -> list[dict[str, Any]]:
 def test_each_text_has_one_synthesis_task_although_one_machine_of_each_kind_is_lost(
     stack: AirflowStack, emulator: RunningEmulator
 ) -> None:
-    run = Faulty(stack, emulator)
+    run = RunWithLosses(stack, emulator)
     running, unanswered, waiting = run.lose_machines()
     assert unanswered
     assert waiting
@@ -170,13 +170,17 @@ def test_each_text_has_one_synthesis_task_although_one_machine_of_each_kind_is_l
     tasks = stack.metadata.task_instances("many_texts", run.run_id)
     assert (state, Counter(task.state for task in tasks)) == ("success", {"success": TEXTS})
     tries = {task.map_index: task.try_number for task in tasks}
-    assert {index for index in running if tries[index] > 1} == running, "They were tried again."
+    assert {index for index in running if tries[index] > 1} == running, (
+        "each task on the lost worker must be retried"
+    )
 
     started = {task["RequestCharacters"]: task["OutputUri"] for task in synthesis_tasks(emulator)}
-    # Each text is one character longer than the one before.
+    # Each text is one character longer than the previous one.
     billed = sorted(task["RequestCharacters"] for task in synthesis_tasks(emulator))
     logs = {index: stack.task_log("many_texts", run.run_id, "speak", index) for index in sorted(running)}
     assert billed == list(range(1, TEXTS + 1)), "\n".join(logs.values())
-    assert all("Adopting synthesis task" in logs[index] for index in unanswered), "Their starts were found."
+    assert all("Adopting synthesis task" in logs[index] for index in unanswered), (
+        "each unanswered start must be adopted"
+    )
     pushed = [stack.xcoms("many_texts", run.run_id, "speak", index)["OutputUri"] for index in range(TEXTS)]
     assert pushed == [started[length] for length in billed]

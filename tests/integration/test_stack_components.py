@@ -1,4 +1,4 @@
-"""The processes of a stack can be killed and started again, and none outlives its caller."""
+"""The processes of a stack can be killed and restarted, and end with their caller."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wait_for_line(path: Path) -> str:
 
 
 class TestComponent:
-    def test_kill_ends_a_grandchild_in_a_session_of_its_own(self, tmp_path: Path) -> None:
+    def test_kill_also_ends_a_grandchild_in_a_new_session(self, tmp_path: Path) -> None:
         program = (
             "import subprocess, sys, time\n"
             "sleep = [sys.executable, '-c', 'import time; time.sleep(300)']\n"
@@ -47,7 +47,9 @@ class TestComponent:
 
         assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie"
 
-    def test_check_reports_a_process_that_ended_by_itself_with_its_log(self, tmp_path: Path) -> None:
+    def test_check_raises_an_error_with_the_log_of_a_process_that_ended_by_itself(
+        self, tmp_path: Path
+    ) -> None:
         running = component(tmp_path, "raise SystemExit('no database here')")
         running.start()
         assert running.wait(30) == 1
@@ -55,7 +57,7 @@ class TestComponent:
         with pytest.raises(ComponentDiedError, match=r"exit code 1(?s:.*)no database here"):
             running.check()
 
-    def test_start_works_again_after_kill(self, tmp_path: Path) -> None:
+    def test_can_be_started_again_after_kill(self, tmp_path: Path) -> None:
         running = component(tmp_path, "import time; print('up', flush=True); time.sleep(300)")
         running.start()
         wait_for_line(running.log)

@@ -1,4 +1,4 @@
-"""A message in a queue starts a DAG run, end to end: Polly, SNS, SQS, triggerer and scheduler."""
+"""Polly's notification starts a DAG run through SNS, SQS, the triggerer and the scheduler."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 @pytest.fixture(autouse=True)
 def _installed() -> None:
-    pytest.importorskip("aiobotocore", reason="make test-events has what the SQS trigger needs")
+    pytest.importorskip("aiobotocore", reason="the SQS trigger needs it: run make test-events")
     pytest.importorskip("airflow.providers.common.messaging")
 
 
 @contextlib.contextmanager
 def client(service: str, endpoint_url: str) -> Iterator[Any]:
-    made = boto3.client(  # type: ignore[call-overload]  # the service by name
+    made = boto3.client(  # type: ignore[call-overload]  # one overload per literal name
         service,
         endpoint_url=endpoint_url,
         region_name=REGION,
@@ -42,7 +42,7 @@ def client(service: str, endpoint_url: str) -> Iterator[Any]:
 
 
 def topic_and_queue(endpoint_url: str) -> dict[str, str]:
-    """A topic, a queue that is subscribed to it, and where the example finds both."""
+    """Create a topic and a subscribed queue, and return the variables that the example reads."""
     with client("sns", endpoint_url) as sns, client("sqs", endpoint_url) as sqs:
         topic_arn = sns.create_topic(Name="polly-notifications")["TopicArn"]
         queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:polly-notifications"
@@ -61,7 +61,7 @@ def topic_and_queue(endpoint_url: str) -> dict[str, str]:
     return {"POLLY_EXAMPLE_TOPIC_ARN": topic_arn, "POLLY_EXAMPLE_QUEUE_URL": queue_url}
 
 
-def test_polly_starts_the_dag_that_goes_on_with_the_audio(tmp_path: Path) -> None:
+def test_pollys_notification_starts_the_dag_that_processes_the_audio(tmp_path: Path) -> None:
     with polly_stack(tmp_path, env=topic_and_queue) as stack:
         airflow = stack.airflow
         airflow.wait_for_dag(f"{DAG_ID}_heard")

@@ -1,4 +1,4 @@
-"""One synthesis task for one task, whatever fails: the heart of the fault table, on a real Airflow."""
+"""Each task has one synthesis task despite a fault: the main cases of the fault table on a real Airflow."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ SINGLE = [
     ("connection not found at the first look-up", DEFERRABLE),
     ("a proxy's page instead of the answer", MAPPED),
 ]
-# One alone: Airflow 2.11 on SQLite runs one task at a time, and all must be held when the scheduler dies.
+# Only one mode: Airflow 2.11 on SQLite runs one task at a time, and every task must be running when the
+# scheduler is killed.
 SHARED = ("SIGKILL of the scheduler and all workers after the call, before the id is saved", DEFERRABLE)
 
 

@@ -1,4 +1,4 @@
-"""The start operator in whole DAGs against the emulator: each way to wait, each way that it can end."""
+"""The start operator in whole DAGs against the emulator, with each way to wait and each outcome."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def slow_emulator_process() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def slow_emulator(slow_emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """An emulator whose synthesis tasks take an hour, as the connection ``aws_default``."""
+    """Return an emulator whose synthesis tasks take an hour, as the connection ``aws_default``."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", slow_emulator_process.airflow_connection())
     return slow_emulator_process
 
@@ -61,7 +61,7 @@ class TestModes:
     def test_succeed_and_push_the_synthesis_task(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], s3: Any
     ) -> None:
-        """The audio is in S3 where the operator waited for it."""
+        """If the operator waited, the audio is in S3."""
         run = run_dag(start_dag(speaking_emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
         assert_pushes_the_request(
@@ -78,7 +78,7 @@ class TestModes:
             run_dag(start_dag(emulator, **mode)).xcoms("start")["return_value"]
             for mode in (NO_WAIT, IN_WORKER, DEFERRED)
         ]
-        # dag.test() gives a resumed task only the event, without the arguments of the deferral.
+        # dag.test() resumes a task only with the event, without the arguments of the deferral.
         own = {"TaskId", "CreationTime", "OutputUri", "OutputS3Uri", "RequestDigest"}
         shared = [{key: value[key] for key in value if key not in own} for value in values]
         assert shared[1] == shared[2]
@@ -112,7 +112,7 @@ class TestModes:
         assert emulator.counters.calls(START, "ok") == 1
 
     @each_waiting_mode
-    def test_fail_with_pollys_reason_and_the_permission_to_check(
+    def test_fail_with_pollys_reason_and_name_the_permission_to_check(
         self, emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any]
     ) -> None:
         emulator.faults.add(START, fail_task="Access Denied for the output bucket")
@@ -128,7 +128,7 @@ class TestModes:
         assert "failed: Access Denied for the output bucket." in run.output
         assert "s3:PutObject" in run.output
 
-    def test_succeed_without_waiting_though_the_synthesis_task_fails(
+    def test_succeed_without_waiting_although_the_synthesis_task_fails(
         self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         emulator.faults.add(START, fail_task="Access Denied")
@@ -217,7 +217,7 @@ class TestInvalidRequest:
         assert "the connection 'nowhere' was found" in run.output
         assert "AWS_DEFAULT_REGION" in run.output
 
-    def test_a_connection_that_is_not_found_is_named_and_nothing_is_sent(
+    def test_a_missing_connection_is_named_and_nothing_is_sent(
         self, emulator: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connection, "LOOK_UP_GRACE_SECONDS", 0.1)

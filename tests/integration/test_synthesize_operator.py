@@ -1,4 +1,4 @@
-"""The operator for SynthesizeSpeech in whole DAGs against the emulator: where it writes, how it can end."""
+"""The operator for SynthesizeSpeech in whole DAGs against the emulator: destinations and outcomes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def to_s3(emulator: RunningEmulator) -> dict[str, Any]:
 
 
 def speak_dag(**changes: Any) -> DAG:
-    """Return a DAG of one operator that speaks a short text, without retries."""
+    """Return a DAG with one operator that speaks a short text, without retries."""
     arguments: dict[str, Any] = {"text": TEXT, "voice_id": "Amy", "retries": 0, "retry_delay": timedelta(0)}
     with new_dag("speaking") as dag:
         PollySynthesizeSpeechOperator(task_id="speak", **arguments | changes)
@@ -115,7 +115,7 @@ class TestS3Destination:
         asset: str,
     ) -> None:
         lineage = first_module_of("airflow.sdk.lineage", "airflow.lineage.hook")
-        # Airflow's own collector stores nothing unless something reads it.
+        # Airflow's default collector stores nothing unless a plugin reads it.
         collector = lineage.HookLineageCollector()
         monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
         execute(
@@ -130,7 +130,7 @@ class TestS3Destination:
         reported = get_hook_lineage_collector().collected_assets.outputs
         assert [output.asset.uri for output in reported] == [f"s3://{clean_bucket}/{asset}"]
 
-    def test_object_is_written_with_the_connection_in_the_path_or_nothing_is_spoken(
+    def test_object_is_written_with_the_connection_in_the_path_and_nothing_is_spoken_without_it(
         self,
         speaking_emulator: RunningEmulator,
         run_dag: RunDag,
@@ -197,7 +197,7 @@ class TestSpeechMarks:
 
 class TestFailedRequest:
     @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}], ids=["throttled"])
-    def test_is_repeated_when_throttled(
+    def test_is_retried_when_throttled(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
         speaking_emulator.faults.add(SPEAK, times=6, **fault)
@@ -214,7 +214,7 @@ class TestFailedRequest:
         ],
         ids=["5xx", "lost answer"],
     )
-    def test_is_not_repeated_if_it_may_have_been_billed(
+    def test_is_not_retried_if_it_may_have_been_billed(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, fault: dict[str, Any]
     ) -> None:
         speaking_emulator.faults.add(SPEAK, times=1, **fault)
@@ -268,7 +268,7 @@ class TestFailedRequest:
     def test_large_audio_is_uploaded_in_parts_and_none_are_left_after_an_interruption(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
-        """An upload has more than one part from 8 MiB on, which are about four minutes of samples."""
+        """Uploads of 8 MiB or more, about four minutes of samples, have several parts."""
         breaks = BREAK * 28
         large = {"text": f"<speak>Go.{breaks}</speak>", "text_type": "ssml", "output_format": "pcm"}
         run = run_dag(speak_dag(**large, **to_s3(speaking_emulator)))

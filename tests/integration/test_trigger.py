@@ -31,7 +31,7 @@ def silent_emulator() -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def started(silent_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The TaskIds of many synthesis tasks that were just started."""
+    """Start many synthesis tasks, and return their TaskIds."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", silent_emulator.airflow_connection())
     silent_emulator.faults.clear()
     with client_of(silent_emulator, "polly") as polly:
@@ -57,7 +57,7 @@ async def wait_for(synthesis_task_id: str) -> dict[str, Any]:
 
 
 def pollers() -> list[StatusPoller]:
-    """Return all pollers in memory; other tests may have left some there."""
+    """Return all pollers in memory, including those of other tests."""
     return [thing for thing in gc.get_objects() if type(thing) is StatusPoller]
 
 
@@ -76,7 +76,7 @@ async def test_many_waits_share_one_poller(
     waits = asyncio.gather(*map(wait_for, started))
     shared: list[StatusPoller] = []
     while not waits.done():
-        # Often: in a warm process all waits end within half a second.
+        # Check often, because all waits can end within half a second.
         await asyncio.sleep(0.05)
         shared += [one for one in pollers() if one not in earlier and one not in shared]
     ended = await waits

@@ -1,4 +1,4 @@
-"""A start whose endpoint refuses connections: nothing listens there."""
+"""A start whose endpoint refuses connections, because nothing listens there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.support import connection, execute, start_operator, warnings_in
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-def test_says_that_nothing_was_reached_and_gives_up_after_a_minute(
+def test_a_start_with_refused_connections_is_retried_for_a_minute_and_logs_that_polly_was_not_reached(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, proxied: bool
 ) -> None:
     with socket.socket() as closed:

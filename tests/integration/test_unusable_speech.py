@@ -1,4 +1,4 @@
-"""Answers to SynthesizeSpeech that are no speech, from an endpoint that sends exactly these bytes."""
+"""Unusable answers to SynthesizeSpeech, from an endpoint that sends exactly the given bytes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TYPE = b"Content-Type: audio/mpeg\r\n"
 BILLED = b"x-amzn-RequestCharacters: 4\r\n"
 HTML = b"<html><body>Sign in to the network</body></html>"
 UNUSABLE = {
-    "cut inside its headers": b"HTTP/1.1 200 OK\r\nContent-Ty",
-    "cut after its status": b"HTTP/1.1 200 OK\r\n",
-    "cut before the characters": b"HTTP/1.1 200 OK\r\n" + TYPE,
-    "cut before the body": b"HTTP/1.1 200 OK\r\n" + TYPE + BILLED,
+    "truncated in the headers": b"HTTP/1.1 200 OK\r\nContent-Ty",
+    "truncated after the status": b"HTTP/1.1 200 OK\r\n",
+    "truncated before the character count": b"HTTP/1.1 200 OK\r\n" + TYPE,
+    "truncated before the body": b"HTTP/1.1 200 OK\r\n" + TYPE + BILLED,
     "empty": b"HTTP/1.1 200 OK\r\n" + TYPE + BILLED + b"Content-Length: 0\r\n\r\n",
-    "shorter than announced": b"HTTP/1.1 200 OK\r\n" + TYPE + BILLED + b"Content-Length: 9\r\n\r\nfour",
+    "shorter than Content-Length": b"HTTP/1.1 200 OK\r\n" + TYPE + BILLED + b"Content-Length: 9\r\n\r\nfour",
     "a proxy's page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s"
     % (len(HTML), HTML),
-    "a page with the characters": b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "a page with a character count": b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
     + BILLED
     + b"Content-Length: %d\r\n\r\n%s" % (len(HTML), HTML),
-    "audio without the characters": b"HTTP/1.1 200 OK\r\n" + TYPE + b"Content-Length: 4\r\n\r\nfour",
-    "in chunks, the last one cut": b"HTTP/1.1 200 OK\r\n"
+    "audio without a character count": b"HTTP/1.1 200 OK\r\n" + TYPE + b"Content-Length: 4\r\n\r\nfour",
+    "chunked, last chunk truncated": b"HTTP/1.1 200 OK\r\n"
     + TYPE
     + BILLED
     + b"Transfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n4\r\nfi",
@@ -43,7 +43,7 @@ UNUSABLE = {
 
 @contextmanager
 def endpoint(answer: bytes) -> Iterator[str]:
-    """Answer each request with these bytes and close the connection."""
+    """Run an endpoint that answers each request with these bytes and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -77,7 +77,7 @@ def speak(monkeypatch: pytest.MonkeyPatch, answer: bytes, file: Path, **argument
 
 
 @pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_answer_that_is_not_whole_audio_leaves_the_file_as_it_was(
+def test_an_incomplete_or_invalid_answer_leaves_the_file_unchanged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes
 ) -> None:
     file = tmp_path / "speech.mp3"
@@ -89,7 +89,9 @@ def test_an_answer_that_is_not_whole_audio_leaves_the_file_as_it_was(
 
 
 @pytest.mark.parametrize("content_type", [b"audio/mpeg", b"AUDIO/MPEG; x=y", b"application/octet-stream"])
-def test_whole_audio_is_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content_type: bytes) -> None:
+def test_complete_audio_is_stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content_type: bytes
+) -> None:
     file = tmp_path / "speech.mp3"
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n%sContent-Length: 4\r\n\r\nfour" % (
         content_type,
@@ -99,7 +101,7 @@ def test_whole_audio_is_stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     assert file.read_bytes() == b"four"
 
 
-def test_no_speech_marks_are_stored_for_a_text_that_has_none(
+def test_an_empty_answer_is_stored_for_a_text_without_speech_marks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "speech.json"

@@ -28,7 +28,7 @@ def _empty_voice_cache(emulator: RunningEmulator) -> None:
 
 
 def arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
-    """Return arguments of ``@task.polly`` with ``check_voice``."""
+    """Return arguments for ``@task.polly`` with ``check_voice``."""
     return {
         "voice_id": "Amy",
         "output_s3_bucket_name": emulator.bucket,
@@ -40,7 +40,7 @@ def arguments(emulator: RunningEmulator, **changes: Any) -> dict[str, Any]:
 
 
 def checking_dag(emulator: RunningEmulator, **changes: Any) -> DAG:
-    """Return a DAG of one start operator with ``check_voice``."""
+    """Return a DAG with one start operator that has ``check_voice``."""
     with new_dag("voices") as dag:
         PollyStartSpeechSynthesisTaskOperator(task_id="start", text="Hello", **arguments(emulator, **changes))
     return dag
@@ -104,13 +104,13 @@ class TestCheckVoice:
         assert "Allow polly:DescribeVoices" in run.output
         assert emulator.counters.calls(START) == 0
 
-    def test_false_asks_for_no_voices(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
+    def test_false_requests_no_voices(self, emulator: RunningEmulator, run_dag: RunDag) -> None:
         emulator.faults.deny(DESCRIBE)
         run = run_dag(checking_dag(emulator, check_voice=False))
         assert run.task("start") == ("success", 1), run.output
         assert emulator.counters.calls(DESCRIBE) == 0
 
-    def test_asks_once_for_many_tasks_in_one_process(
+    def test_requests_the_voices_once_for_many_tasks_in_one_process(
         self, emulator: RunningEmulator, run_dag: RunDag
     ) -> None:
         with new_dag("voices") as dag:

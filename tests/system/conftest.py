@@ -1,4 +1,4 @@
-"""Against real AWS: only when asked, with the credentials of whoever asks."""
+"""Fixtures for tests on real AWS, which are opt-in and use the caller's credentials."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BUCKET_VARIABLE = "POLLY_SYSTEM_TEST_BUCKET"
 
 @pytest.fixture(autouse=True)
 def _isolated_aws_environment() -> None:
-    """Leave the AWS environment as it is, in place of the fixture that hides it from all other tests."""
+    """Keep the AWS environment: this overrides the fixture that hides it from all other tests."""
 
 
 @pytest.fixture
 def bucket() -> str:
-    """The bucket to write to, in the region of the credentials' environment."""
+    """Return the bucket to write to, in the region of the AWS environment."""
     if not (name := os.environ.get(BUCKET_VARIABLE)):
-        pytest.skip(f"real AWS, billed: set {BUCKET_VARIABLE} and AWS credentials to run it")
+        pytest.skip(f"uses real AWS and is billed: set {BUCKET_VARIABLE} and AWS credentials to run it")
     return name

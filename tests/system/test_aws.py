@@ -1,6 +1,6 @@
-"""What the emulator can only promise, asked of Amazon Polly itself.
+"""Amazon Polly itself behaves as the emulator does.
 
-Opt-in and billed (some tens of characters). No run of these on AWS is on record yet::
+These tests are opt-in and billed (some tens of characters). No run of them on AWS is on record yet::
 
     AWS_DEFAULT_REGION=eu-west-1 POLLY_SYSTEM_TEST_BUCKET=my-bucket pytest tests/system
 """
@@ -35,7 +35,7 @@ def hook() -> PollyHook:
 
 @pytest.fixture
 def finished(hook: PollyHook, bucket: str) -> Iterator[Mapping[str, Any]]:
-    """A synthesis task that ran to its end; its object is removed afterwards."""
+    """Yield a synthesis task that has ended; remove its object afterwards."""
     request = {
         "Text": TEXT,
         "VoiceId": "Joanna",
@@ -50,7 +50,7 @@ def finished(hook: PollyHook, bucket: str) -> Iterator[Mapping[str, Any]]:
     S3Hook(aws_conn_id=None).delete_objects(location.bucket, [location.key])
 
 
-def test_a_synthesis_task_completes_and_its_output_lies_where_output_uri_says(
+def test_a_synthesis_task_completes_and_its_object_is_at_output_uri(
     finished: Mapping[str, Any], bucket: str
 ) -> None:
     assert finished["TaskStatus"] == "completed", finished.get("TaskStatusReason")
@@ -61,12 +61,14 @@ def test_a_synthesis_task_completes_and_its_output_lies_where_output_uri_says(
     assert to_xcom_value(finished)["OutputS3Uri"] == location.uri
 
 
-def test_list_shows_it_with_all_details(hook: PollyHook, finished: Mapping[str, Any]) -> None:
+def test_list_returns_the_synthesis_task_with_its_output_uri(
+    hook: PollyHook, finished: Mapping[str, Any]
+) -> None:
     listed = {task["TaskId"]: task for task in hook.list_speech_synthesis_tasks(status="completed")}
     assert listed[finished["TaskId"]]["OutputUri"] == finished["OutputUri"]
 
 
-def test_an_unknown_id_and_bad_ssml_are_told_apart(hook: PollyHook, bucket: str) -> None:
+def test_an_unknown_id_and_invalid_ssml_raise_different_errors(hook: PollyHook, bucket: str) -> None:
     with pytest.raises(PollySynthesisTaskNotFoundError, match="72 hours"):
         hook.get_speech_synthesis_task("00000000-0000-0000-0000-000000000000")
     with pytest.raises(PollyInvalidRequestError, match="InvalidSsml"):

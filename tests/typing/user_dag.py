@@ -1,6 +1,6 @@
-"""A user's typed DAG, written as the documentation shows; ``tests/unit/test_typing.py`` lets mypy check it.
+"""A user's typed DAG, written as in the documentation; ``tests/unit/test_typing.py`` checks it with mypy.
 
-A ``type: ignore`` here is a mistake that mypy must find: strict mode reports one that nothing needs.
+Each ``type: ignore`` marks a mistake that mypy must find: strict mode reports an unused ``type: ignore``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BUCKET = "my-audio"
 
 
 class LoudOperator(PollyStartSpeechSynthesisTaskOperator):
-    """Reads rendered values, which the attributes hold when it runs."""
+    """Reads rendered values from its attributes."""
 
     def execute(self, context: Context) -> dict[str, Any]:
         self.voice_id = self.voice_id.title()
@@ -41,7 +41,7 @@ class LoudOperator(PollyStartSpeechSynthesisTaskOperator):
 
 
 class ShortOperator(PollySynthesizeSpeechOperator):
-    """Reads rendered values, which the attributes hold when it runs."""
+    """Reads rendered values from its attributes."""
 
     def execute(self, context: Context) -> SpeechXCom:
         print(self.voice_id.lower(), self.output_s3_key.rpartition("/"), int(self.sample_rate))
@@ -49,7 +49,7 @@ class ShortOperator(PollySynthesizeSpeechOperator):
 
 
 class PlacesOperator(PollyPutLexiconOperator):
-    """Reads rendered values, which the attributes hold when it runs."""
+    """Reads rendered values from its attributes."""
 
     def execute(self, context: Context) -> LexiconXCom:
         print(self.name.lower(), len(self.content))
@@ -93,7 +93,7 @@ def publish(uri: str, characters: int, speech: SynthesisTaskXCom) -> None:
     print(
         f"{uri}: {characters:,} characters, {seconds:.0f} s, {speech['OutputS3Uri']}, {speech.get('Engine')}"
     )
-    print(speech["Characters"])  # type: ignore[typeddict-item]  # there is no such key
+    print(speech["Characters"])  # type: ignore[typeddict-item]  # this key does not exist
 
 
 @task
@@ -166,13 +166,13 @@ def user_dag() -> None:
     tell(to_s3.output, put.output, delete.output)
     start >> delete.as_teardown(setups=put)
 
-    # What a TaskFlow function returns fits every operator; another function gets it by a name that is Any.
+    # Every operator accepts the result of a TaskFlow function; another function needs a variable of type Any.
     PollyGetSpeechSynthesisTaskOperator(task_id="of_bulletin", synthesis_task_id=bulletin())
     speech: Any = bulletin.override(task_id="again")()
     publish(speech["OutputS3Uri"], speech["SpokenCharacters"], speech)
     announce.partial(state="closed").expand(platform=[1, 2])
     announce.override(task_id="announce_loudly", voice_id="Joanna")(platform=3, state="open")
-    announce(platform="three", state="open")  # type: ignore[arg-type]  # the function says int
+    announce(platform="three", state="open")  # type: ignore[arg-type]  # the function declares int
 
     many = PollyStartSpeechSynthesisTaskOperator.partial(
         task_id="many", voice_id="Brian", output_s3_bucket_name=BUCKET, wait_for_completion=False
@@ -199,7 +199,7 @@ user_dag()
 
 
 def mistakes() -> None:
-    """Mypy finds each, and no DAG runs them."""
+    """Contain mistakes that mypy must find; no DAG runs them."""
     PollySpeechSynthesisTaskSensor(task_id="number", synthesis_task_id=7)  # type: ignore[arg-type]
     PollySpeechSynthesisTaskSensor(task_id="nothing")  # type: ignore[call-arg]
     PollyStartSpeechSynthesisTaskOperator(

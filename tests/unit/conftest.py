@@ -1,4 +1,4 @@
-"""Unit tests reach no network."""
+"""Fixtures for the unit tests, which have no network access."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_socket import disable_socket
 
 from tests.unit.support import Wire, connection
 
-# No deadline, because shared machines stall at times. In CI the examples are the same in each run, so that
-# a result depends on the change alone; everywhere else each run looks for new ones.
+# No deadline: shared machines stall at times. CI uses the same examples in each run, so that a result depends
+# only on the change; elsewhere each run generates new examples.
 settings.register_profile("unit", deadline=None, max_examples=100)
 settings.register_profile("unit-ci", settings.get_profile("unit"), derandomize=True, database=None)
 settings.load_profile("unit-ci" if os.environ.get("CI") else "unit")
@@ -25,19 +25,19 @@ def _no_network() -> None:
 
 @pytest.fixture
 def aws_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection ``aws_default``, with keys and the region eu-west-1."""
+    """Create the connection ``aws_default`` with keys and the region eu-west-1."""
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-1"))
 
 
 @pytest.fixture
 def no_default_connection(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> None:
-    """No connection ``aws_default``, also where another fixture asks for one."""
+    """Remove the connection ``aws_default``, even if another fixture creates it."""
     monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
 
 
 @pytest.fixture
 def credentials_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials and the region eu-central-1 in the environment: the machine's own."""
+    """Set the machine's own credentials and the region eu-central-1 in the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")

@@ -1,4 +1,4 @@
-"""Polly's answers inside the test process: real botocore clients, no network."""
+"""Helpers that answer real botocore clients inside the test process, without a network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def values_of(shape_name: str) -> list[str]:
 
 
 NEWER_FORMATS = frozenset({"ogg_opus", "mulaw", "alaw"}) - set(values_of("OutputFormat"))
-"""Output formats that the installed botocore is too old for."""
+"""Output formats that the installed botocore does not support yet."""
 
 
 def synthesis_task(synthesis_task_id: str = "t1", status: str = "completed", **fields: Any) -> dict[str, Any]:
@@ -96,18 +96,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Truncated:
-    """A response whose body is none of Polly's: empty, unless given."""
+    """A response whose body is not from Polly; empty by default."""
 
     body: bytes = b""
     status: int = 200
 
 
 PAGE = Truncated("<html><body>Accès refusé</body></html>".encode("latin-1"))
-"""A proxy's page, in the encoding that a page has which does not name another."""
+"""A proxy's page, in the encoding that applies to a page that declares none."""
 
 UNUSABLE = {
-    "nothing": Truncated(),
-    "a page": PAGE,
+    "empty": Truncated(),
+    "a proxy's page": PAGE,
     "an unavailable proxy's page": replace(PAGE, status=503),
     "a bad gateway's list": Truncated(b"[]", 502),
     "a redirect": replace(PAGE, status=302),
@@ -120,10 +120,10 @@ UNUSABLE = {
     "an error code that is a number": Truncated(b'{"code": 17, "message": 5}', 400),
     "an error code that is an object": Truncated(b'{"__type": {}}', 400),
     "a list": Truncated(b"[1, 2]"),
-    "a text": Truncated(b'"hello"'),
+    "a string": Truncated(b'"hello"'),
     "a number": Truncated(b"3"),
     "null": Truncated(b"null"),
-    "JSON too deep": Truncated(b"[" * 100_000),
+    "JSON nested too deeply": Truncated(b"[" * 100_000),
     "a synthesis task that is a list": Truncated(b'{"SynthesisTask": [], "SynthesisTasks": 7}'),
     "null in place of synthesis tasks": Truncated(b'{"SynthesisTask": null, "SynthesisTasks": null}'),
     "a synthesis task without its id": Truncated(b'{"SynthesisTask": {"TaskStatus": "completed"}}'),
@@ -132,14 +132,14 @@ UNUSABLE = {
         b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "yesterday"},'
         b' "SynthesisTasks": [{"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "yesterday"}]}'
     ),
-    "a count that is none": Truncated(
+    "a count that is not a number": Truncated(
         b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "RequestCharacters": "many"}}'
     ),
     "an OutputUri that is a number": Truncated(
         b'{"SynthesisTask": {"TaskId": "t1", "TaskStatus": "completed", "OutputUri": 5}}'
     ),
 }
-"""Answers to a request about a synthesis task that are not Polly's, or cannot be read."""
+"""Unusable answers to a request about a synthesis task: not from Polly, or unreadable."""
 
 
 Answer = dict[str, Any] | Refusal | Truncated | Exception
@@ -163,7 +163,8 @@ class Request:
 class Wire:
     """Answers every Polly request of the process.
 
-    Each answer is validated against botocore's output shape: a test cannot use one that Polly would not give.
+    Each answer is validated against botocore's output shape, so a test cannot use an answer that Polly would
+    not give.
     """
 
     answer: Callable[[Request], Answer] = lambda request: synthesis_task(request.synthesis_task_id)
@@ -173,7 +174,7 @@ class Wire:
     clients: set[int] = field(default_factory=set)
 
     def script(self, *answers: Answer) -> None:
-        """Answer the requests about each id with these answers in turn; the last one is repeated."""
+        """Answer the requests about each id with these answers in turn, and repeat the last one."""
         asked: Counter[str] = Counter()
 
         def next_answer(request: Request) -> Answer:
@@ -187,9 +188,9 @@ class Wire:
         self.answer = next_answer
 
     def script_start(self, started: Answer, *later: Answer) -> None:
-        """Answer each start with ``started`` and the checks after it one by one; the last is repeated.
+        """Answer each start with ``started`` and each status check with the next of ``later``.
 
-        A list of synthesis tasks is empty.
+        The last answer is repeated. Lists of synthesis tasks are empty.
         """
         checks = list(later)
 
@@ -258,7 +259,7 @@ def respond(url: str, operation: str, answer: dict[str, Any] | Refusal | Truncat
 
 
 class RecordingTaskInstance:
-    """As much of a running task instance as an operator uses."""
+    """The parts of a running task instance that an operator uses."""
 
     def __init__(self, **identity: Any) -> None:
         self.dag_id = identity.get("dag_id", "dag")
@@ -275,26 +276,27 @@ class RecordingTaskInstance:
 
 
 def context(**identity: Any) -> dict[str, Any]:
-    """Return as much of a running task's context as an operator uses."""
+    """Return the parts of a running task's context that an operator uses."""
     ti = RecordingTaskInstance(**identity)
     return {
         "ti": ti,
         "task_instance": ti,
         "task": SimpleNamespace(retries=identity.get("retries", 0)),
-        # Of time.time(), whose clock some tests stop.
+        # From time.time(), because some tests stop its clock.
         "dag_run": SimpleNamespace(start_date=datetime.datetime.fromtimestamp(time.time(), tz=datetime.UTC)),
     }
 
 
 def as_context(running_context: dict[str, Any]) -> Context:
-    """Return a context as Airflow's type, for a call that is typed."""
+    """Return a context with Airflow's type, for typed calls."""
     return cast("Context", running_context)
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the messages that the package logged as warnings.
 
-    Airflow's own depend on which test runs first: the first connection of a process warns about encryption.
+    Airflow's own warnings are omitted, because they depend on the order of the tests: the first connection of
+    a process warns about encryption.
     """
     return [
         record.getMessage()
@@ -304,7 +306,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def own_entry_point(group: str) -> EntryPoint:
-    """Return this provider's one entry point of a group."""
+    """Return this provider's only entry point in a group."""
     (found,) = (
         entry for entry in entry_points(group=group) if entry.value.startswith("airflow_polly_provider.")
     )
@@ -317,12 +319,12 @@ def recorded_hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PollyHook]]
     made: list[PollyHook] = []
     original = PollyHook.__init__
 
-    def noting(self: PollyHook, *args: Any, **kwargs: Any) -> None:
+    def recording(self: PollyHook, *args: Any, **kwargs: Any) -> None:
         made.append(self)
         original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(PollyHook, "__init__", noting)
+        patch.setattr(PollyHook, "__init__", recording)
         yield made
 
 
@@ -359,7 +361,7 @@ def execute(operator: Any, running_context: dict[str, Any] | None = None) -> Any
 
 
 def start_operator(**arguments: Any) -> PollyStartSpeechSynthesisTaskOperator:
-    """Return a start operator; ``arguments`` change or add to a valid set."""
+    """Return a start operator; ``arguments`` change or add to a valid set of arguments."""
     given: dict[str, Any] = {
         "text": "Hello there",
         "voice_id": "Amy",
@@ -369,13 +371,13 @@ def start_operator(**arguments: Any) -> PollyStartSpeechSynthesisTaskOperator:
 
 
 def get_operator(**arguments: Any) -> PollyGetSpeechSynthesisTaskOperator:
-    """Return a get operator of synthesis task t1; ``arguments`` change or add to that."""
+    """Return a get operator for synthesis task t1; ``arguments`` change or add to that."""
     given: dict[str, Any] = {"synthesis_task_id": "t1"} | arguments
     return PollyGetSpeechSynthesisTaskOperator(task_id="get", **given)
 
 
 def sensor(**arguments: Any) -> PollySpeechSynthesisTaskSensor:
-    """Return a sensor of synthesis task t1; ``arguments`` change or add to that."""
+    """Return a sensor for synthesis task t1; ``arguments`` change or add to that."""
     given: dict[str, Any] = {"synthesis_task_id": "t1"} | arguments
     return PollySpeechSynthesisTaskSensor(task_id="sense", **given)
 
@@ -384,8 +386,8 @@ def deferral_of(waiter: str, running_context: dict[str, Any] | None = None, **ar
     """Return the deferral of a waiting operator or sensor.
 
     :param waiter: ``start``, ``get`` or ``sensor``
-    :param running_context: a new one unless given
-    :param arguments: its parameters besides the required ones
+    :param running_context: defaults to a new context
+    :param arguments: parameters in addition to the required ones
     """
     operator: Any
     if waiter == "start":

@@ -1,4 +1,4 @@
-"""What modules import, as far as the contracts of import-linter in pyproject.toml cannot tell it."""
+"""Rules about imports and classes that the import-linter contracts in pyproject.toml cannot express."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return every module that a file imports, also inside functions and for type checking."""
+    """Return every module that a file imports, including inside functions and for type checking."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -41,7 +41,7 @@ each_module = pytest.mark.parametrize("module", MODULES)
 
 
 def public_classes() -> Iterator[type]:
-    """Yield the operators and sensors, also the private one that the decorator makes."""
+    """Yield the operators and sensors, including the private operator of the decorator."""
     for folder in ("operators", "sensors", "decorators"):
         for path in sorted((PACKAGE / folder).glob("[a-z]*.py")):
             module = importlib.import_module(f"{PACKAGE.name}.{folder}.{path.stem}")
@@ -51,7 +51,7 @@ def public_classes() -> Iterator[type]:
 
 
 def own_bases(operator: type) -> list[type]:
-    """Return the classes of this package that stand above an operator."""
+    """Return the base classes of an operator that belong to this package."""
     return [base for base in operator.__mro__[1:] if base.__module__.startswith(PACKAGE.name)]
 
 
@@ -60,7 +60,7 @@ CLASSES = {found.__name__: found for found in public_classes()}
 
 class TestOperators:
     @pytest.mark.parametrize("operator", CLASSES.values(), ids=CLASSES)
-    def test_have_at_most_two_classes_of_this_package_above_them(self, operator: type) -> None:
+    def test_have_at_most_two_base_classes_of_this_package(self, operator: type) -> None:
         assert len(own_bases(operator)) <= 2
 
     @pytest.mark.parametrize("name", [name for name in CLASSES if not name.startswith("_")])
@@ -86,7 +86,7 @@ class TestImports:
         assert not [name for name in imports_of(MODULES[module]) if name.endswith(".Context")]
 
     @each_module
-    def test_of_the_amazon_providers_internal_modules_exist_in_aws_base_only(self, module: str) -> None:
+    def test_of_the_amazon_providers_internal_modules_exist_only_in_aws_base(self, module: str) -> None:
         internal = {"operators.base_aws", "sensors.base_aws", "utils.mixins"}
         used = {
             name

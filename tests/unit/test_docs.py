@@ -1,4 +1,4 @@
-"""What the documentation says about permissions, options and errors agrees with the package."""
+"""The documentation of permissions, options and errors agrees with the package."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def package_source() -> str:
 
 
 def text_of(node: ast.expr) -> str:
-    """Return a string of the source, with … for its variable parts."""
+    """Return a string literal of the source, with … for its variable parts."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     return "".join(text_of(part) for part in node.values) if isinstance(node, ast.JoinedStr) else "…"
@@ -51,7 +51,7 @@ def text_of(node: ast.expr) -> str:
 
 @functools.cache
 def messages() -> str:
-    """Return all strings of the package, in one line, with … for the variable parts."""
+    """Return all strings of the package on one line, with … for the variable parts."""
     strings = (
         text_of(node)
         for node in ast.walk(ast.parse(package_source()))
@@ -67,7 +67,7 @@ def policy_actions() -> set[str]:
 
 
 def permission_rows() -> dict[str, str]:
-    """Return what each action in the table of permissions is needed for."""
+    """Return each action in the table of permissions with its purpose."""
     table = page("connection.md").partition("(permissions)=")[2]
     return {action: row["rest"] for row in ROW.finditer(table) for action in ACTION.findall(row["first"])}
 
@@ -144,12 +144,12 @@ def refusals() -> set[str]:
     )
     refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._add_problem")
     found = {text_of(call.args[0]) for call in calls if ast.unparse(call.func) in refusing}
-    # One message is put together of others, which have no variable parts to look for.
+    # One message only joins other messages and contains no words.
     return {message for message in found if re.search("[a-z]", message)}
 
 
 def documented_refusals() -> list[list[str]]:
-    """Return the parts of each message that the page of checks quotes, without the variable ones."""
+    """Return the constant parts of each message that the page of checks quotes."""
     return [
         [part.strip() for part in quoted.split("…") if part.strip()]
         for row in ROW.finditer(page("checks.md"))
@@ -226,7 +226,7 @@ def test_every_relative_link_leads_to_an_existing_page_and_heading(markdown: Pat
     "command",
     [
         pytest.param(["-m", "scripts.import_all"], id="import_all"),
-        # In Sphinx's order: the configuration first, then autodoc's imports.
+        # In Sphinx's order: first the configuration, then autodoc's imports.
         pytest.param(
             ["-c", "import runpy; runpy.run_path('docs/conf.py'); import airflow.settings"],
             id="docs",

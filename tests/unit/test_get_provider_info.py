@@ -8,7 +8,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # its types are a package of their own
+import jsonschema  # type: ignore[import-untyped]  # its types are in a separate package
 import pytest
 
 import airflow_polly_provider
@@ -43,7 +43,7 @@ class TestProviderInfo:
         schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
         jsonschema.validate(get_provider_info(), schema)
 
-    def test_is_what_airflow_loads_from_the_entry_point(self) -> None:
+    def test_is_loaded_by_airflow_from_the_entry_point(self) -> None:
         found = own_entry_point("apache_airflow_provider")
         assert found.load()() == get_provider_info()
         assert found.dist is not None
@@ -80,7 +80,7 @@ class TestProviderInfo:
             module, _, name = path.rpartition(".")
             assert inspect.isclass(getattr(importlib.import_module(module), name))
 
-    def test_registers_no_connection_type_of_its_own(self) -> None:
+    def test_registers_no_connection_type(self) -> None:
         assert "connection-types" not in get_provider_info()
         assert PollyHook.conn_type == "aws"
 
@@ -90,7 +90,7 @@ class TestConfiguration:
         options: dict[str, Any] = get_provider_info()["config"][SECTION]["options"]
         return options
 
-    def test_option_token_namespace_is_documented_with_the_default_that_applies(
+    def test_option_token_namespace_is_documented_with_the_actual_default(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert set(self.options()) >= {"token_namespace"}

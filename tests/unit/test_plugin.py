@@ -10,14 +10,15 @@ from airflow_polly_provider.text import ssml
 from tests.unit.support import own_entry_point
 
 
-def test_the_entry_point_leads_to_a_valid_airflow_plugin_named_polly() -> None:
+def test_the_entry_point_is_a_valid_airflow_plugin_named_polly() -> None:
     plugin = own_entry_point("airflow.plugins").load()
     assert issubclass(plugin, AirflowPlugin)
     assert plugin.name == "polly", "templates use this name"
     plugin.validate()
 
 
-def test_it_and_the_provider_info_import_nothing_but_the_package_since_every_command_does() -> None:
+def test_the_plugin_and_the_provider_info_import_only_this_package() -> None:
+    """Every Airflow command imports both."""
     program = (
         "import json, sys\n"
         "import airflow.plugins_manager\n"

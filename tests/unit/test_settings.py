@@ -9,7 +9,7 @@ from tests.unit.support import sensor, start_operator, warnings_in
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
-def test_a_rate_that_is_none_is_reported_and_the_default_is_used(
+def test_an_invalid_rate_is_reported_and_the_default_is_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", value)
@@ -20,13 +20,15 @@ def test_a_rate_that_is_none_is_reported_and_the_default_is_used(
 
 
 @pytest.mark.parametrize(("value", "expected"), [("0", 0.0), ("7.5", 7.5), ("-1", 60.0), ("soon", 60.0)])
-def test_a_time_to_look_may_be_0(monkeypatch: pytest.MonkeyPatch, value: str, expected: float) -> None:
+def test_start_look_seconds_may_be_0_and_an_invalid_value_gives_the_default(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: float
+) -> None:
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", value)
     assert settings.start_look_seconds() == expected
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.2.2"])
-def test_an_airflow_before_3_3_is_refused_naming_its_version(
+def test_an_airflow_before_3_3_is_refused_with_its_version(
     monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     monkeypatch.setattr(settings, "airflow_version", version)

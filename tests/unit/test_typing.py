@@ -1,4 +1,4 @@
-"""Type checkers accept what the documentation shows, and find mistakes, as a user's mypy sees the package."""
+"""A user's mypy accepts the documented code and finds mistakes in the use of the package."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MISSING = [name for name in ("mypy", "types_boto3_polly") if importlib.util.find
 
 pytestmark = pytest.mark.skipif(
     Version(Version(airflow_version).base_version) < Version("3.3"),
-    reason="the types are those of the newest Airflow",
+    reason="the type tests need the newest Airflow",
 )
 
 
 def blocks_of_the_guides(folder: Path) -> list[Path]:
-    """Write each fenced Python block of the guides into a module of its own, and return those."""
+    """Write each fenced Python block of the guides to a separate module, and return the modules."""
     written = []
     for guide in sorted((ROOT / "docs" / "guides").glob("*.md")):
         for number, block in enumerate(BLOCK.findall(guide.read_text()), start=1):
@@ -43,10 +43,10 @@ def blocks_of_the_guides(folder: Path) -> list[Path]:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}")
 def test_strict_mypy_accepts_a_typed_dag_and_the_guides(tmp_path: Path) -> None:
-    """It runs in a folder of its own: the package is an installed one there, which needs its py.typed."""
+    """mypy runs in another folder, so that it finds the package as installed and needs its ``py.typed``."""
     blocks = blocks_of_the_guides(tmp_path)
     assert blocks
-    # An empty file: no configuration of the machine or of this project.
+    # Without options, so that mypy reads no configuration of the machine or of this project.
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=mypy.ini", "--cache-dir=cache"]
     checked = subprocess.run(
@@ -60,5 +60,5 @@ def test_strict_mypy_accepts_a_typed_dag_and_the_guides(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_the_typed_dag_is_one_that_airflow_can_parse() -> None:
+def test_airflow_can_parse_the_typed_dag() -> None:
     assert "user_dag" in runpy.run_path(str(USER_DAG))

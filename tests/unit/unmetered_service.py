@@ -1,4 +1,4 @@
-"""The service of these tests has no quota, and lets nobody list."""
+"""Fixtures: a Polly service without quotas that denies lists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def _first_client() -> None:
-    """Make a client before any test measures time: the first one of a process takes a second or more."""
+    """Create a client before any test measures time: the first in a process takes a second or more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(region_name="eu-west-1"))
         PollyHook().client.close()

@@ -1,6 +1,6 @@
-"""A secrets back-end that fails a given number of look-ups.
+"""A secrets backend that fails a given number of look-ups.
 
-It is alone in its folder, which Airflow's processes import from.
+It is the only module in its folder, because Airflow's processes import from that folder.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ FOLDER = "POLLY_FAULTS_SECRETS"
 
 
 class FlakySecrets(BaseSecretsBackend):
-    """Gives the connections of a folder, each a file of its name.
+    """Reads connections from files in a folder; the file name is the connection id.
 
-    While there are files ``<name>.away.<anything>`` each look-up takes one of them away, and fails.
+    While files ``<name>.away.<anything>`` exist, each look-up deletes one of them, and fails.
     """
 
-    def get_conn_value(self, conn_id: str, team_name: str | None = None) -> str | None:  # not ours
-        """Give a connection as JSON."""
+    def get_conn_value(self, conn_id: str, team_name: str | None = None) -> str | None:  # Airflow's name
+        """Return a connection as JSON."""
         folder = Path(os.environ[FOLDER])
         for away in sorted(folder.glob(f"{conn_id}.away.*")):
             try:
                 away.unlink()
             except FileNotFoundError:
-                # Another process was faster.
+                # Another process has deleted this file.
                 continue
-            raise ConnectionError("the secrets back-end is away")
+            raise ConnectionError("the secrets backend is unavailable")
         path = folder / conn_id
         return path.read_text() if path.exists() else None

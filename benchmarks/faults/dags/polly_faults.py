@@ -1,8 +1,8 @@
-"""One DAG for each way to wait, with places at which a worker can be stopped, to be killed just there.
+"""One DAG per mode, with places at which a worker process stops, so that it can be killed there.
 
-A run's conf says all: ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; its default
-if missing), and ``hold``: at which place the first process to come along stops. It writes its process id
-into a file of the folder ``POLLY_FAULTS_HOLD``, and goes on when the file ``<run id>.go`` is there.
+The conf of a run has the keys ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; the
+default if missing) and ``hold``, the place at which the first process stops. That process writes its process
+id to a file in the folder ``POLLY_FAULTS_HOLD``, and continues when the file ``<run id>.go`` exists.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ REQUEST: dict[str, Any] = {"output_s3_bucket_name": BUCKET, "voice_id": "Amy", "
 
 
 def hold(place: str, context: Any = None) -> None:
-    """Stop here if the run asks for it and no earlier process of this task instance did."""
+    """Stop here if the conf requests it and no earlier process of this task instance has stopped."""
     context = context or get_current_context()
     if context["dag_run"].conf.get("hold") != place:
         return
@@ -48,7 +48,7 @@ def hold(place: str, context: Any = None) -> None:
     released = marker.with_name(f"{ti.run_id}.go")
     if marker.exists() or released.exists():
         return
-    # Whoever reads the file must not find it half written.
+    # Rename the complete file, so that no reader finds a half-written file.
     unfinished = marker.with_name(f"{marker.name}.{os.getpid()}.unfinished")
     unfinished.write_text(f"{os.getpid()} {os.getppid()}")
     unfinished.rename(marker)
@@ -58,23 +58,23 @@ def hold(place: str, context: Any = None) -> None:
 
 
 class HeldHook(PollyHook):
-    """PollyHook, with places to stop at around the start and before each status check."""
+    """PollyHook with places to stop before and after the start, and before each status check."""
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> Any:
-        """Start, with a place before and one after."""
+        """Start, with one place before and one after."""
         hold("before the call")
         started = super().start_speech_synthesis_task(request)
         hold("after the call")
         return started
 
     def get_speech_synthesis_task(self, synthesis_task_id: str) -> Any:
-        """Ask, with a place before."""
+        """Request the status, with a place before."""
         hold("waiting")
         return super().get_speech_synthesis_task(synthesis_task_id)
 
 
 class HeldPlacement(OutputPlacement):
-    """The object at a key of its own, with places to stop at around copy and removal."""
+    """OutputPlacement with places to stop before and after the copy, and after the removal."""
 
     def _copy(self, *args: Any) -> bool:
         hold("before the copy")
@@ -87,28 +87,28 @@ class HeldPlacement(OutputPlacement):
         hold("removed")
 
 
-class StoreThatIsAway:
-    """A task state store whose back-end cannot be reached."""
+class UnavailableStore:
+    """A task state store whose backend cannot be reached."""
 
     def get(self, *_: Any) -> Any:
         """Fail."""
-        raise OSError("the state back-end is away")
+        raise OSError("the state backend is unavailable")
 
     set = get
 
 
 class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
-    """The start operator, with places to stop at."""
+    """The start operator with places to stop."""
 
     aws_hook_class = HeldHook
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Run with the run's own look-up time."""
+        """Run with the search time from the conf."""
         conf = context["dag_run"].conf
         if look := conf.get("look"):
             os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = str(look)
         if conf.get("store_away") and context["ti"].try_number == 1 and "task_state_store" in context:
-            context["task_state_store"] = StoreThatIsAway()
+            context["task_state_store"] = UnavailableStore()
         return super().execute(context)
 
     def _placement(self, context: Any, plan: OutputPlan) -> HeldPlacement:
@@ -144,13 +144,13 @@ OPERATOR: dict[str, Any] = {
 
 @task
 def output_uri(started: Any) -> list[str]:
-    """Give what a later task sees."""
+    """Return the OutputUri that a later task receives."""
     return [started["OutputUri"]]
 
 
 @task
 def output_uris(started: Any) -> list[str]:
-    """Give what a later task sees of a mapped one."""
+    """Return the OutputUris that a later task receives from a mapped task."""
     return [one["OutputUri"] for one in started]
 
 

@@ -1,4 +1,4 @@
-"""Many texts, started and waited for in the ways to compare; and a wait that holds its worker."""
+"""DAGs that speak many texts in the ways to compare, and a DAG that waits in a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPEAK: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=1),
 }
-# An account where synthesis takes long
+# A connection to an account whose syntheses take long.
 LONG = {"aws_conn_id": "long"}
 
 
@@ -38,7 +38,7 @@ def end_from_trigger() -> None:
 
 @dag(**DAG)
 def in_worker() -> None:
-    """Start and wait in a worker, for long."""
+    """Start and wait for a long time in a worker."""
     PollyStartSpeechSynthesisTaskOperator(text="Held.", **(SPEAK | LONG | {"deferrable": False}))
 
 
@@ -50,7 +50,7 @@ def warm_up() -> None:
 
 @dag(**DAG)
 def long_waits() -> None:
-    """Wait for a few texts in the triggerers, for long."""
+    """Wait for a few texts in the triggerers for a long time."""
     PollyStartSpeechSynthesisTaskOperator.partial(**SPEAK, **LONG).expand(text=TEXTS[:20])
 
 

@@ -1,4 +1,4 @@
-"""Mapped waits for synthesis tasks that exist, in each way: the ids come with the run's configuration."""
+"""Mapped waits for existing synthesis tasks, one DAG per way; the ids are in the conf of the run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ INTERVAL = 10.0
 
 
 def templates(waits: int) -> list[str]:
-    """Give a template for each wait's id."""
+    """Return a template for the synthesis task id of each wait."""
     return [f"{{{{ dag_run.conf['ids'][{index}] }}}}" for index in range(waits)]
 
 
 def without_worker(waits: int) -> None:
-    """Add waits in the triggerer alone; mapped, since Airflow refuses others where there are listeners."""
+    """Add waits that run only in the triggerer; mapped, because with listeners Airflow refuses others."""
     PollySpeechSynthesisTaskSensor.partial(
         task_id="wait",
         start_from_trigger=True,
@@ -52,19 +52,19 @@ def deferrable() -> None:
 
 @dag(**SETTINGS)
 def start_from_trigger() -> None:
-    """Wait in the triggerer alone."""
+    """Wait only in the triggerer."""
     without_worker(WAITS["start_from_trigger"])
 
 
 @dag(**SETTINGS)
 def warm_up() -> None:
-    """Do once, in the triggerer alone, what a process does slowly the first time only."""
+    """Run one wait in the triggerer, because the first wait of a process is slow."""
     without_worker(1)
 
 
 @dag(**SETTINGS)
 def reschedule() -> None:
-    """Ask from a worker that starts for each question, as is written without this package."""
+    """Check from a worker that starts for each check, as users do without this package."""
 
     @task.sensor(mode="reschedule", poke_interval=INTERVAL)
     def wait(index: int) -> PokeReturnValue:

@@ -1,4 +1,4 @@
-"""A DAG with the amazon provider's operator and sensor for Amazon Comprehend, which work alike."""
+"""A DAG with the amazon provider's operator and sensor for Amazon Comprehend, which work in a similar way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow.sdk import dag
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1))
 def imported() -> None:
-    """Start, and wait."""
+    """Start a job, and wait for it."""
     start = ComprehendStartPiiEntitiesDetectionJobOperator(
         task_id="start",
         input_data_config={"S3Uri": "s3://texts/", "InputFormat": "ONE_DOC_PER_LINE"},
@@ -23,7 +23,7 @@ def imported() -> None:
         language_code="en",
         wait_for_completion=False,
     )
-    ComprehendStartPiiEntitiesDetectionJobCompletedSensor(task_id="wait", job_id=start.output)  # type: ignore[arg-type]  # the same
+    ComprehendStartPiiEntitiesDetectionJobCompletedSensor(task_id="wait", job_id=start.output)  # type: ignore[arg-type]  # as above
 
 
 imported()

@@ -12,7 +12,7 @@ from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1))
 def imported() -> None:
-    """Start, and wait."""
+    """Start a synthesis task, and wait for it."""
     start = PollyStartSpeechSynthesisTaskOperator(
         task_id="start",
         text="Hello.",

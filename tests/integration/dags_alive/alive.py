@@ -1,4 +1,4 @@
-"""Deferred waits that meet trouble; conf names their synthesis tasks."""
+"""Deferred waits that meet transient and permanent errors; ``conf`` has the ids of their synthesis tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from airflow_polly_provider.compat import DAG
 from airflow_polly_provider.sensors.polly import PollySpeechSynthesisTaskSensor as Sensor
 
-# Each request alone, so that a fault is one failed check and not one that botocore hides.
+# Without botocore's retries, so that each fault fails one check.
 HERE: dict[str, Any] = {
     "deferrable": True,
     "poke_interval": 2,

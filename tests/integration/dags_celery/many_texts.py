@@ -1,4 +1,4 @@
-"""Many texts, a start for each; the lengths of the texts tell their synthesis tasks apart."""
+"""One mapped start per text; the length of a text identifies its synthesis task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LENGTHS = range(1, int(os.environ["POLLY_CELERY_TEXTS"]) + 1)
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, max_active_tasks=64)
 def many_texts() -> None:
-    """Speak them all."""
+    """Start a synthesis task for each text."""
     PollyStartSpeechSynthesisTaskOperator.partial(
         task_id="speak",
         voice_id="Amy",

@@ -1,4 +1,4 @@
-"""A task that a test clears after its success."""
+"""A DAG whose task a test clears after its success."""
 
 from __future__ import annotations
 

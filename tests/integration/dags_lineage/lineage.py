@@ -1,4 +1,4 @@
-"""Synthesis tasks whose objects Airflow and OpenLineage hear of, and ones that they must not hear of."""
+"""Tasks whose objects must be in Airflow's and OpenLineage's lineage, and tasks whose objects must not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START: dict[str, Any] = {
 
 with DAG("lineage", schedule=None, start_date=datetime(2025, 1, 1), catchup=False) as dag:
     Start(task_id="deferred", deferrable=True, outlets=[AssetAlias(name="spoken")], **START)
-    # Its first try gives up before the synthesis task has ended; the second adopts it.
+    # The first try times out before the synthesis task ends; the second try adopts the synthesis task.
     Start(
         task_id="adopted",
         deferrable=False,

@@ -1,4 +1,4 @@
-"""Deferred waits, by connections that are in the metadata database alone; conf names the synthesis tasks."""
+"""Deferred waits whose connections are only in the metadata database; ``conf`` has synthesis task ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GET: dict[str, Any] = {"wait_for_completion": True}
 
 
 def conf(name: str) -> dict[str, Any]:
-    """Take a synthesis task that was started elsewhere, under its task's name."""
+    """Return the task id, and a synthesis task id that the template takes from ``conf`` under this name."""
     return {"task_id": name, "synthesis_task_id": f"{{{{ dag_run.conf['{name}'] }}}}"}
 
 

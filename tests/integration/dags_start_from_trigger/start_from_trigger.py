@@ -1,4 +1,4 @@
-"""Waits that start, end, or both in the triggerer, in each way that a synthesis_task_id can be given."""
+"""Waits that start or end in the triggerer, or both, with each form of ``synthesis_task_id``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE: dict[str, Any] = {"start_from_trigger": True, "end_from_trigger": True}
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False)
 def start_from_trigger() -> None:
-    """Gate on one synthesis task in several ways, and on three by mapping."""
+    """Wait for one synthesis task in several ways, and for three with mapped tasks."""
     one = Start(task_id="one", text="Hello there.", wait_for_completion=False, **START)
     by_key = Sensor(task_id="by_key", synthesis_task_id=one.output["TaskId"], **HERE)
     by_dict = Sensor(task_id="by_dict", synthesis_task_id=one.output, **HERE)
@@ -60,7 +60,7 @@ def start_from_trigger() -> None:
 
     @task
     def use(*values: Any) -> list[Any]:
-        """Receive what the waits handed over."""
+        """Return the values that the waits pushed."""
         return [list(value) if not isinstance(value, str | int | dict) else value for value in values]
 
     use(

@@ -1,4 +1,4 @@
-"""A client of HTTP/2 that does exactly what a test says."""
+"""An HTTP/2 client that gives tests full control."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=any/20200101/us-east-1/{service}/a
 class Http2Client:
     """One connection to an emulator.
 
-    :param port: the emulator's
-    :param reads: whether what comes of bodies is acknowledged at once, so that more of them follows
+    :param port: the port of the emulator
+    :param reads: whether received body data is acknowledged immediately, so that the server sends more
     """
 
     def __init__(self, port: int, *, reads: bool = True) -> None:
@@ -58,10 +58,10 @@ class Http2Client:
         self.socket.close()
 
     def flush(self) -> None:
-        """Send what is written."""
+        """Send the pending frames."""
         self.socket.sendall(self.http.data_to_send())
 
-    def ask(
+    def send_request(
         self,
         method: str,
         path: str,
@@ -71,14 +71,14 @@ class Http2Client:
         ends: bool = True,
         more: tuple[tuple[str, str], ...] = (),
     ) -> int:
-        """Send a request, and return its stream's number.
+        """Send a request, and return the id of its stream.
 
-        :param method: such as ``GET``
-        :param path: with the query
-        :param body: at most what one frame holds
-        :param service: whom the request is signed for
+        :param method: HTTP method, such as ``GET``
+        :param path: path with the query
+        :param body: body of at most one frame
+        :param service: service that the request is signed for
         :param ends: whether the request is complete
-        :param more: further headers
+        :param more: additional headers
         """
         number = self.http.get_next_available_stream_id()
         head = [
@@ -96,7 +96,7 @@ class Http2Client:
         return number
 
     def read_until(self, done: Callable[[], bool]) -> None:
-        """Read until something is so, or the server has hung up."""
+        """Read until a condition is true or the server has closed the connection."""
         while not done() and not self.is_closed:
             try:
                 data = self.socket.recv(65536)
@@ -108,7 +108,7 @@ class Http2Client:
             self.is_closed = not data
 
     def answer(self, number: int) -> tuple[dict[str, str], bytes]:
-        """Wait for a stream's answer, and return its head and body."""
+        """Wait for the response on a stream, and return its headers and body."""
         self.read_until(lambda: number in self.ended)
         assert number in self.ended
         return self.heads[number], bytes(self.bodies[number])

@@ -1,4 +1,4 @@
-"""The emulator's child processes, found by ``/proc``."""
+"""Functions that find the emulator's child processes in ``/proc``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several of the emulator's tests need."""
+"""Types and helpers that several emulator tests use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MakeClient = Callable[..., Any]
-"""What the fixture ``client`` provides: makes a boto3 client of a service."""
+"""Type of the fixture ``client``: creates a boto3 client for a service."""
 StartTask = Callable[..., dict[str, Any]]
-"""What the fixture ``start_task`` provides: starts a synthesis task and returns it."""
+"""Type of the fixture ``start_task``: starts a synthesis task and returns it."""
 WaitForEnd = Callable[[str], dict[str, Any]]
-"""What the fixture ``wait_for_end`` provides: waits for a synthesis task and returns it."""
+"""Type of the fixture ``wait_for_end``: waits for a synthesis task and returns it."""
 
 CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
@@ -28,15 +28,15 @@ LEXICON_FIELDS = {"alphabet": "ipa", "language": "en-US", "grapheme": "a", "alia
 
 
 def lexicon(**changes: str) -> str:
-    """Return a PLS document that Polly accepts, except for the changed parts."""
+    """Return a valid PLS document with the given changes."""
     return LEXICON.format(**LEXICON_FIELDS | changes)
 
 
 @contextmanager
 def emulator_command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run ``python -m airflow_polly_provider.emulator`` on a free port; give the process and its URL.
+    """Run ``python -m airflow_polly_provider.emulator`` on a free port; yield the process and its URL.
 
-    :param arguments: of the command
+    :param arguments: additional arguments of the command
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "airflow_polly_provider.emulator", *arguments],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Say = Callable[..., tuple[bytes, Any]]
 
 TEXT = "Once upon a midnight dreary, while I pondered, weak and weary. Größe? 日本 😀 yes!"
-# Formats without a container: what ffmpeg calls them.
+# ffmpeg's names for the formats without a container.
 RAW_FORMATS = {"pcm": "s16le", "mulaw": "mulaw", "alaw": "alaw"}
 needs_speech = pytest.mark.skipif(not speech_available(), reason="the speech extra is not installed")
 
@@ -40,7 +40,7 @@ def rates(table: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
 def decode(
     audio: bytes, output_format: str, rate: str, folder: Path
 ) -> tuple[np.ndarray[Any, Any], float, int]:
-    """Return the samples, and the length in seconds and the rate that the file declares."""
+    """Return the samples, and the length in seconds and the sample rate that the file declares."""
     path = folder / "audio"
     path.write_bytes(audio)
     raw = ["-f", RAW_FORMATS[output_format], "-ar", rate] if output_format in RAW_FORMATS else []
@@ -58,7 +58,7 @@ def decode(
 
 @pytest.fixture
 def say(polly: Any) -> Say:
-    """Synthesize a text, and return the audio and Polly's answer."""
+    """Return a function that synthesizes a text and returns the audio and Polly's answer."""
 
     def speak(**parameters: Any) -> tuple[bytes, Any]:
         request = {"Text": TEXT, "VoiceId": "Joanna", "OutputFormat": "mp3"} | parameters
@@ -71,7 +71,7 @@ def say(polly: Any) -> Say:
 
 @pytest.fixture(scope="module")
 def reference_seconds(shared_emulator: RunningEmulator) -> float:
-    """The length of ``TEXT``, by the number of samples in its PCM audio."""
+    """Return the length of ``TEXT`` in seconds, computed from the samples of its PCM audio."""
     with client_of(shared_emulator, "polly") as polly:
         answer = polly.synthesize_speech(Text=TEXT, VoiceId="Joanna", OutputFormat="pcm", SampleRate="8000")
         with answer["AudioStream"] as stream:
@@ -86,7 +86,7 @@ def test_each_format_at_each_rate_has_the_length_of_the_pcm_samples(
     decoded, duration, declared_rate = decode(audio, output_format, rate, tmp_path)
     assert declared_rate == int(rate)
     if output_format == "mp3":
-        # LAME's delay, the decoder's, and what fills up the last frame.
+        # The delays of LAME and of the decoder, and the padding of the last frame.
         expected = reference_seconds + (1105 + 600) / declared_rate
         assert len(decoded) / declared_rate == pytest.approx(expected, abs=700 / declared_rate)
         assert duration == pytest.approx(len(decoded) / declared_rate, abs=0.011)
@@ -120,7 +120,9 @@ def test_each_voice_sounds_different(say: Say) -> None:
         ("ssml", f'<speak>{TEXT}<mark name="m"/> <prosody rate="150%">After &amp; all.</prosody></speak>'),
     ],
 )
-def test_marks_refer_to_the_text_and_to_times_within_the_audio(say: Say, text_type: str, text: str) -> None:
+def test_marks_have_offsets_within_the_text_and_times_within_the_audio(
+    say: Say, text_type: str, text: str
+) -> None:
     kinds = ["sentence", "word", "viseme"] + (["ssml"] if text_type == "ssml" else [])
     request = {"Text": text, "TextType": text_type}
     body, answer = say(OutputFormat="json", SpeechMarkTypes=kinds, **request)
@@ -152,7 +154,7 @@ def test_a_contraction_and_a_number_are_one_word_mark_each(say: Say, text: str, 
 
 
 # AWS's examples of speech marks: https://docs.aws.amazon.com/polly/latest/dg/sp-mks-example1.html and
-# https://docs.aws.amazon.com/polly/latest/dg/sp-mks-example2.html. Times are the voice's own.
+# https://docs.aws.amazon.com/polly/latest/dg/sp-mks-example2.html. Times depend on the voice.
 WITHOUT_SSML = """
 sentence 0 23 Mary had a little lamb.
 word 0 4 Mary | viseme p | viseme E | viseme r | viseme i
@@ -174,7 +176,7 @@ word 91 95 lamb
 
 
 def marks_as_listed(body: bytes) -> list[str]:
-    """Return each mark without its time, the value as it is escaped."""
+    """Return each mark without its time, with its value as escaped in the JSON."""
     listed = []
     for line in body.decode().splitlines():
         mark = json.loads(line)
@@ -184,7 +186,7 @@ def marks_as_listed(body: bytes) -> list[str]:
 
 
 @needs_speech
-def test_the_marks_of_awss_example_are_awss(say: Say) -> None:
+def test_the_marks_of_awss_example_equal_those_that_aws_documents(say: Say) -> None:
     body, _ = say(
         Text="Mary had a little lamb.",
         OutputFormat="json",
@@ -195,7 +197,7 @@ def test_the_marks_of_awss_example_are_awss(say: Say) -> None:
 
 
 @needs_speech
-def test_the_marks_of_awss_example_in_ssml_are_awss(say: Say) -> None:
+def test_the_marks_of_awss_ssml_example_equal_those_that_aws_documents(say: Say) -> None:
     body, _ = say(
         Text='<speak><prosody volume="+20dB">Mary had <break time="300ms"/>a little '
         '<mark name="animal"/>lamb</prosody></speak>',
@@ -230,7 +232,7 @@ def test_the_last_viseme_of_a_neural_voice_is_silence(say: Say) -> None:
         ),
     ],
 )
-def test_a_sentence_ends_where_its_last_word_does(
+def test_a_sentence_mark_ends_at_the_end_of_its_last_word(
     say: Say, text_type: str, text: str, sentences: list[str]
 ) -> None:
     body, _ = say(Text=text, TextType=text_type, OutputFormat="json", SpeechMarkTypes=["sentence"])
@@ -262,7 +264,7 @@ def test_a_lexicon_applies_only_to_voices_of_its_language(polly: Any, say: Say, 
     assert say(Text=text, VoiceId="Brian")[0] == say(Text=text, VoiceId="Brian", LexiconNames=["w3c"])[0]
 
 
-def test_audio_is_cut_at_ten_minutes(say: Say) -> None:
+def test_audio_is_truncated_at_ten_minutes(say: Say) -> None:
     pauses = "<break time='10s'/>" * 70
     audio, _ = say(Text=f"<speak>a{pauses}b</speak>", TextType="ssml", OutputFormat="mulaw")
     assert len(audio) / 8000 <= 600

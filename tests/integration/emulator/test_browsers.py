@@ -1,4 +1,4 @@
-"""What a web page cannot do to the emulator, whatever it makes the browser send."""
+"""A web page cannot use or change the emulator, no matter which requests the browser sends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONTROL_PATHS = [
 def send(
     emulator: RunningEmulator, method: str, path: str, body: bytes | str = b"", **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    """Return status, headers and body of an answer; the names of ``headers`` have ``_`` for ``-``."""
+    """Send a request and return status, headers and body; write ``-`` in header names as ``_``."""
     address = urlsplit(emulator.endpoint_url)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
@@ -49,21 +49,21 @@ def send(
     answer = connection.getresponse()
     found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
     connection.close()
-    # A browser refuses an answer that allows an origin twice.
+    # A browser rejects an answer with two Access-Control-Allow-Origin headers.
     assert len(answer.headers.get_all("Access-Control-Allow-Origin", [])) <= 1
     return found
 
 
 @pytest.fixture
 def s3_object(client: MakeClient, emulator: RunningEmulator) -> str:
-    """The path of an object that anyone may read."""
+    """Create an object with public read access, and return its path."""
     client("s3").put_object(Bucket=emulator.bucket, Key="kept", Body=b"content", ACL="public-read")
     return f"/{emulator.bucket}/kept"
 
 
 @pytest.mark.parametrize("signed_for", [None, "s3", "moto_api", "motoapi"])
 @pytest.mark.parametrize("path", CONTROL_PATHS)
-def test_motos_control_paths_are_refused_and_do_nothing(
+def test_motos_control_paths_are_refused_and_have_no_effect(
     emulator: RunningEmulator, s3_object: str, path: str, signed_for: str | None
 ) -> None:
     headers = {"Authorization": SCOPE.format(signed_for)} if signed_for else {}
@@ -75,7 +75,9 @@ def test_motos_control_paths_are_refused_and_do_nothing(
 
 
 @pytest.mark.parametrize("service", ["moto_api", "ec2", "lambda", "instance_metadata"])
-def test_other_services_of_motos_are_refused_by_name(emulator: RunningEmulator, service: str) -> None:
+def test_moto_services_that_the_emulator_does_not_serve_are_refused_by_name(
+    emulator: RunningEmulator, service: str
+) -> None:
     status, headers, body = send(emulator, "POST", "/", b"{}", Authorization=SCOPE.format(service))
     assert status == 501
     assert headers["x-amzn-errortype"] == "UnknownOperationException"
@@ -108,7 +110,7 @@ def test_a_foreign_origin_is_refused_for_every_path(
 def test_a_page_cannot_delete_an_object_with_a_form(emulator: RunningEmulator, s3_object: str) -> None:
     delete = b"<Delete><Object><Key>kept</Key></Object></Delete>"
     path = f"/{emulator.bucket}?delete"
-    # A browser sends such a request without asking first, and always with the page's origin.
+    # A browser sends such a request without a preflight request, but always with the page's origin.
     assert send(emulator, "POST", path, delete, Origin=PAGE, Content_Type="text/plain")[0] == 403
     assert send(emulator, "GET", s3_object)[2] == b"content"
     assert send(emulator, "POST", path, delete)[0] == 200
@@ -123,7 +125,7 @@ def test_a_link_cannot_publish_or_send_a_message(emulator: RunningEmulator) -> N
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_a_link_or_an_image_of_another_site_uses_up_no_fault(emulator: RunningEmulator, site: str) -> None:
+def test_a_link_or_an_image_on_another_site_uses_up_no_fault(emulator: RunningEmulator, site: str) -> None:
     emulator.faults.add("*", error="ThrottlingException")
     for path in ("/v1/voices", "/v1/synthesisTasks", "/v1/lexicons/name"):
         signed = f"{path}?{SIGNED_URL.format('polly')}"
@@ -132,12 +134,14 @@ def test_a_link_or_an_image_of_another_site_uses_up_no_fault(emulator: RunningEm
     assert send(emulator, "GET", f"/v1/voices?{SIGNED_URL.format('polly')}")[0] == 400
 
 
-def test_an_audio_element_of_another_site_plays_an_object(emulator: RunningEmulator, s3_object: str) -> None:
+def test_an_audio_element_on_another_site_can_play_an_object(
+    emulator: RunningEmulator, s3_object: str
+) -> None:
     assert send(emulator, "GET", s3_object, Sec_Fetch_Site="cross-site")[2] == b"content"
 
 
 @pytest.mark.parametrize("service", ["polly", "s3", "sns", "sqs", "sts"])
-def test_a_client_shows_why_it_was_refused(
+def test_the_error_of_a_client_says_why_the_request_was_refused(
     client: MakeClient, emulator: RunningEmulator, service: str
 ) -> None:
     calls = {
@@ -157,7 +161,7 @@ def test_a_client_shows_why_it_was_refused(
         getattr(made, calls[service])()
 
 
-def test_no_answer_allows_other_origins_unasked(emulator: RunningEmulator, s3_object: str) -> None:
+def test_no_answer_allows_other_origins_by_default(emulator: RunningEmulator, s3_object: str) -> None:
     for path in (s3_object, "/v1/voices"):
         for method in ("GET", "OPTIONS"):
             _, headers, _ = send(emulator, method, path, Authorization=SCOPE.format("polly"))
@@ -184,7 +188,7 @@ def test_a_foreign_host_is_refused_for_every_path(
     "host",
     ["localhost", "LOCALHOST:1", "127.0.0.1", "127.8.9.10:80", "[::1]:80", "a.localhost:80", "localhost."],
 )
-def test_names_of_this_machine_are_served(emulator: RunningEmulator, host: str) -> None:
+def test_loopback_host_names_are_served(emulator: RunningEmulator, host: str) -> None:
     status, _, _ = send(emulator, "GET", "/v1/voices", Host=host, Authorization=SCOPE.format("polly"))
     assert status == 200
 
@@ -201,20 +205,22 @@ def open_emulator() -> Iterator[RunningEmulator]:
 
 class TestWithAnAllowedOrigin:
     @pytest.mark.parametrize("path", ["/v1/synthesisTasks", "/open-to-pages/key"])
-    def test_its_pages_are_told_what_they_may_send(self, open_emulator: RunningEmulator, path: str) -> None:
-        asked = {
+    def test_its_preflight_requests_are_answered_with_the_allowed_methods_and_headers(
+        self, open_emulator: RunningEmulator, path: str
+    ) -> None:
+        preflight = {
             "Access_Control_Request_Method": "PUT",
             "Access_Control_Request_Headers": "authorization,x-amz-date",
         }
-        status, headers, _ = send(open_emulator, "OPTIONS", path, Origin=PAGE, **asked)
+        status, headers, _ = send(open_emulator, "OPTIONS", path, Origin=PAGE, **preflight)
         assert status == 204
         assert headers["access-control-allow-origin"] == PAGE
         assert headers["access-control-allow-methods"] == "PUT"
         assert headers["access-control-allow-headers"] == "authorization,x-amz-date"
-        assert send(open_emulator, "OPTIONS", path, Origin="http://localhost:3001", **asked)[0] == 403
+        assert send(open_emulator, "OPTIONS", path, Origin="http://localhost:3001", **preflight)[0] == 403
 
     @pytest.mark.parametrize(("path", "service"), [("/v1/voices", "polly"), ("/", "s3")])
-    def test_its_pages_read_the_answers(
+    def test_its_pages_can_read_the_answers(
         self, open_emulator: RunningEmulator, path: str, service: str
     ) -> None:
         status, headers, _ = send(
@@ -225,6 +231,6 @@ class TestWithAnAllowedOrigin:
         assert headers["access-control-expose-headers"] == "*"
         assert headers["vary"] == "Origin"
 
-    def test_its_pages_may_not_use_the_emulators_own_interface(self, open_emulator: RunningEmulator) -> None:
+    def test_its_pages_cannot_use_the_admin_path(self, open_emulator: RunningEmulator) -> None:
         status, _, _ = send(open_emulator, "GET", "/_emulator/counters", Origin=PAGE, X_Polly_Emulator="1")
         assert status == 403

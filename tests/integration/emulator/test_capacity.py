@@ -1,4 +1,4 @@
-"""What does not wait for the syntheses of other clients, and which syntheses end early."""
+"""Which requests do not wait for other clients' syntheses, and which syntheses are cancelled."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LONGEST = "It is a truth universally acknowledged. " * 2500
 TASK = {"Text": LONGEST, "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "busy"}
 SPEECH = {"Text": "Hello", "VoiceId": "Joanna", "OutputFormat": "mp3"}
 
-pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes by /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find child processes")
 
 
 @pytest.fixture
 def busy_emulator(client: MakeClient) -> Iterator[tuple[RunningEmulator, Any]]:
-    """An emulator whose synthesis tasks are held by child processes that never end, and a client for it."""
+    """Yield an emulator whose synthesis tasks never end, as their processes are stopped, and a client."""
     with running_emulator(buckets=("busy",), audio="tone", in_progress_seconds=0) as running:
         polly = client("polly", running=running)
         cores = os.cpu_count() or 1
@@ -69,7 +69,7 @@ def test_notifications_and_objects_do_not_wait_for_synthesis_tasks(
     assert s3.get_object(Bucket="busy", Key="key")["Body"].read() == b"content"
 
 
-def test_the_speech_of_a_client_that_left_is_not_made(emulator: RunningEmulator) -> None:
+def test_the_synthesis_for_a_disconnected_client_is_cancelled(emulator: RunningEmulator) -> None:
     before = workers_of(os.getpid())
     address = urlsplit(emulator.endpoint_url)
     assert address.hostname
@@ -79,14 +79,14 @@ def test_the_speech_of_a_client_that_left_is_not_made(emulator: RunningEmulator)
     wait_until(lambda: workers_of(os.getpid()) - before)
     (worker,) = workers_of(os.getpid()) - before
     os.kill(worker, signal.SIGSTOP)
-    # What came after the request must not hide that the client left.
+    # Bytes after the request must not hide that the client closed the connection.
     connection.sock.sendall(b"GET / HTTP/1.1\r\n")
     connection.close()
     wait_until(lambda: emulator.counters.calls("SynthesizeSpeech", "disconnected") == 1)
     wait_until(lambda: not Path(f"/proc/{worker}").exists())
 
 
-def test_a_subscriber_that_never_answers_delays_no_other_notification_and_not_the_end(
+def test_a_subscriber_that_never_answers_delays_neither_other_notifications_nor_the_shutdown(
     client: MakeClient,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as subscriber:
@@ -110,7 +110,9 @@ def test_a_subscriber_that_never_answers_delays_no_other_notification_and_not_th
         assert time.monotonic() - ended_at < 20
 
 
-def test_the_work_of_forgotten_tasks_ends(busy_emulator: tuple[RunningEmulator, Any]) -> None:
+def test_a_reset_cancels_the_syntheses_of_the_deleted_tasks(
+    busy_emulator: tuple[RunningEmulator, Any],
+) -> None:
     emulator, polly = busy_emulator
     workers = workers_of(os.getpid())
     emulator.reset()

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 LONG = "It is a truth universally acknowledged. " * 2000
 TASK = {"Text": LONG, "VoiceId": "Joanna", "OutputFormat": "mp3", "OutputS3BucketName": "audio"}
 
-pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes by /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find child processes")
 
 
 @pytest.fixture
 def emulator_process() -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """The emulator in a process of its own, and a Polly client for it."""
+    """Yield an emulator in a separate process and a Polly client for it."""
     with emulator_command("--bucket", "audio") as (process, url):
         polly = aws_client("polly", config=None, endpoint_url=url, **CREDENTIALS)
         yield process, polly
@@ -37,7 +37,7 @@ def emulator_process() -> Iterator[tuple[subprocess.Popen[str], Any]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_children_die_with_their_parent(
+def test_child_processes_end_with_their_parent(
     emulator_process: tuple[subprocess.Popen[str], Any], number: signal.Signals
 ) -> None:
     process, polly = emulator_process
@@ -49,7 +49,9 @@ def test_children_die_with_their_parent(
     wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
-def test_there_are_no_more_children_than_cores(emulator_process: tuple[subprocess.Popen[str], Any]) -> None:
+def test_there_are_at_most_as_many_child_processes_as_cores(
+    emulator_process: tuple[subprocess.Popen[str], Any],
+) -> None:
     process, polly = emulator_process
     for _ in range(3 * (os.cpu_count() or 1)):
         polly.start_speech_synthesis_task(**TASK)
@@ -59,7 +61,7 @@ def test_there_are_no_more_children_than_cores(emulator_process: tuple[subproces
         time.sleep(0.05)
 
 
-def test_a_child_that_dies_fails_its_task(client: MakeClient) -> None:
+def test_the_task_fails_if_its_child_process_is_killed(client: MakeClient) -> None:
     with running_emulator(buckets=("audio",)) as emulator:
         polly = client("polly", running=emulator)
         before = workers_of(os.getpid())

@@ -1,4 +1,4 @@
-"""The emulator as a command."""
+"""The emulator's command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AWS = Path(sysconfig.get_path("scripts"), "aws")
 
 @pytest.mark.skipif(not AWS.exists(), reason="the AWS CLI is not installed")
 def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path: Path) -> None:
-    # Each start of the AWS CLI takes seconds: the first look should see the task completed.
+    # Each call of the AWS CLI takes seconds, so the task should be completed at the first check.
     immediate = ("--scheduled-seconds", "0", "--in-progress-seconds", "0", "--audio", "tone")
     with emulator_command(*immediate, "--bucket", "audio") as (_, url):
         environment = {
@@ -62,12 +62,12 @@ def test_the_aws_cli_starts_gets_lists_and_copies(tmp_path: Path) -> None:
 def test_a_signal_ends_the_emulator_without_an_error(number: signal.Signals) -> None:
     with emulator_command() as (process, _):
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, message = process.communicate(timeout=20)
         assert process.returncode == 0
-        assert said == "Bound to 127.0.0.1: only this machine can reach it.\n"
+        assert message == "Bound to 127.0.0.1: only this machine can reach it.\n"
 
 
-def test_an_address_that_other_machines_reach_is_warned_about() -> None:
+def test_an_address_that_other_machines_can_reach_causes_a_warning() -> None:
     assert command.describe_reach("0.0.0.0").startswith("WARNING")
 
 
@@ -78,13 +78,13 @@ def test_a_missing_extra_is_an_error_with_the_command_to_install_it(
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "moto" else known(name))
     monkeypatch.setattr(sys, "argv", ["emulator"])
     assert command.main() == 1
-    said = capsys.readouterr().err
-    assert "needs moto" in said
-    assert 'pip install ".[emulator]"' in said
+    message = capsys.readouterr().err
+    assert "needs moto" in message
+    assert 'pip install ".[emulator]"' in message
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--port", "99999"), "port must be from 0 (any free port) to 65535, not 99999"),
         (("--scheduled-seconds", "-1"), "scheduled_seconds must be a number of seconds, 0 or more, not -1.0"),
@@ -94,20 +94,20 @@ def test_a_missing_extra_is_an_error_with_the_command_to_install_it(
         (("--cors-origin", "*"), "'*' is not an origin"),
     ],
 )
-def test_an_unusable_option_is_one_sentence(
+def test_an_invalid_option_is_reported_in_one_line(
     arguments: tuple[str, str],
-    said: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", *arguments])
     assert command.main() == 2
-    complaint = capsys.readouterr().err
-    assert complaint.startswith(said)
-    assert complaint.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith(message)
+    assert output.count("\n") == 1
 
 
-def test_a_host_that_is_not_known_is_an_error_that_names_it(
+def test_an_unknown_host_is_an_error_that_names_the_host(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", "--host", "[::1]"])

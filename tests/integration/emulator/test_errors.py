@@ -1,4 +1,4 @@
-"""Each error class that the service model lists for an operation, raised as that class by boto3."""
+"""boto3 raises each error that the service model lists for an operation as the class of that error."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
         "InvalidTagParameterException": {"ResourceArn": "not-an-arn"},
     },
 }
-# No request causes these: they are faults of the emulator. For an engine that the voice lacks, Polly was seen
-# to answer ValidationException.
+# No request causes these errors; only an emulator fault does. For an engine that the voice does not support,
+# the real Polly answers ValidationException.
 ONLY_BY_FAULT = {"ServiceFailureException", "ThrottlingException", "EngineNotSupportedException"}
 MODEL = botocore.session.get_session().get_service_model("polly")
 # The bidirectional stream needs HTTP/2 events, which boto3 does not support either.
@@ -113,7 +113,7 @@ LISTED = [
 
 @pytest.fixture
 def lenient_polly(emulator: RunningEmulator) -> Iterator[Any]:
-    """A client that also sends requests that boto3 itself would reject."""
+    """Yield a client without boto3's parameter validation."""
     lenient = aws_client(
         "polly",
         config=Config(parameter_validation=False, retries={"total_max_attempts": 1}),
@@ -151,8 +151,8 @@ def test_each_listed_error_is_raised_as_its_class(
     assert status == shape.metadata["error"]["httpStatusCode"]
 
 
-def broken(value: str, member: str, constraint: str) -> str:
-    """Return what AWS's validator says of one constraint."""
+def validation_message(value: str, member: str, constraint: str) -> str:
+    """Return the message of AWS's validator for one violated constraint."""
     return (
         f"1 validation error detected: Value {value} at '{member}' failed to satisfy constraint: {constraint}"
     )
@@ -163,10 +163,10 @@ def enum_values(shape: str) -> str:
 
 
 BUCKET_PATTERN = MODEL.shape_for("OutputS3BucketName").metadata["pattern"]
-OF_AWS = [
+MESSAGES_OF_AWS = [
     (
         {"OutputS3BucketName": "Upper_Case"},
-        broken(
+        validation_message(
             "'Upper_Case'",
             "outputS3BucketName",
             f"Member must satisfy regular expression pattern: {BUCKET_PATTERN}",
@@ -175,11 +175,13 @@ OF_AWS = [
     ({"OutputS3KeyPrefix": "white space"}, "Invalid output S3 key prefix"),
     (
         {"VoiceId": "de-de"},
-        broken("'de-de'", "voiceId", f"Member must satisfy enum value set: [{enum_values('VoiceId')}]"),
+        validation_message(
+            "'de-de'", "voiceId", f"Member must satisfy enum value set: [{enum_values('VoiceId')}]"
+        ),
     ),
     (
         {"SpeechMarkTypes": ["word"] * 5},
-        broken(
+        validation_message(
             "'[word, word, word, word, word]'",
             "speechMarkTypes",
             "Member must have length less than or equal to 4",
@@ -187,14 +189,14 @@ OF_AWS = [
     ),
     (
         {"SpeechMarkTypes": ["word", "letter"]},
-        broken(
+        validation_message(
             "'[word, letter]'",
             "speechMarkTypes",
             "Member must satisfy constraint: "
             f"[Member must satisfy enum value set: [{enum_values('SpeechMarkType')}]]",
         ),
     ),
-    ({"Text": None}, broken("null", "text", "Member must not be null")),
+    ({"Text": None}, validation_message("null", "text", "Member must not be null")),
     ({"VoiceId": "Ruth"}, "This voice does not support the selected engine: standard"),
     (
         {"VoiceId": "Hans", "Engine": "generative"},
@@ -203,8 +205,8 @@ OF_AWS = [
 ]
 
 
-# Of these no message is known.
-OUR_OWN = [
+# AWS's messages for these requests are not known, so the texts are the emulator's own.
+MESSAGES_OF_THE_EMULATOR = [
     ({"Text": " "}, "The text is empty"),
     ({"OutputFormat": "json"}, "OutputFormat json needs SpeechMarkTypes"),
     (
@@ -214,8 +216,8 @@ OUR_OWN = [
 ]
 
 
-@pytest.mark.parametrize(("more", "message"), [*OF_AWS, *OUR_OWN])
-def test_a_request_that_cannot_be_is_a_validation_exception_that_says_why(
+@pytest.mark.parametrize(("more", "message"), [*MESSAGES_OF_AWS, *MESSAGES_OF_THE_EMULATOR])
+def test_an_invalid_request_raises_a_validation_exception_with_the_reason(
     lenient_polly: Any, more: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ClientError) as caught:
@@ -224,7 +226,7 @@ def test_a_request_that_cannot_be_is_a_validation_exception_that_says_why(
     assert (error["Code"], error["Message"]) == ("ValidationException", message)
 
 
-def test_all_that_breaks_a_constraint_is_told_at_once(lenient_polly: Any) -> None:
+def test_one_error_lists_all_violated_constraints(lenient_polly: Any) -> None:
     with pytest.raises(ClientError) as caught:
         lenient_polly.start_speech_synthesis_task(**TASK | {"OutputFormat": "flac", "VoiceId": "Nobody"})
     message = caught.value.response["Error"]["Message"]
@@ -232,11 +234,11 @@ def test_all_that_breaks_a_constraint_is_told_at_once(lenient_polly: Any) -> Non
     assert "]; Value 'Nobody' at 'voiceId' failed to satisfy constraint: " in message
 
 
-def test_an_integer_out_of_its_bounds_is_told_with_the_bound(lenient_polly: Any) -> None:
+def test_the_error_for_an_integer_out_of_bounds_names_the_bound(lenient_polly: Any) -> None:
     with pytest.raises(ClientError) as caught:
         lenient_polly.list_speech_synthesis_tasks(MaxResults=101)
     bound = "Member must have value less than or equal to 100"
-    assert caught.value.response["Error"]["Message"] == broken("'101'", "maxResults", bound)
+    assert caught.value.response["Error"]["Message"] == validation_message("'101'", "maxResults", bound)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_an_integer_out_of_its_bounds_is_told_with_the_bound(lenient_polly: Any)
         ),
     ],
 )
-def test_what_pollys_words_leave_out_is_in_a_header(
+def test_details_that_pollys_message_omits_are_in_a_header(
     lenient_polly: Any, more: dict[str, Any], code: str, message: str, detail: str
 ) -> None:
     text_type = "ssml" if more.get("Text", "").startswith("<") else "text"

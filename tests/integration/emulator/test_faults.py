@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.emulator.support import MakeClient, StartTask, WaitForEnd
 
 
-def test_as_many_calls_fail_as_asked_for(emulator: RunningEmulator, polly: Any) -> None:
+def test_the_requested_number_of_calls_fail(emulator: RunningEmulator, polly: Any) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", error="ThrottlingException", times=2)
     for _ in range(2):
         with pytest.raises(ClientError, match="ThrottlingException") as caught:
@@ -27,7 +27,7 @@ def test_as_many_calls_fail_as_asked_for(emulator: RunningEmulator, polly: Any) 
     assert emulator.counters.snapshot() == {"ListSpeechSynthesisTasks": {"ThrottlingException": 2, "ok": 1}}
 
 
-def test_a_share_of_half_fails_about_half_of_the_calls(emulator: RunningEmulator, polly: Any) -> None:
+def test_a_share_of_0_5_fails_about_half_of_the_calls(emulator: RunningEmulator, polly: Any) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", error="ServiceFailureException", times=None, share=0.5)
     for _ in range(40):
         with contextlib.suppress(polly.exceptions.ServiceFailureException):
@@ -36,7 +36,7 @@ def test_a_share_of_half_fails_about_half_of_the_calls(emulator: RunningEmulator
 
 
 @pytest.mark.parametrize(("drop", "left_over"), [("before", 0), ("after", 1)])
-def test_a_dropped_start_creates_a_task_only_if_dropped_after_the_work(
+def test_a_dropped_start_creates_a_task_only_with_drop_after(
     emulator: RunningEmulator, start_task: StartTask, polly: Any, drop: str, left_over: int
 ) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", drop=drop)
@@ -47,7 +47,7 @@ def test_a_dropped_start_creates_a_task_only_if_dropped_after_the_work(
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 503])
-def test_a_page_comes_in_place_of_the_answer_after_the_work(
+def test_a_page_replaces_the_answer_after_the_request_was_processed(
     emulator: RunningEmulator, start_task: StartTask, polly: Any, status: int
 ) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", page="<html>Accès refusé ✋</html>", status=status)
@@ -57,20 +57,20 @@ def test_a_page_comes_in_place_of_the_answer_after_the_work(
     assert emulator.counters.calls("StartSpeechSynthesisTask", "page") == 1
 
 
-def test_a_late_answer_exceeds_the_clients_time_out(emulator: RunningEmulator, client: MakeClient) -> None:
+def test_a_delayed_answer_exceeds_the_clients_timeout(emulator: RunningEmulator, client: MakeClient) -> None:
     emulator.faults.add("ListSpeechSynthesisTasks", delay_seconds=2)
     impatient = client("polly", read_timeout=0.2)
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError):
         impatient.list_speech_synthesis_tasks()
     assert time.monotonic() - began < 1.5
-    # The emulator counts the request when it answers, which must not happen during a later test.
+    # The emulator counts the request when it answers. Wait for that, so that a later test does not see it.
     while not emulator.counters.calls("ListSpeechSynthesisTasks"):
         assert time.monotonic() - began < 30
         time.sleep(0.05)
 
 
-def test_a_truncated_answer_has_no_task_though_the_task_was_created(
+def test_a_truncated_answer_contains_no_task_although_the_task_was_created(
     emulator: RunningEmulator, polly: Any
 ) -> None:
     emulator.faults.add("StartSpeechSynthesisTask", cut=True)
@@ -121,7 +121,7 @@ def admin(
     document: Any = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[int, Any]:
-    """Return the HTTP status and the JSON of an answer on the admin path."""
+    """Send a request to the admin path, and return the HTTP status and the JSON of the answer."""
     request = urllib.request.Request(
         f"{emulator.endpoint_url}/_emulator{path}",
         method=method,
@@ -197,7 +197,7 @@ def test_an_invalid_admin_request_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"operation": "GetSpeechSynthesisTsk", "error": "ThrottlingException"}, "GetSpeechSynthesisTask"),
         ({"operation": "*", "error": "ThrottlingException", "status": 42}, "400 to 599"),
@@ -213,7 +213,7 @@ def test_an_invalid_admin_request_is_rejected(
     ],
 )
 def test_a_fault_without_a_possible_effect_is_rejected(
-    emulator: RunningEmulator, settings: dict[str, Any], said: str
+    emulator: RunningEmulator, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         emulator.faults.add(**settings)

@@ -59,7 +59,7 @@ CONTROL_PATHS = [
 
 
 class Fuzzer:
-    """Makes requests that are partly valid; the same ones in each run."""
+    """Generates partly valid requests, the same in each run."""
 
     def __init__(self) -> None:
         self.random = random.Random(4)
@@ -87,7 +87,7 @@ class Fuzzer:
         return method, path + ("?" + "&".join(query) if query else ""), body
 
     def headers(self) -> tuple[dict[str, str], bool]:
-        """Headers, and whether a request with them is to be refused as that of a web page."""
+        """Return headers, and whether the emulator must refuse them as those of a web page."""
         headers, is_forbidden = {"Authorization": AUTHORIZATION}, False
         if self.random.random() < 0.05:
             headers["Host"] = self.random.choice(FOREIGN_HOSTS)
@@ -100,7 +100,7 @@ class Fuzzer:
         return headers, is_forbidden
 
     def control_path(self) -> str:
-        """One of moto's control paths, written in one of many ways, or one of the emulator's own."""
+        """Return a control path of moto or of the emulator, randomly encoded."""
         path = self.random.choice(CONTROL_PATHS)
         if self.random.random() < 0.3:
             at = self.random.randrange(1, len(path))
@@ -132,7 +132,7 @@ class Fuzzer:
 @pytest.fixture(scope="module")
 def silent_emulator() -> Iterator[RunningEmulator]:
     with running_emulator(audio="none") as emulator:
-        # Speaking takes a process each time, and is not tested here.
+        # Each synthesis would start a process, and is not tested here.
         emulator.faults.add("SynthesizeSpeech", error="ThrottlingException", times=None)
         yield emulator
 
@@ -245,7 +245,7 @@ def signed(first_line: str, *more: str) -> bytes:
 
 
 def exchange(emulator: RunningEmulator, *wires: bytes) -> bytes:
-    """Send each part after an answer to the one before; return all answers until the server closes."""
+    """Send each part after the answer to the previous part; return all answers until the server closes."""
     with socket.create_connection(address_of(emulator), timeout=10) as client:
         answers = b""
         for wire in wires:
@@ -257,7 +257,7 @@ def exchange(emulator: RunningEmulator, *wires: bytes) -> bytes:
 
 
 def test_pipelined_requests_are_answered_in_order(silent_emulator: RunningEmulator) -> None:
-    # Listing buckets is answered by a worker thread, the others at once.
+    # A worker thread answers the bucket list; the other requests are answered immediately.
     slow = signed("GET / HTTP/1.1").replace(b"/polly/", b"/s3/")
     unknown = signed("GET /v1/synthesisTasks/00000000-0000-4000-8000-000000000000 HTTP/1.1")
     last = signed("GET /v1/lexicons HTTP/1.1", "Connection: close")

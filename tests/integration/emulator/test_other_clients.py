@@ -1,6 +1,7 @@
-"""Clients that conflict with this environment, and moto's tests of Polly: `make test-clients` installs them.
+"""Clients that cannot be installed in the main environment, and moto's tests of Polly.
 
-``POLLY_EMULATOR_CLIENTS`` names the environment that has them, built from ``clients/requirements.txt``.
+``make test-clients`` builds an environment for them from ``clients/requirements.txt``, and names its folder
+in ``POLLY_EMULATOR_CLIENTS``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 CLIENTS = Path(__file__).parent / "clients"
 ENVIRONMENT = Path(os.environ.get("POLLY_EMULATOR_CLIENTS", "missing")).resolve()
 MOTO = "moto==5.2.5"
-# moto's tests that demand what Polly does not answer, with what the emulator answers.
+# moto's tests that expect other answers than Polly's, with the answer of Polly and the emulator.
 NOT_AS_POLLY = {
     "test_describe_voices": "ValidationException, not the code 400, for an unknown language",
     "test_put_lexicon_bad_name": "ValidationException, not InvalidParameterValue",
@@ -33,7 +34,7 @@ NOT_AS_POLLY = {
 pytestmark = [
     pytest.mark.skipif(
         not ENVIRONMENT.is_dir(),
-        reason="make test-clients installs other clients, and POLLY_EMULATOR_CLIENTS names their environment",
+        reason="set POLLY_EMULATOR_CLIENTS, or run make test-clients",
     ),
     pytest.mark.timeout(600),
 ]
@@ -41,7 +42,7 @@ pytestmark = [
 
 @pytest.fixture
 def environ(emulator: RunningEmulator) -> dict[str, str]:
-    """Environment variables that tell every SDK where the emulator is."""
+    """Return environment variables that make every SDK use the emulator."""
     return os.environ | {
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": emulator.endpoint_url,
@@ -79,13 +80,13 @@ def test_capo_starts_gets_lists_and_speaks(emulator: RunningEmulator, environ: d
     assert_served(seen_by(run("python", *script, env=environ)))
 
 
-def test_py3_tts_wrapper_speaks_and_times_the_words(environ: dict[str, str]) -> None:
+def test_py3_tts_wrapper_speaks_and_returns_word_timings(environ: dict[str, str]) -> None:
     seen = seen_by(run("python", CLIENTS / "use_tts_wrapper.py", env=environ))
     assert seen.pop("seconds") > 1
     assert seen == {"words": ["Hello", "from", "the", "emulator"], "joanna": True}
 
 
-def test_the_javascript_sdk_as_it_comes_starts_gets_lists_and_speaks(
+def test_the_unmodified_javascript_sdk_starts_gets_lists_and_speaks(
     emulator: RunningEmulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
     for name in ("package.json", "package-lock.json", "use_the_javascript_sdk.mjs"):
@@ -99,7 +100,7 @@ def test_the_javascript_sdk_as_it_comes_starts_gets_lists_and_speaks(
 
 @pytest.fixture(scope="module")
 def moto_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Moto's tests of Polly from its source distribution, which call the endpoint that they are given."""
+    """Return moto's tests of Polly from its source distribution, changed to call a real endpoint."""
     folder = tmp_path_factory.mktemp("moto")
     source = ("--no-deps", "--no-binary", "moto", "--dest", folder, MOTO)
     run(ENVIRONMENT / "bin" / "python", "-m", "pip", "download", "--quiet", *source)

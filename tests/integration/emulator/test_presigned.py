@@ -1,4 +1,4 @@
-"""SynthesizeSpeech by a URL that is signed beforehand, as a web page plays it."""
+"""SynthesizeSpeech through a presigned URL, as a web page uses it to play audio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 
-def test_a_presigned_url_is_spoken(polly: Any, emulator: RunningEmulator) -> None:
+def test_a_presigned_url_returns_the_audio(polly: Any, emulator: RunningEmulator) -> None:
     for name, alias in (("first", "one"), ("second", "two")):
         polly.put_lexicon(Name=name, Content=lexicon(grapheme=name, alias=alias))
     members = {
@@ -33,7 +33,7 @@ def test_a_presigned_url_is_spoken(polly: Any, emulator: RunningEmulator) -> Non
     assert audio == polly.synthesize_speech(**members)["AudioStream"].read()
 
 
-def test_a_presigned_url_is_held_to_the_service_model(polly: Any) -> None:
+def test_a_presigned_url_with_invalid_parameters_is_refused(polly: Any) -> None:
     members = {"Text": "no", "VoiceId": "Joanna", "OutputFormat": "mp3", "LexiconNames": ["unknown"]}
     url = polly.generate_presigned_url("synthesize_speech", Params=members, HttpMethod="GET")
     for wrong, status, error in (

@@ -1,4 +1,4 @@
-"""The project that docs/emulator.md shows, run as it stands there."""
+"""The project in docs/emulator.md runs unchanged."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[3] / "docs" / "emulator.md"
-# Each test starts an Airflow, and the first of them creates its database.
+# Each test starts an Airflow, and the first test creates its database.
 pytestmark = pytest.mark.timeout(300)
 FILES = re.compile(r"(?ms)^```\{code-block\} \w+\n:caption: (\S+)\n\n(.*?)^```$")
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """An empty folder with the files of the page."""
+    """Write the files of the page to an empty folder, and return the folder."""
     files = FILES.findall(PAGE.read_text(encoding="utf-8"))
     assert [name for name, _ in files] == ["pyproject.toml", "dags/narration.py", "tests/test_narration.py"]
     for name, content in files:
@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run_pytest(project: Path) -> str:
-    """Run pytest in a project as its user does, whose Airflow is another one."""
+    """Run pytest in a project like a user with another Airflow; return the output."""
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -54,7 +54,7 @@ def test_the_project_of_the_page_passes(project: Path) -> None:
     assert re.search(r"^=+ 3 passed", output, re.MULTILINE), output
 
 
-def test_a_home_can_be_kept(project: Path) -> None:
+def test_the_airflow_home_can_be_kept(project: Path) -> None:
     settings = project / "pyproject.toml"
     settings.write_text(settings.read_text().replace('"temporary"', '".airflow"'))
     (project / "tests" / "test_narration.py").write_text("def test_it(_airflow_database):\n    pass\n")

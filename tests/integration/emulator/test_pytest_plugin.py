@@ -1,4 +1,4 @@
-"""The pytest plugin, in pytest processes of their own."""
+"""The pytest plugin, tested in separate pytest processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_plugin_is_loaded_without_the_emulator():
 def run_pytest(folder: Path, test: str) -> str:
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error"]
-    # An installation that is older than the entry point does not know it.
+    # An installation made before the entry point existed does not load the plugin.
     if PLUGIN not in {entry_point.value for entry_point in entry_points(group="pytest11")}:
         command += ["-p", PLUGIN]
     command.append(str(folder))

@@ -1,4 +1,4 @@
-"""When the emulator closes a connection: after a time of silence, or when the client asked for it."""
+"""The emulator closes a connection at a time limit, or when the client requests it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OBJECT_BYTES = 64 * 1024 * 1024
 
 @asynccontextmanager
 async def connected(limits: TimeLimits) -> AsyncIterator[tuple[EmulatorServer, Stream]]:
-    """An emulator with these limits, and a connection to it."""
+    """Yield an emulator with these limits and a connection to it."""
     server = EmulatorServer(Settings(audio="none"), limits=limits)
     await server.start()
-    # A small buffer here, so that an answer that is not read stays with the server.
+    # With a small buffer in the client, the server must keep most of an unread answer.
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     try:
         yield server, (reader, writer)
@@ -40,7 +40,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def until_closed(server: EmulatorServer) -> None:
-    while server.connections:  # noqa: ASYNC110  # a set, in which nothing tells of a change
+    while server.connections:  # noqa: ASYNC110  # a set, which cannot signal a change
         await asyncio.sleep(0.05)
 
 
@@ -58,7 +58,7 @@ async def test_a_connection_without_a_request_is_closed() -> None:
     [b"GET /v1/voi", VOICES[:-2], VOICES[:-2] + b"Content-Length: 5\r\n\r\nab"],
     ids=["in the first line", "in the headers", "in the body"],
 )
-async def test_a_request_that_is_not_finished_is_answered_with_408(beginning: bytes) -> None:
+async def test_an_unfinished_request_is_answered_with_408(beginning: bytes) -> None:
     async with connected(QUICK) as (_, stream):
         stream[1].write(beginning)
         answer = await rest_of(stream)
@@ -66,7 +66,7 @@ async def test_a_request_that_is_not_finished_is_answered_with_408(beginning: by
         assert b"RequestTimeoutException" in answer
 
 
-async def test_after_an_answer_without_a_body_the_connection_is_closed_too() -> None:
+async def test_connection_close_also_works_for_an_answer_without_a_body() -> None:
     async with connected(TimeLimits()) as (_, stream):
         stream[1].write(
             VOICES.replace(b"GET", b"HEAD").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
@@ -86,14 +86,14 @@ async def test_an_idle_connection_is_closed_later_than_an_unfinished_request() -
         assert asyncio.get_running_loop().time() - began > 1
 
 
-async def test_a_client_that_waits_for_a_late_answer_gets_it() -> None:
+async def test_a_client_that_waits_for_a_late_answer_receives_it() -> None:
     async with connected(QUICK) as (server, stream):
         server.app.faults.add("DescribeVoices", delay_seconds=1.5)
         stream[1].write(VOICES)
         assert (await rest_of(stream)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_client_that_stops_reading_an_answer_is_hung_up_on() -> None:
+async def test_a_connection_whose_client_stops_reading_is_closed() -> None:
     async with connected(QUICK) as (server, stream):
         aws = server.app.service.aws
         aws.create_bucket("unread", "us-east-1")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TASKS = 30
-"""Enough that many are unfinished when the emulator is killed; each takes a process."""
+"""So many that some are unfinished when the emulator is killed; each synthesis starts a process."""
 
 LONG_TASK = {
     "Text": "It is a truth universally acknowledged. " * 2000,
@@ -35,7 +35,7 @@ LONG_TASK = {
 
 @contextmanager
 def emulator(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Any, Any]]:
-    """Run the command; give the process, a Polly client and an S3 client. The block's end kills it."""
+    """Run the command, and yield the process, a Polly client and an S3 client; kill it at the end."""
     with emulator_command(*arguments) as (process, url):
         polly, s3 = (
             aws_client(service, config=None, endpoint_url=url, **CREDENTIALS) for service in ("polly", "s3")
@@ -63,7 +63,7 @@ def statuses(polly: Any) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-def test_a_killed_emulator_finishes_its_tasks_after_its_restart(tmp_path: Path) -> None:
+def test_a_killed_emulator_finishes_its_tasks_after_a_restart(tmp_path: Path) -> None:
     arguments = ["--state", str(tmp_path), "--bucket", "audio", "--audio", "tone"]
     arguments += ["--scheduled-seconds", "0", "--in-progress-seconds", "0"]
     with emulator(*arguments) as (process, polly, _):
@@ -118,7 +118,7 @@ def test_a_bucket_and_an_advanced_clock_are_kept_after_a_kill(tmp_path: Path) ->
         assert s3.list_objects_v2(Bucket="mine")["Contents"][0]["Key"] == f"{task_id}.mulaw"
 
 
-def test_an_unusable_state_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_an_unusable_state_folder_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("not a folder")
     done = command_on(taken)
@@ -127,7 +127,7 @@ def test_an_unusable_state_folder_is_an_error_that_names_it(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
-def test_a_damaged_state_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_damaged_state_folder_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").write_bytes(b"damaged" * 1000)
     done = command_on(tmp_path)
     assert done.returncode == 1
@@ -142,14 +142,12 @@ def test_a_second_emulator_does_not_start_on_the_same_folder_and_names_the_first
             f"The state folder {tmp_path} is in use by the emulator at {polly.meta.endpoint_url} "
             f"(process {process.pid}): stop that emulator, or use another folder\n"
         )
-    # The lock ends with the process, however that ends.
+    # The operating system releases the lock when the process ends for any reason.
     with emulator("--state", str(tmp_path)) as (_, polly, _):
         assert statuses(polly) == {}
 
 
-def test_a_killed_emulator_leaves_no_temporary_file_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_emulator_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
@@ -164,7 +162,7 @@ def test_a_killed_emulator_leaves_no_temporary_file_behind(
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a running process")
-def test_a_state_folder_that_cannot_be_written_to_fails_tasks_and_the_emulator_goes_on(
+def test_an_unwritable_state_folder_fails_tasks_but_the_emulator_continues(
     tmp_path: Path,
 ) -> None:
     with emulator("--bucket", "audio", "--state", str(tmp_path), "--audio", "tone") as (process, polly, _):
@@ -174,7 +172,7 @@ def test_a_state_folder_that_cannot_be_written_to_fails_tasks_and_the_emulator_g
         wait_until(lambda: workers_of(process.pid))
         (worker,) = workers_of(process.pid)
         os.kill(worker, signal.SIGSTOP)
-        # No file of the emulator may grow beyond this size now, as on a full disk.
+        # From now on no file of the emulator can grow beyond this size, as on a full disk.
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         os.kill(worker, signal.SIGCONT)
         wait_until(lambda: statuses(polly)[started] == "failed")

@@ -43,7 +43,7 @@ def test_a_task_is_scheduled_then_in_progress_then_completed(start_task: StartTa
         ("odd?a=1&b=+:;$@,'()!*", "pcm", "odd?a=1&b=+:;$@,'()!*.{id}.pcm"),
     ],
 )
-def test_the_object_is_where_output_uri_says(
+def test_output_uri_is_the_location_of_the_object(
     client: MakeClient,
     start_task: StartTask,
     wait_for_end: WaitForEnd,
@@ -91,7 +91,7 @@ def test_without_the_speech_extra_the_audio_is_a_tone(
     assert audio.duration == pytest.approx(len(TEXT) / 15 + silence, abs=0.05)
 
 
-def test_requested_speech_without_the_extra_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requesting_speech_without_the_extra_is_an_error_at_startup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "speech_available", lambda: False)
     with pytest.raises(MissingExtraError, match=r"\.\[speech\]"), running_emulator(audio="speech"):
         pass
@@ -103,7 +103,7 @@ def test_a_missing_bucket_fails_the_task(start_task: StartTask, wait_for_end: Wa
     assert "the bucket existsin this region and you have permission" in task["TaskStatusReason"]
 
 
-def test_a_reset_empties_the_buckets_and_the_end_deletes_them(client: MakeClient) -> None:
+def test_a_reset_empties_the_buckets_and_the_shutdown_deletes_them(client: MakeClient) -> None:
     with running_emulator(buckets=("short-lived",)) as emulator:
         s3 = client("s3", running=emulator)
         for key in ("a/b & c", "<é>", "plain"):
@@ -122,7 +122,7 @@ def test_tasks_deleted_by_a_reset_write_no_object_later(
     for _ in range(8):
         start_task(Text="A task that nobody waits for. " * 10)
     emulator.reset()
-    # It is synthesized after those.
+    # The last task is synthesized after the deleted tasks.
     last = wait_for_end(start_task()["TaskId"])
     objects = client("s3").list_objects_v2(Bucket=emulator.bucket)["Contents"]
     assert [each["Key"] for each in objects] == [f"{last['TaskId']}.mp3"]
@@ -194,7 +194,7 @@ def test_seeded_tasks_are_listed_page_by_page(emulator: RunningEmulator, polly: 
     assert [task["TaskStatusReason"] for task in failed] == ["no voice"] * 5
 
 
-def test_the_end_of_a_second_emulator_keeps_the_buckets_of_the_first() -> None:
+def test_the_shutdown_of_a_second_emulator_keeps_the_buckets_of_the_first() -> None:
     with running_emulator(audio="none") as first:
         with running_emulator(audio="none") as second:
             assert second.bucket == first.bucket

@@ -1,1 +1,1 @@
-"""Tests of deferred waits on one real Airflow, between emulators that fail in different ways."""
+"""Tests of deferred waits on one real Airflow with several emulators, each with other faults."""

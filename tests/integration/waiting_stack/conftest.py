@@ -1,4 +1,4 @@
-"""One real Airflow for all tests of this folder."""
+"""A real Airflow that all tests of this folder share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REGIONS = {
 
 @pytest.fixture(scope="package")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The endpoint URL of an emulator for each connection."""
+    """Run an emulator for each connection, and yield their endpoint URLs."""
     home = tmp_path_factory.mktemp("emulators")
     common = ("--bucket", BUCKET, "--audio", "none", "--in-progress-seconds", str(SYNTHESIS_SECONDS))
     with ExitStack() as stack:
@@ -58,7 +58,7 @@ def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seed(emulators: dict[str, Emulator]) -> dict[str, dict[str, str]]:
-    """Start the synthesis tasks that the DAGs take, and return their ids by the Airflow tasks'."""
+    """Create the synthesis tasks that the DAGs wait for, and return their ids by DAG id and task id."""
     first, second = emulators["first"], emulators["second"]
     alive = {name: emulators[name.partition("_")[0]].seed() for name in ("troubled", "denied", *UNLISTED)}
     return {
@@ -80,7 +80,7 @@ def seed(emulators: dict[str, Emulator]) -> dict[str, dict[str, str]]:
 def world(
     tmp_path_factory: pytest.TempPathFactory, dags_folder: Path, emulators: dict[str, str]
 ) -> Iterator[World]:
-    """An Airflow whose runs have all started, and wait; that of ``start_from_trigger`` has ended."""
+    """Yield an Airflow whose runs have started and wait; the run of ``start_from_trigger`` has ended."""
     home = tmp_path_factory.mktemp("waiting")
     with (
         ExitStack() as stack,

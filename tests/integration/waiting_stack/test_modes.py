@@ -1,4 +1,4 @@
-"""The deferred column of the table of modes on a real triggerer, by two connections at once."""
+"""The deferred modes of the table of outcomes on a real triggerer, with two connections at the same time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def assert_logs_only_own_lines(world: World, dag_id: str, ids: dict[str, str]) -> None:
-    """Each wait says what became of its own synthesis task, and of no other."""
+    """Check that each wait logs only the status of its own synthesis task."""
     for task_id, synthesis_task_id in ids.items():
-        told = set(re.findall(r"Synthesis task (\S+) is ", world.trigger_log(dag_id, task_id)))
-        assert told == {synthesis_task_id}, task_id
+        logged = set(re.findall(r"Synthesis task (\S+) is ", world.trigger_log(dag_id, task_id)))
+        assert logged == {synthesis_task_id}, task_id
 
 
 @pytest.fixture(scope="module")
 def ids(world: World) -> dict[str, str]:
-    """The synthesis tasks that were started elsewhere, by the Airflow task that takes them."""
+    """Return the ids of the synthesis tasks created outside the DAG, by Airflow task id."""
     return world.ids["each_end"]
 
 
 @pytest.fixture(scope="module")
 def ended(world: World, ids: dict[str, str]) -> dict[str, TaskInstance]:
-    """The task instances after the synthesis tasks have ended."""
+    """Return the task instances after the synthesis tasks have ended."""
     airflow, run_id = world.airflow, world.run_ids["each_end"]
     never_end = {"sensor_unknown", "sensor_late", "sensor_expired"}
     that_end = {task_id: ids[task_id] for task_id in ids.keys() - never_end}
@@ -53,7 +53,7 @@ def ended(world: World, ids: dict[str, str]) -> dict[str, TaskInstance]:
 
 
 @pytest.mark.parametrize("task_id", ["start_completed", "get_completed", "sensor_completed"])
-def test_wait_for_a_completed_task_succeeds_and_pushes_it(
+def test_wait_for_a_completed_synthesis_task_succeeds_and_pushes_it(
     world: World, ended: dict[str, TaskInstance], ids: dict[str, str], task_id: str
 ) -> None:
     assert ended[task_id].state == "success", world.task_log("each_end", task_id)
@@ -80,12 +80,12 @@ def test_wait_for_a_completed_task_succeeds_and_pushes_it(
             ["PollyWaitTimeoutError", "or the execution_timeout, if that is shorter"],
             {"TaskStatus": "inProgress"},
             marks=pytest.mark.skipif(
-                AIRFLOW_MAJOR < 3, reason="Airflow 2 ends it at the same moment, with an error of its own"
+                AIRFLOW_MAJOR < 3, reason="Airflow 2 ends the wait at the same time with its own error"
             ),
         ),
     ],
 )
-def test_wait_that_fails_names_the_reason_and_pushes_what_is_known(
+def test_failed_wait_names_the_reason_and_pushes_the_last_known_status(
     world: World,
     ended: dict[str, TaskInstance],
     ids: dict[str, str],
@@ -100,7 +100,7 @@ def test_wait_that_fails_names_the_reason_and_pushes_what_is_known(
     pushed = {
         key: value for key, value in world.xcoms("each_end", task_id).items() if not key.startswith("_link_")
     }
-    # The start operator's own synthesis task is in none of our lists.
+    # ``ids`` does not contain the synthesis task of the start operator.
     assert pushed == {"TaskId": ids.get(task_id, pushed["TaskId"]), **status}
 
 
@@ -117,14 +117,14 @@ def test_throttled_wait_on_a_second_connection_succeeds_in_its_region(
     assert pushed["OutputUri"].startswith(f"https://s3.{SECOND_REGION}.amazonaws.com/")
 
 
-def test_each_wait_logs_its_own_synthesis_task_only(
+def test_each_wait_logs_only_its_own_synthesis_task(
     world: World, ended: dict[str, TaskInstance], ids: dict[str, str]
 ) -> None:
     seen = {task_id: ids[task_id] for task_id in ids if task_id != "sensor_unknown"}
     assert_logs_only_own_lines(world, "each_end", seen)
 
 
-def test_waits_outlive_the_triggerer_and_one_marked_failed_says_what_runs_on(
+def test_waits_survive_a_killed_triggerer_and_one_marked_failed_names_the_running_synthesis_task(
     world: World, ended: dict[str, TaskInstance]
 ) -> None:
     airflow, first, second = world.airflow, world.emulators["first"], world.emulators["second"]
@@ -133,7 +133,7 @@ def test_waits_outlive_the_triggerer_and_one_marked_failed_says_what_runs_on(
     world.run_ids["outlive"] = run_id
     world.wait_until_seen("outlive", ids)
     airflow.wait_for_task("outlive", run_id, "start", "deferred", timeout=SLOW)
-    assert world.xcoms("outlive", "start")["TaskId"], "known while the task waits"
+    assert world.xcoms("outlive", "start")["TaskId"], "the id must be in XCom while the task waits"
 
     if AIRFLOW_MAJOR >= 3:
         mark_failed(airflow, "outlive", run_id, "marked")

@@ -1,4 +1,4 @@
-"""Waits without a worker, on a real triggerer (Airflow 3.3+)."""
+"""Waits without a worker on a real triggerer (Airflow 3.3+)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def states_of(world: World, task_id: str, map_index: int = -1) -> set[str | None
 
 
 def test_wait_that_starts_or_ends_in_the_triggerer_needs_no_worker(world: World) -> None:
-    # A worker would have been queued for, and would have left a log.
+    # A task on a worker would have been queued, and would have a log.
     for task_id, map_index in (*((task_id, -1) for task_id in STARTED_AND_ENDED), ("mapped", 0)):
         assert world.task_log(DAG_ID, task_id, map_index) == "", task_id
         assert not states_of(world, task_id, map_index) & {"queued", "running"}, task_id
@@ -35,7 +35,9 @@ def test_wait_that_starts_or_ends_in_the_triggerer_needs_no_worker(world: World)
 
 
 @pytest.mark.parametrize("task_id", [*STARTED_AND_ENDED, "by_template"])
-def test_wait_that_starts_in_the_triggerer_pushes_what_a_worker_would(world: World, task_id: str) -> None:
+def test_wait_that_starts_in_the_triggerer_pushes_the_same_xcoms_as_a_worker(
+    world: World, task_id: str
+) -> None:
     started, pushed = world.xcoms(DAG_ID, "one"), world.xcoms(DAG_ID, task_id)
 
     assert pushed["TaskId"] == started["TaskId"]
@@ -57,7 +59,7 @@ def test_later_task_gets_the_xcoms_of_waits_that_ended_in_the_triggerer(world: W
 
 
 @pytest.mark.parametrize("map_index", [0, 1])
-def test_wait_in_a_mapped_task_group_waits_for_what_its_own_group_started(
+def test_wait_in_a_mapped_task_group_waits_for_the_synthesis_task_of_its_own_group(
     world: World, map_index: int
 ) -> None:
     airflow, run_id = world.airflow, world.run_ids[DAG_ID]
@@ -65,19 +67,19 @@ def test_wait_in_a_mapped_task_group_waits_for_what_its_own_group_started(
     waited = airflow.xcoms(DAG_ID, run_id, "group.wait", map_index)
     assert waited["TaskId"] == started["TaskId"]
     assert waited["TaskStatus"] == "completed"
-    assert world.task_log(DAG_ID, "group.wait", map_index) == "", "no worker"
+    assert world.task_log(DAG_ID, "group.wait", map_index) == "", "a worker ran the task"
 
 
 def test_xcoms_that_cannot_be_pushed_in_the_triggerer_are_pushed_by_a_worker(world: World) -> None:
-    told = "a worker pushes them: the XCom back-end does not answer"
-    assert told in world.trigger_log(DAG_ID, "push_fails")
+    message = "a worker pushes them: the XCom back-end does not answer"
+    assert message in world.trigger_log(DAG_ID, "push_fails")
     assert "success" in states_of(world, "push_fails")
     pushed = world.xcoms(DAG_ID, "push_fails")
     assert pushed["return_value"]["TaskStatus"] == pushed["TaskStatus"] == "completed"
     assert len(pushed["return_value"]["RequestDigest"]) == 64
 
 
-def test_template_that_renders_to_no_id_in_the_triggerer_is_the_error_of_a_worker(world: World) -> None:
+def test_template_without_an_id_causes_the_same_error_in_the_triggerer_as_in_a_worker(world: World) -> None:
     assert "synthesis_task_id must be Polly's TaskId" in world.task_log(DAG_ID, "nothing")
     assert "skipped" in states_of(world, "nothing")
 
@@ -89,6 +91,6 @@ def test_execution_timeout_ends_a_wait_that_starts_in_the_triggerer(world: World
     )
 
 
-def test_error_of_a_wait_that_starts_in_the_triggerer_goes_through_the_worker(world: World) -> None:
-    """soft_fail holds in the worker alone."""
+def test_error_of_a_wait_that_starts_in_the_triggerer_is_handled_by_a_worker(world: World) -> None:
+    """``soft_fail`` is only applied in a worker."""
     assert "skipped" in states_of(world, "unknown")

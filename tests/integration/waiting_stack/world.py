@@ -1,4 +1,4 @@
-"""The stack of these tests: one Airflow, and an emulator for each connection."""
+"""The stack of these tests: one Airflow and an emulator per connection."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SLOW = 300.0
 
 @dataclass
 class World:
-    """A running Airflow, and an emulator for each connection but ``lost``, which leads nowhere.
+    """A running Airflow, and an emulator for each connection except ``lost``, whose host does not exist.
 
-    :param emulators: the emulator by the connection's name.
-    :param ids: the synthesis task's id by the Airflow task's, for each DAG.
-    :param run_ids: the run's id by the DAG's.
+    :param emulators: emulators by connection id
+    :param ids: synthesis task ids by DAG id and task id
+    :param run_ids: run ids by DAG id
     """
 
     airflow: AirflowStack
@@ -34,13 +34,13 @@ class World:
     seen: set[tuple[str, int, str | None]] = field(default_factory=set)
 
     def note(self, task: TaskInstance) -> None:
-        """Keep a state that a task of ``start_from_trigger`` was in."""
+        """Record a state of a task of ``start_from_trigger``."""
         self.seen.add((task.task_id, task.map_index, task.state))
 
     def wait_until_seen(self, dag_id: str, synthesis_task_ids: dict[str, str]) -> None:
-        """Wait until the triggerer has seen synthesis tasks unfinished.
+        """Wait until the triggerer has seen the synthesis tasks in progress.
 
-        :param synthesis_task_ids: by the Airflow task's id.
+        :param synthesis_task_ids: synthesis task ids by Airflow task id
         """
         run_id = self.run_ids[dag_id]
         for task_id, synthesis_task_id in synthesis_task_ids.items():
@@ -48,22 +48,22 @@ class World:
             self.wait_for_line(dag_id, task_id, f"Synthesis task {synthesis_task_id} is inProgress")
 
     def wait_for_line(self, dag_id: str, task_id: str, words: str) -> None:
-        """Wait until a task has logged words in the triggerer."""
+        """Wait until a task has logged the words in the triggerer."""
         wait_for_line(self.airflow, dag_id, self.run_ids[dag_id], task_id, words)
 
     def trigger_log(self, dag_id: str, task_id: str) -> str:
-        """Return what a task logged in the triggerer."""
+        """Return the log of a task in the triggerer."""
         return self.airflow.trigger_log(dag_id, self.run_ids[dag_id], task_id)
 
     def task_log(self, dag_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what a task logged in workers."""
+        """Return the log of a task in workers."""
         return self.airflow.task_log(dag_id, self.run_ids[dag_id], task_id, map_index)
 
     def xcoms(self, dag_id: str, task_id: str) -> dict[str, Any]:
-        """Return every XCom of a task by its key."""
+        """Return every XCom of a task, by key."""
         return self.airflow.xcoms(dag_id, self.run_ids[dag_id], task_id)
 
     def task_instances(self, dag_id: str) -> dict[str, TaskInstance]:
-        """Return the task instances of a run by their task's ids."""
+        """Return the task instances of a run, by task id."""
         tasks = self.airflow.metadata.task_instances(dag_id, self.run_ids[dag_id])
         return {task.task_id: task for task in tasks}

@@ -1,4 +1,4 @@
-"""What this package needs from base classes that the amazon provider marks as internal."""
+"""The contract of the amazon provider's internal base classes, as this package uses them."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_template_fields_contain_the_aws_parameters_and_the_given_ones() -> None
     assert {"text", "voice_id", "aws_conn_id", "region_name", "verify"} <= set(fields)
 
 
-async def test_an_aiobotocore_client_can_be_made_beside_this_package() -> None:
-    """The amazon provider's own deferrable operators need one, and aiobotocore bounds botocore."""
+async def test_an_aiobotocore_client_can_be_created_with_this_package_installed() -> None:
+    """The amazon provider's deferrable operators need it, and aiobotocore limits botocore's version."""
     aiobotocore = pytest.importorskip("aiobotocore.session")
     keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "secret"}
     async with aiobotocore.get_session().create_client("s3", region_name="eu-west-1", **keys) as client:

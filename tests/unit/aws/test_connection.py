@@ -1,4 +1,4 @@
-"""The machine's own credentials are not taken for those of a connection that Airflow cannot find just now."""
+"""A missing or unavailable Airflow connection is not silently replaced by the machine's own credentials."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ SCHEDULED = synthesis_task(status="scheduled")
 
 
 def create(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let Airflow find a connection from now on."""
+    """Create the connection, so that Airflow finds it from now on."""
     monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", connection(region_name=OWN_ACCOUNT))
 
 
 class Clock:
-    """Time that passes by sleeping alone; at a given second something happens."""
+    """A clock that only ``sleep`` advances; it calls a function at a given second."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -66,14 +66,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def not_in_another_account(request: Request) -> Answer:
-    """Answer as two accounts do, of which one knows the synthesis task."""
+    """Answer for two accounts; only the connection's own account knows the synthesis task."""
     if request.region == OTHER_ACCOUNT:
         return Refusal("SynthesisTaskNotFoundException")
     return synthesis_task(request.synthesis_task_id)
 
 
 def denied_in_another_account(request: Request) -> Answer:
-    """Answer as two accounts do, of which one denies everything."""
+    """Answer for two accounts; the other account denies every request."""
     if request.region == OTHER_ACCOUNT:
         return Refusal("AccessDeniedException", 403)
     return synthesis_task(request.synthesis_task_id)
@@ -82,9 +82,9 @@ def denied_in_another_account(request: Request) -> Answer:
 other_account = pytest.mark.parametrize("answer", [not_in_another_account, denied_in_another_account])
 
 
-class TestConnectionAskedForByName:
+class TestNamedConnection:
     @pytest.mark.parametrize("durable", [True, False])
-    def test_that_is_not_found_starts_nothing_and_is_named(
+    def test_if_missing_is_named_in_an_error_and_nothing_is_started(
         self, wire: Wire, clock: Clock, durable: bool
     ) -> None:
         with pytest.raises(PollyConnectionNotFoundError) as error:
@@ -94,7 +94,7 @@ class TestConnectionAskedForByName:
         assert wire.requests == []
         assert aws_connection.LOOK_UP_GRACE_SECONDS <= clock.now < aws_connection.LOOK_UP_GRACE_SECONDS + 3
 
-    def test_that_is_found_a_little_later_is_used(
+    def test_is_used_if_it_is_found_during_the_grace_period(
         self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock.at = (5, lambda: create(monkeypatch, "late"))
@@ -102,7 +102,7 @@ class TestConnectionAskedForByName:
         execute(start_operator(aws_conn_id="late"))
         assert {request.region for request in wire.requests} == {OWN_ACCOUNT}
 
-    def test_that_cannot_be_looked_up_starts_nothing_and_says_why(
+    def test_if_its_lookup_fails_causes_an_error_with_the_reason_and_nothing_is_started(
         self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(conn_id: str) -> Any:
@@ -114,18 +114,18 @@ class TestConnectionAskedForByName:
                 execute(start_operator(aws_conn_id=name))
         assert wire.requests == []
 
-    def test_is_not_used_by_the_next_call_either(self, wire: Wire, clock: Clock) -> None:
+    def test_if_missing_fails_every_call_of_the_hook(self, wire: Wire, clock: Clock) -> None:
         hook = PollyHook(aws_conn_id="misspelt")
         for _ in range(2):
             with pytest.raises(PollyConnectionNotFoundError):
                 hook.get_speech_synthesis_task("t1")
         assert wire.requests == []
 
-    def test_is_not_replaced_for_s3_either(self, clock: Clock) -> None:
+    def test_if_missing_is_an_error_for_s3_too(self, clock: Clock) -> None:
         with pytest.raises(PollyConnectionNotFoundError, match="'misspelt'"):
             NamedConnectionS3Hook(aws_conn_id="misspelt").conn  # noqa: B018
 
-    async def test_that_is_found_later_does_not_end_a_deferred_wait(
+    async def test_if_found_later_does_not_end_a_deferred_wait(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(schedule, "FIRST_CHECKS_EVERY_SECONDS", 0.05)
@@ -146,7 +146,7 @@ class TestConnectionAskedForByName:
 
 @pytest.mark.usefixtures("no_default_connection")
 class TestDefaultConnection:
-    """Where it does not exist, the machine's own credentials are used; it may be missing for a moment."""
+    """Without ``aws_default``, the machine's own credentials apply; it may be missing only briefly."""
 
     @pytest.fixture(autouse=True)
     def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ class TestDefaultConnection:
 
     @other_account
     @pytest.mark.parametrize("waits", [True, False])
-    def test_that_is_found_later_does_not_end_a_wait_in_the_worker(
+    def test_if_found_later_does_not_end_a_wait_in_the_worker(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Answer], waits: bool
     ) -> None:
         wire.answer = answer
@@ -170,7 +170,7 @@ class TestDefaultConnection:
         assert slept
 
     @other_account
-    async def test_that_is_found_later_does_not_end_a_deferred_wait(
+    async def test_if_found_later_does_not_end_a_deferred_wait(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Answer]
     ) -> None:
         def answer_and_create(request: Request) -> Answer:
@@ -181,17 +181,17 @@ class TestDefaultConnection:
         wire.answer = answer_and_create
         assert await status_of(trigger()) == "completed"
 
-    def test_that_holds_the_region_and_is_found_later_does_not_end_a_wait(
+    def test_with_the_region_if_found_later_does_not_end_a_wait(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.setattr(time, "sleep", lambda _: create(monkeypatch, "aws_default"))
         assert execute(get_operator())["TaskStatus"] == "completed"
 
-    def test_that_is_found_later_lets_a_retry_find_what_was_started(
+    def test_if_found_later_lets_a_retry_adopt_the_synthesis_task(
         self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The list of another account is empty, and reading it may take longer than a connection is away."""
+        """The other account's list is empty; reading it may take longer than the connection is missing."""
         monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0")
         monkeypatch.setattr(time, "sleep", clock.sleep)
         clock.at = (1, lambda: create(monkeypatch, "aws_default"))
@@ -211,7 +211,7 @@ class TestDefaultConnection:
             execute(start_operator(wait_for_completion=False), context(try_number=try_number))
         assert len(token_prefixes) == 1
 
-    def test_that_stays_away_makes_a_refusal_final(
+    def test_if_still_missing_after_the_grace_period_makes_an_access_denied_error_final(
         self, wire: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         wire.answer = denied_in_another_account

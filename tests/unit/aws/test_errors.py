@@ -30,9 +30,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         "code", ["ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException"]
     )
-    def test_credentials_that_aws_refuses_are_an_error_that_airflow_retries(
-        self, wire: Wire, code: str
-    ) -> None:
+    def test_refused_credentials_raise_an_error_that_airflow_retries(self, wire: Wire, code: str) -> None:
         wire.answer = lambda _: Refusal(code, 403, "too old")
         with pytest.raises(PollyCredentialsError) as error:
             PollyHook().get_speech_synthesis_task("t1")
@@ -40,7 +38,7 @@ class TestErrors:
         for word in (code, "too old", "'aws_default' was found", "Renew"):
             assert word in str(error.value)
 
-    def test_an_unknown_id_names_the_72_hours_and_the_region(self, wire: Wire) -> None:
+    def test_the_error_for_an_unknown_id_names_the_72_hours_and_the_region(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("SynthesisTaskNotFoundException", 400)
         with pytest.raises(PollySynthesisTaskNotFoundError) as error:
             PollyHook().get_speech_synthesis_task(new_id())
@@ -76,10 +74,10 @@ class TestErrors:
         assert error.value.response["Error"]["Code"] == passing.code
 
     @pytest.mark.parametrize("status", [301, 400, 403, 404, 407, 413])
-    def test_an_answer_that_is_not_in_awss_format_says_nothing_of_the_request(
+    def test_an_answer_that_is_not_in_awss_format_does_not_count_as_a_refused_request(
         self, wire: Wire, status: int
     ) -> None:
-        """A proxy's page has no error code, and botocore takes the HTTP status for one."""
+        """A proxy's page has no error code; botocore then reports the HTTP status as the code."""
         wire.answer = lambda _: Truncated(b"<html>Blocked\nby the proxy</html>", status)
         with pytest.raises(PollyIncompleteAnswerError, match=rf"{status}.*Blocked by the proxy") as error:
             PollyHook().get_speech_synthesis_task("t1")
@@ -87,7 +85,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
     @pytest.mark.parametrize("method", ["get", "list", "start"])
-    def test_an_answer_that_cannot_be_used_is_no_refusal(
+    def test_an_unusable_answer_does_not_count_as_a_refused_request(
         self, wire: Wire, method: str, answer: Truncated
     ) -> None:
         wire.answer = lambda _: answer
@@ -98,7 +96,7 @@ class TestErrors:
             "start": lambda: hook.start_speech_synthesis_task(REQUEST),
         }
         if method != "get" and answer.status == 200:
-            # What spoils one operation's answer may be unknown to another.
+            # A defect in one operation's answer may not affect another operation.
             with suppress(PollyIncompleteAnswerError):
                 calls[method]()
             return
@@ -107,10 +105,10 @@ class TestErrors:
         assert not isinstance(error.value, ClientError) or is_service_failure(error.value)
 
     @pytest.mark.parametrize("code", ["IDPCommunicationError", "InvalidIdentityToken", "IDPRejectedClaim"])
-    def test_a_role_that_cannot_be_assumed_now_is_an_error_of_the_credentials(
+    def test_a_failed_attempt_to_assume_a_role_raises_a_credentials_error(
         self, wire: Wire, code: str
     ) -> None:
-        """The identity provider may answer again; a wait looks for credentials for 15 minutes."""
+        """The identity provider may recover: a wait retries credential errors for 15 minutes."""
         response: Any = {
             "Error": {"Code": code, "Message": "no"},
             "ResponseMetadata": {"HTTPStatusCode": 400},
@@ -119,7 +117,7 @@ class TestErrors:
         with pytest.raises(PollyCredentialsError, match=f"sts:AssumeRoleWithWebIdentity .{code}"):
             PollyHook().get_speech_synthesis_task("t1")
 
-    def test_a_time_without_a_zone_is_in_utc(self, wire: Wire) -> None:
+    def test_a_time_without_a_zone_is_read_as_utc(self, wire: Wire) -> None:
         record = b'{"TaskId": "t1", "TaskStatus": "completed", "CreationTime": "2025-01-02T03:04:05"}'
         wire.answer = lambda _: Truncated(b'{"SynthesisTask": %b, "SynthesisTasks": [%b]}' % (record, record))
         (listed,) = PollyHook().list_speech_synthesis_tasks()
@@ -127,7 +125,7 @@ class TestErrors:
             listed["CreationTime"] == PollyHook().get_speech_synthesis_task("t1")["CreationTime"] == CREATED
         )
 
-    def test_a_listed_record_that_cannot_be_used_is_left_out(
+    def test_listed_records_that_are_unusable_are_skipped_with_a_warning(
         self, wire: Wire, caplog: pytest.LogCaptureFixture
     ) -> None:
         records = b'[null, {}, {"TaskId": 5}, {"TaskId": "t1", "TaskStatus": "completed"}, {"TaskId": "t2"}]'

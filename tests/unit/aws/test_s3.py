@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
 
-# The alphabets are those of the patterns in the service model.
+# The character sets come from the patterns in the service model.
 buckets = st.from_regex(r"\A[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9]\Z")
 keys = st.from_regex(r"\A[0-9a-zA-Z/!\-_.*'():;$@=+,?&]{1,120}\Z")
 regions = st.sampled_from(["us-east-1", "eu-west-1", "us-gov-west-1", "ap-southeast-3"])
@@ -44,6 +44,6 @@ class TestParseOutputUri:
     @pytest.mark.parametrize(
         "uri", ["", "s3://bucket", "https://s3.us-east-1.amazonaws.com/bucket", "bucket/key", "s3:///key"]
     )
-    def test_refuses_a_uri_without_bucket_and_key(self, uri: str) -> None:
+    def test_refuses_a_uri_without_a_bucket_or_a_key(self, uri: str) -> None:
         with pytest.raises(ValueError, match="does not name an S3 bucket and key"):
             parse_output_uri(uri)

@@ -8,11 +8,11 @@ from tests.unit.support import members_of
 
 class TestPollyShape:
     @pytest.mark.parametrize("name", ["StartSpeechSynthesisTaskInput", "SynthesizeSpeechInput"])
-    def test_has_the_members_of_the_installed_botocores_model(self, name: str) -> None:
+    def test_has_the_members_of_the_shape_in_the_installed_botocore(self, name: str) -> None:
         assert polly_shape(name).members.keys() == members_of(name).keys()
 
-    def test_is_read_once(self) -> None:
-        """Each request asks for several shapes."""
+    def test_is_read_only_once(self) -> None:
+        """Each request needs several shapes, so the model is cached."""
         assert polly_shape("SynthesisTask") is polly_shape("SynthesisTask")
 
 
@@ -26,7 +26,7 @@ class TestPartition:
             ("eu-west-99", "aws"),
         ],
     )
-    def test_is_that_of_the_region_also_of_one_that_botocore_does_not_know(
+    def test_is_derived_from_the_region_even_if_botocore_does_not_know_the_region(
         self, region: str, partition: str
     ) -> None:
         assert partition_of(region) == partition

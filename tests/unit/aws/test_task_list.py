@@ -12,7 +12,7 @@ from tests.unit.support import CREATED, synthesis_task
 
 
 def page(*hours_ago: float) -> list[dict[str, Any]]:
-    """Return the synthesis tasks of a page, each created so many hours ago."""
+    """Return a page of synthesis tasks, each created the given number of hours ago."""
     return [synthesis_task(CreationTime=CREATED - timedelta(hours=hours)) for hours in hours_ago]
 
 
@@ -21,7 +21,7 @@ A_DAY_AGO = CREATED - timedelta(hours=24)
 
 class TestOnlyOlderFollow:
     @pytest.mark.parametrize("hours_ago", [[1, 25], [1, 1, 25], [25, 30]])
-    def test_after_a_page_that_goes_from_newer_tasks_to_one_that_is_too_old(
+    def test_is_true_after_a_page_in_descending_order_that_ends_with_a_too_old_task(
         self, hours_ago: list[float]
     ) -> None:
         assert only_older_follow(page(*hours_ago), A_DAY_AGO)
@@ -29,20 +29,20 @@ class TestOnlyOlderFollow:
     @pytest.mark.parametrize(
         "hours_ago",
         [
-            pytest.param([1, 23], id="none is too old"),
-            pytest.param([1, 24], id="the last is just young enough"),
-            pytest.param([30, 25], id="the oldest come first"),
-            pytest.param([25, 1, 30], id="in no order"),
-            pytest.param([25, 25], id="the order cannot be seen"),
+            pytest.param([1, 23], id="all recent"),
+            pytest.param([1, 24], id="last exactly at the limit"),
+            pytest.param([30, 25], id="oldest first"),
+            pytest.param([25, 1, 30], id="unordered"),
+            pytest.param([25, 25], id="order unknown"),
             pytest.param([25], id="one task"),
             pytest.param([], id="no task"),
         ],
     )
-    def test_is_not_told_from_any_other_page(self, hours_ago: list[float]) -> None:
+    def test_is_false_after_any_other_page(self, hours_ago: list[float]) -> None:
         assert not only_older_follow(page(*hours_ago), A_DAY_AGO)
 
     @given(st.lists(st.floats(0, 72), max_size=8), st.integers(0, 8))
-    def test_ends_no_list_before_a_task_that_is_young_enough(
+    def test_never_ends_a_list_before_a_recent_enough_task(
         self, hours_ago: list[float], page_size: int
     ) -> None:
         for tasks in (sorted(hours_ago), sorted(hours_ago, reverse=True)):

@@ -15,7 +15,7 @@ class TestTaskStatus:
         assert {"completed", "failed"} == TERMINAL_STATUSES
 
 
-# Seen in public; the typo is Polly's.
+# Reported publicly by users; the typo is Polly's.
 REASON = (
     "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region "
     "and you have permission to write objects to the specified bucket."
@@ -26,9 +26,9 @@ class TestFailure:
     @pytest.mark.parametrize(
         "hint", ["bucket exists", "region that Polly was called in", "s3:PutObject", "kms:GenerateDataKey"]
     )
-    def test_with_pollys_own_reason_names_both_causes(self, hint: str) -> None:
-        told = str(failure_of(synthesis_task("t1", "failed", TaskStatusReason=REASON), final=False))
-        assert hint in told.replace(REASON.rstrip("."), "")
+    def test_with_pollys_s3_upload_reason_names_both_possible_causes(self, hint: str) -> None:
+        message = str(failure_of(synthesis_task("t1", "failed", TaskStatusReason=REASON), final=False))
+        assert hint in message.replace(REASON.rstrip("."), "")
 
     @pytest.mark.parametrize(
         ("reason", "hint"),
@@ -40,7 +40,7 @@ class TestFailure:
             ("You have no permission to publish to the topic in this region", "sns:Publish"),
         ],
     )
-    def test_names_the_id_the_reason_and_what_to_do(self, reason: str, hint: str) -> None:
+    def test_message_names_the_id_the_reason_and_what_to_do(self, reason: str, hint: str) -> None:
         error = failure_of(synthesis_task("t1", "failed", TaskStatusReason=reason), final=False)
         assert "t1" in str(error)
         assert reason in str(error)

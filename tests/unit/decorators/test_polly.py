@@ -41,7 +41,7 @@ def operator_of(function: Callable[..., Any], **given: Any) -> Any:
 
 
 class TestDecorator:
-    def test_has_the_assets_among_its_arguments_as_inlets(self, wire: Wire) -> None:
+    def test_adds_asset_arguments_to_the_inlets(self, wire: Wire) -> None:
         wire.script_start(synthesis_task(), synthesis_task())
         asset = Asset(uri="s3://my-texts/greeting.txt")
 
@@ -112,33 +112,33 @@ class TestDecorator:
         assert operator_of(greeting).text == ""
 
 
-class TestRefusesWhenTheDagIsParsed:
-    def test_text(self) -> None:
+class TestWhenTheDagIsParsed:
+    def test_the_parameter_text_is_refused(self) -> None:
         with pytest.raises(ValueError, match="leave text out"):
             operator_of(greeting, text="Hello")
 
-    def test_text_of_a_mapped_task(self) -> None:
+    def test_the_parameter_text_of_a_mapped_task_is_refused(self) -> None:
         with pytest.raises(ValueError, match="leave text out"):
             polly_task(**GIVEN, text="Hello")(greeting).expand(name=["Al"])
 
-    def test_multiple_outputs(self) -> None:
+    def test_the_parameter_multiple_outputs_is_refused(self) -> None:
         with pytest.raises(ValueError, match="leave multiple_outputs out"):
             operator_of(greeting, multiple_outputs=True)
 
-    def test_a_function_annotated_to_return_a_mapping(self) -> None:
+    def test_a_function_annotated_to_return_a_mapping_is_refused(self) -> None:
         def speak() -> dict[str, str]:
             return {}
 
         with pytest.raises(ValueError, match="return the text"):
             operator_of(speak)
 
-    def test_an_async_function(self) -> None:
+    def test_an_async_function_is_refused(self) -> None:
         async def speak() -> str:
             return ""
 
         with pytest.raises(ValueError, match="plain function"):
             operator_of(speak)
 
-    def test_a_parameter_that_the_operator_refuses(self) -> None:
+    def test_an_invalid_operator_parameter_is_refused(self) -> None:
         with pytest.raises(ValueError, match="above 0"):
             operator_of(greeting, timeout=0)

@@ -34,20 +34,20 @@ each_operation = pytest.mark.parametrize(("action", "call"), OPERATIONS.items(),
 
 
 class TestCoverage:
-    """It goes by the installed botocore, so that an operation that is new in a later one fails a test."""
+    """The expected operations come from the installed botocore, so that a new operation fails a test."""
 
     @pytest.mark.parametrize("operation", sorted(set(MODEL.operation_names) - NOT_CALLABLE))
     def test_each_operation_of_polly_has_a_method(self, operation: str) -> None:
         assert callable(getattr(PollyHook, xform_name(operation), None)), (
-            f"The hook lacks {operation}: add a method, or name it in NOT_CALLABLE if boto3 cannot call it."
+            f"The hook has no method for {operation}: add one, or list it in NOT_CALLABLE if boto3 lacks it."
         )
 
     @pytest.mark.parametrize("operation", sorted(NOT_CALLABLE))
-    def test_an_operation_that_is_named_as_not_callable_is_missing_in_the_client(
+    def test_botocores_client_has_no_operation_that_is_listed_as_not_callable(
         self, aws_default: None, operation: str
     ) -> None:
         assert not hasattr(PollyHook().client, xform_name(operation)), (
-            f"botocore can call {operation} now: add a method to the hook, and take it out of NOT_CALLABLE."
+            f"botocore can call {operation} now: add a method to the hook, and remove it from NOT_CALLABLE."
         )
 
 
@@ -90,7 +90,7 @@ class TestOperations:
 
     @pytest.mark.parametrize("failure", ["5xx", "dropped", "throttled"])
     def test_start_is_sent_once_and_never_repeated_after_an_error(self, wire: Wire, failure: str) -> None:
-        """Repeating a start whose response was lost would be billed again."""
+        """If a response was lost, a repeated start would be billed again."""
         failures: dict[str, Answer] = {
             "5xx": Refusal("ServiceFailureException", 500),
             "dropped": ConnectionClosedError(endpoint_url="polly"),
@@ -110,7 +110,7 @@ class TestOperations:
         assert len(wire.requests) == 3
 
     @each_operation
-    def test_endpoint_of_the_connection_and_region_of_the_hook_reach_the_request(
+    def test_a_request_uses_the_endpoint_of_the_connection_and_the_region_of_the_hook(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, action: str, call: Callable[[PollyHook], Any]
     ) -> None:
         monkeypatch.setenv(
@@ -133,7 +133,7 @@ class TestOperations:
         hook = PollyHook(
             config={"read_timeout": 7, "retries": retries}, verify=False, botocore_retries=botocore_retries
         )
-        # botocore sets the options of a Config at run time; its stubs declare none.
+        # botocore sets the options of a Config at run time, so its stubs declare none.
         config: Any = hook.client.meta.config
         without_retries: Any = hook.client_without_retries.meta.config
         assert config.read_timeout == 7
@@ -149,7 +149,7 @@ class TestOperations:
         ],
         ids=["unset", "set in the configuration", "set in the connection"],
     )
-    def test_default_timeout_holds_where_no_other_is_set(
+    def test_the_default_timeout_applies_if_no_other_is_set(
         self,
         monkeypatch: pytest.MonkeyPatch,
         extra: dict[str, Any],
@@ -163,7 +163,7 @@ class TestOperations:
 
 
 def answering(hook: PollyHook, *answers: dict[str, Any]) -> Stubber:
-    """Answer a hook's DescribeVoices requests in this order; one more request is an error."""
+    """Answer a hook's DescribeVoices requests in this order; any further request is an error."""
     stubber = Stubber(hook.client)
     for answer in answers:
         stubber.add_response("describe_voices", answer)
@@ -196,7 +196,7 @@ class TestVoices:
         hook.voices()[0]["SupportedEngines"].clear()
         assert hook.voices() == [AMY]
 
-    def test_two_hooks_of_one_connection_share_one_request(self) -> None:
+    def test_two_hooks_of_one_connection_share_one_cached_response(self) -> None:
         first, second = PollyHook(), PollyHook()
         answering(first, {"Voices": [AMY]})
         answering(second)
@@ -207,7 +207,7 @@ class TestVoices:
         [{"region_name": "us-east-1"}, {"aws_conn_id": "other"}, {"aws_conn_id": "elsewhere"}],
         ids=["region", "connection", "endpoint"],
     )
-    def test_each_connection_region_and_endpoint_has_its_own_request(
+    def test_each_connection_region_and_endpoint_has_its_own_cached_response(
         self, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
@@ -276,13 +276,13 @@ class TestErrors:
             PollyHook(aws_conn_id="empty").get_speech_synthesis_task("t1")
 
     @pytest.mark.parametrize("aws_conn_id", [None, ""])
-    def test_missing_credentials_without_a_connection_say_that_none_was_asked_for(
+    def test_missing_credentials_without_a_connection_say_that_no_connection_was_requested(
         self, wire: Wire, aws_conn_id: str | None
     ) -> None:
         with pytest.raises(PollyCredentialsError, match="aws_conn_id is empty"):
             PollyHook(aws_conn_id=aws_conn_id, region_name="eu-west-1").get_speech_synthesis_task("t1")
 
-    def test_without_the_default_connection_it_falls_back_to_the_environment(
+    def test_without_the_default_connection_the_hook_uses_the_environment(
         self, wire: Wire, no_default_connection: None, credentials_in_environment: None
     ) -> None:
         assert PollyHook().get_speech_synthesis_task("t1")["TaskId"] == "t1"
@@ -309,10 +309,10 @@ class TestErrors:
 
     @each_operation
     @pytest.mark.parametrize("answer", [Truncated(), PAGE], ids=["cut short", "a proxy's page"])
-    def test_a_response_that_is_none_of_pollys_is_an_error(
+    def test_a_response_that_is_not_pollys_is_an_error(
         self, wire: Wire, action: str, call: Callable[[PollyHook], Any], answer: Truncated
     ) -> None:
-        """Read as an empty list, it would make a retry start, and pay for, the synthesis task again."""
+        """If it counted as an empty list, a retry would start and pay for a second synthesis task."""
         wire.answer = lambda _: answer
         with pytest.raises(PollyIncompleteAnswerError):
             call(PollyHook(botocore_retries=False))
@@ -342,7 +342,7 @@ class TestErrors:
         ],
         ids=["set", "remove", "list"],
     )
-    def test_tag_operations_on_a_botocore_without_them_ask_for_an_upgrade(
+    def test_a_tag_operation_that_botocore_lacks_is_an_error_that_says_to_upgrade(
         self, monkeypatch: pytest.MonkeyPatch, call: Callable[[PollyHook], Any]
     ) -> None:
         monkeypatch.setattr(PollyHook, "client", object())

@@ -38,10 +38,10 @@ class TestCache:
         )
         fetched = []
 
-        def ask(source: VoiceSource) -> list[Any]:
+        def fetch(source: VoiceSource) -> list[Any]:
             fetched.append(source)
             return [AMY]
 
         for source in (first, second, first, third, first, second):
-            assert cache.voices_of(source, functools.partial(ask, source)) == (AMY,)
+            assert cache.voices_of(source, functools.partial(fetch, source)) == (AMY,)
         assert fetched == [first, second, third, second]

@@ -44,7 +44,7 @@ class TestWaitInWorker:
 
 
 class TestDeferral:
-    def test_of_start_waits_for_the_synthesis_task_that_it_started(self, wire: Wire) -> None:
+    def test_of_the_start_operator_waits_for_its_own_synthesis_task(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED)
         assert deferral_of("start").trigger.synthesis_task_id == "t1"
 

@@ -1,4 +1,4 @@
-"""On Airflow 3.3, what a cleared task does depends on whether it had handed its result over."""
+"""On Airflow 3.3, a cleared task adopts its synthesis task only if it had not yet delivered the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEDULED = synthesis_task(status="scheduled")
 
 
 class Store(dict[str, Any]):
-    """Airflow 3.3's task state store, as far as the operator uses it."""
+    """The part of Airflow 3.3's task state store that the operator uses."""
 
     def set(self, key: str, value: Any) -> None:
         self[key] = value
@@ -44,14 +44,16 @@ def defer(operator: Any, running_context: dict[str, Any]) -> None:
         execute(operator, running_context)
 
 
-def test_a_deferred_task_adopts_what_it_waited_for(wire: Wire, running_context: dict[str, Any]) -> None:
+def test_a_task_cleared_during_its_deferral_adopts_its_synthesis_task(
+    wire: Wire, running_context: dict[str, Any]
+) -> None:
     wire.script_start(SCHEDULED, SCHEDULED)
     defer(start_operator(deferrable=True), running_context)
     defer(start_operator(deferrable=True), cleared(running_context))
     assert starts(wire) == 1
 
 
-def test_a_task_that_succeeded_after_a_deferral_speaks_again(
+def test_a_cleared_task_that_succeeded_after_a_deferral_starts_a_new_synthesis_task(
     wire: Wire, running_context: dict[str, Any]
 ) -> None:
     wire.script_start(SCHEDULED, SCHEDULED)
@@ -66,7 +68,7 @@ def test_a_task_that_succeeded_after_a_deferral_speaks_again(
 
 
 @pytest.mark.parametrize("waits", [True, False])
-def test_a_task_that_succeeded_in_the_worker_speaks_again(
+def test_a_cleared_task_that_succeeded_in_the_worker_starts_a_new_synthesis_task(
     wire: Wire, running_context: dict[str, Any], waits: bool
 ) -> None:
     wire.script_start(synthesis_task(), synthesis_task())

@@ -60,7 +60,7 @@ class TestStart:
             "VoiceId": "Amy",
         }
 
-    def test_appends_a_token_to_the_key_prefix_that_a_retry_repeats_and_a_clear_renews(
+    def test_appends_a_token_to_the_key_prefix_that_is_the_same_in_a_retry_and_new_after_a_clear(
         self, wire: Wire
     ) -> None:
         wire.script_start(SCHEDULED)
@@ -91,7 +91,7 @@ class TestStart:
         assert len({request.body["OutputS3KeyPrefix"] for request in wire.requests}) == 1
 
     @pytest.mark.parametrize("namespace", ["", "staging"])
-    def test_has_another_token_in_another_token_namespace(
+    def test_has_a_different_token_in_a_different_token_namespace(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, namespace: str
     ) -> None:
         wire.script_start(SCHEDULED)
@@ -124,13 +124,15 @@ class TestStart:
         assert isinstance(error.value, AirflowFailException), "Airflow retries everything else"
         assert wire.requests == []
 
-    def test_refused_by_polly_fails_without_retries_and_quotes_pollys_message(self, wire: Wire) -> None:
+    def test_fails_without_retries_and_quotes_pollys_message_if_polly_refuses_the_request(
+        self, wire: Wire
+    ) -> None:
         wire.answer = lambda _: Refusal("InvalidSsmlException", 400, "Invalid SSML request")
         with pytest.raises(PollyInvalidRequestError, match=r"InvalidSsmlException.*Invalid SSML"):
             execute(start_operator(text="<speak><shout/></speak>", text_type="ssml"))
         assert len(wire.requests) == 1
 
-    def test_denied_by_aws_names_the_permission_and_fails_without_retries(self, wire: Wire) -> None:
+    def test_fails_without_retries_and_names_the_permission_if_aws_denies_access(self, wire: Wire) -> None:
         wire.answer = lambda _: Refusal("AccessDeniedException", 403)
         with pytest.raises(PollyConfigurationError, match="Allow polly:StartSpeechSynthesisTask") as error:
             execute(start_operator())
@@ -143,7 +145,7 @@ class TestStart:
 
 class TestXComs:
     @pytest.mark.parametrize("make", [start_operator, get_operator])
-    def test_hold_each_own_key_by_default(self, wire: Wire, make: Any) -> None:
+    def test_contain_every_key_of_the_operator_by_default(self, wire: Wire, make: Any) -> None:
         wire.script_start(SCHEDULED, SCHEDULED)
         running = context()
         value = execute(make(wait_for_completion=False), running)
@@ -152,19 +154,21 @@ class TestXComs:
         assert value["TaskStatus"] == "scheduled"
 
     @pytest.mark.parametrize("make", [start_operator, get_operator])
-    def test_are_none_with_do_xcom_push_false(self, wire: Wire, make: Any) -> None:
+    def test_are_empty_with_do_xcom_push_false(self, wire: Wire, make: Any) -> None:
         wire.script_start(SCHEDULED, SCHEDULED)
         running = context()
         execute(make(wait_for_completion=False, do_xcom_push=False), running)
         assert running["ti"].pushed == {}
 
-    def test_of_get_that_does_not_wait_hold_any_status(self, wire: Wire) -> None:
+    def test_of_get_without_waiting_contain_the_current_status(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED, FAILED)
         assert execute(get_operator())["TaskStatus"] == "failed"
 
 
 class TestWaitInWorker:
-    def test_of_start_ends_with_a_retryable_error_when_the_synthesis_task_fails(self, wire: Wire) -> None:
+    def test_of_the_start_operator_raises_a_retryable_error_if_the_synthesis_task_fails(
+        self, wire: Wire
+    ) -> None:
         wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(
             PollySynthesisTaskFailedError, match="t1 failed: The bucket does not exist"
@@ -172,7 +176,7 @@ class TestWaitInWorker:
             execute(start_operator(deferrable=False))
         assert not isinstance(error.value, AirflowFailException)
 
-    def test_of_get_ends_with_a_final_error_when_the_synthesis_task_fails(self, wire: Wire) -> None:
+    def test_of_the_get_operator_raises_a_final_error_if_the_synthesis_task_fails(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED, FAILED)
         with pytest.raises(PollySynthesisTaskFailedFinalError, match="The bucket does not exist"):
             execute(get_operator(wait_for_completion=True, deferrable=False))

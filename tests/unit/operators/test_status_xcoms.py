@@ -1,4 +1,4 @@
-"""What is known of a synthesis task is in XCom before its end, and after a failure."""
+"""The id and last status of a synthesis task are in XCom while it runs and after a failure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_id_is_pushed_before_a_deferral(wire: Wire, make: Any) -> None:
     running_context = context()
     with pytest.raises(TaskDeferred):
         execute(make(deferrable=True), running_context)
-    # The sensor has not asked for the status yet.
+    # The sensor has not requested the status yet.
     status = {} if make is sensor else {"TaskStatus": "scheduled"}
     assert running_context["ti"].pushed == {"TaskId": "t1", **status}
 
@@ -94,7 +94,7 @@ def test_the_last_status_is_pushed_at_a_timeout_after_a_deferral(make: Any) -> N
     assert running_context["ti"].pushed == {"TaskId": "t1", "TaskStatus": "inProgress"}
 
 
-def test_nothing_is_pushed_before_a_synthesis_task_is_known(wire: Wire) -> None:
+def test_nothing_is_pushed_before_a_synthesis_task_exists(wire: Wire) -> None:
     running_context = context()
     with pytest.raises(PollyInvalidRequestError):
         execute(start_operator(text=""), running_context)
@@ -109,10 +109,10 @@ def test_nothing_is_pushed_with_do_xcom_push_false(wire: Wire) -> None:
     assert running_context["ti"].pushed == {}
 
 
-def test_an_xcom_that_cannot_be_pushed_yet_does_not_end_the_task(
+def test_a_failed_xcom_push_does_not_fail_the_task(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its synthesis task would be left to another try; at the end Airflow is asked once more."""
+    """If the task failed, only a retry could use the synthesis task. The operator pushes again at the end."""
     wire.script_start(SCHEDULED, synthesis_task())
     running_context = context()
     ti = running_context["ti"]
@@ -120,10 +120,10 @@ def test_an_xcom_that_cannot_be_pushed_yet_does_not_end_the_task(
 
     def push_later(key: str, value: Any) -> None:
         if value == "scheduled":
-            raise ConnectionError("the API server is away")
+            raise ConnectionError("the API server is unavailable")
         push(key, value)
 
     monkeypatch.setattr(ti, "xcom_push", push_later)
     assert execute(start_operator(deferrable=False), running_context)["TaskStatus"] == "completed"
     assert ti.pushed["TaskStatus"] == "completed"
-    assert any("the API server is away" in warning for warning in warnings_in(caplog))
+    assert any("the API server is unavailable" in warning for warning in warnings_in(caplog))

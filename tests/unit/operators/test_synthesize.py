@@ -34,7 +34,7 @@ class TestWhenTheDagIsParsed:
 
 
 class TestWhenTheTaskRuns:
-    """There is no network: a request would fail with another error, so the checks come first."""
+    """Without a network a request would fail with another error, so these errors precede any request."""
 
     @pytest.mark.parametrize(
         ("given", "words"),
@@ -85,7 +85,7 @@ class TestWhenTheTaskRuns:
         with pytest.raises(PollyInvalidRequestError, match=f"output_path must be a string, not {name}"):
             execute(operator(output_path=path))
 
-    def test_an_output_path_of_which_the_task_before_gave_none_is_the_one_that_is_named(self) -> None:
+    def test_the_error_for_an_output_path_of_none_names_output_path(self) -> None:
         speak = operator(output_path="{{ None }}")
         speak.output_path = None
         with pytest.raises(

@@ -56,7 +56,7 @@ def seconds_of(data: bytes, output_format: str, rate: int | None, size: int) -> 
 def test_length_is_that_of_the_encoded_audio_for_any_chunk_size(
     tmp_path: Path, output_format: str, rate: int, size: int
 ) -> None:
-    # An mp3 encoder adds a delay, and fills up the last frame.
+    # An mp3 encoder adds a delay and pads the last frame.
     data = encoded(tmp_path, output_format, rate)
     expected = SECONDS + SECONDS_OF_SILENCE
     assert seconds_of(data, output_format, rate, size) == pytest.approx(expected, abs=0.25)
@@ -64,12 +64,12 @@ def test_length_is_that_of_the_encoded_audio_for_any_chunk_size(
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "AVERAGE", "VARIABLE"])
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
-def test_length_of_other_mp3_is_right_too(tmp_path: Path, rate: int, mode: str) -> None:
+def test_length_of_mp3_from_another_encoder_is_right(tmp_path: Path, rate: int, mode: str) -> None:
     path = tmp_path / "other.mp3"
     form = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": mode, "compression_level": 0.5}
     with soundfile.SoundFile(path, "w", samplerate=rate, channels=1, **form) as file:
         file.write(tone(rate))
-    # Its first frame tells the length, and holds no sound.
+    # The first frame contains the length and no sound.
     assert seconds_of(path.read_bytes(), "mp3", rate, 1000) == pytest.approx(SECONDS, abs=0.3)
 
 

@@ -36,7 +36,7 @@ class TestContradictingParameters:
             start_operator(**given)
 
 
-def test_a_key_that_cannot_be_one_is_refused_before_polly_is_asked_for_a_lexicon(wire: Wire) -> None:
+def test_an_invalid_key_is_refused_before_a_lexicon_is_requested_from_polly(wire: Wire) -> None:
     operator = start_operator(output_s3_key="folder/", skip_if_unchanged=True, lexicon_names=["words"])
     with pytest.raises(PollyInvalidRequestError, match="is a folder"):
         execute(operator)

@@ -34,7 +34,7 @@ class TestKey:
     def test_is_accepted_unchanged_if_s3_allows_it(self, key: str) -> None:
         assert validate_output_key(key, "audio/x-abcdefghijklmnop") == key
 
-    def test_that_is_an_integer_is_its_digits(self) -> None:
+    def test_that_is_an_integer_is_converted_to_its_digits(self) -> None:
         assert validate_output_key(2024, None) == "2024"
 
     @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ class TestKey:
             (f"audio/x-abcdefghijklmnop.{TASK_ID}.mp3", "Polly's own keys"),
         ],
     )
-    def test_is_refused_with_the_reason_if_no_object_can_have_it(self, key: object, words: str) -> None:
+    def test_that_no_s3_object_can_have_is_refused_with_the_reason(self, key: object, words: str) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):
             validate_output_key(key, "audio/x-abcdefghijklmnop")
 
-    def test_that_polly_chose_is_recognized_with_and_without_a_prefix(self) -> None:
+    def test_chosen_by_polly_is_recognized_with_and_without_a_prefix(self) -> None:
         assert is_pollys_key(f"{TASK_ID}.mp3", None)
         assert is_pollys_key(f"a/(b)+.{TASK_ID}.marks", "a/(b)+")
         assert not is_pollys_key(f"{TASK_ID}.mp3", "audio")
@@ -77,14 +77,12 @@ class TestProvenance:
     @given(
         st.dictionaries(st.sampled_from(list(MADE.metadata())), st.text(max_size=20)),
     )
-    def test_of_metadata_that_others_wrote_is_none_or_exactly_what_they_wrote(
-        self, others: dict[str, str]
-    ) -> None:
+    def test_of_foreign_metadata_is_none_or_has_exactly_its_values(self, others: dict[str, str]) -> None:
         found = provenance_in(others, "bucket")
         assert found is None or found.metadata() == {name: others.get(name, "") for name in MADE.metadata()}
 
     @pytest.mark.parametrize("missing", ["polly-output-uri", "polly-request-characters"])
-    def test_is_none_if_a_part_of_it_is_missing(self, missing: str) -> None:
+    def test_is_none_if_a_required_entry_is_missing(self, missing: str) -> None:
         metadata = MADE.metadata()
         del metadata[missing]
         assert provenance_in(metadata, "bucket") is None
@@ -103,7 +101,7 @@ class TestProvenance:
             f"https://[s3.eu-west-1.amazonaws.com/bucket/{TASK_ID}.mp3",
         ],
     )
-    def test_is_none_if_it_leads_anywhere_but_to_the_objects_own_bucket(self, output_uri: str) -> None:
+    def test_is_none_if_its_uri_is_not_in_the_objects_own_bucket_on_s3(self, output_uri: str) -> None:
         assert provenance_in(MADE._replace(output_uri=output_uri).metadata(), "bucket") is None
 
     @pytest.mark.parametrize(

@@ -44,19 +44,19 @@ def speech() -> SpeechStream:
     )
 
 
-def billed() -> SpeechStream:
-    pytest.fail("Polly was asked before the check that the audio can be stored")
+def must_not_be_called() -> SpeechStream:
+    pytest.fail("Polly was called before the check that the audio can be stored")
 
 
-class AskedError(Exception):
-    """Ends a test at the request to Polly."""
+class PollyCalledError(Exception):
+    """Stops a test where the request to Polly would be sent."""
 
 
-def ask() -> SpeechStream:
-    raise AskedError
+def raise_if_called() -> SpeechStream:
+    raise PollyCalledError
 
 
-class TestS3BeforePollyIsAsked:
+class TestS3BeforePollyIsCalled:
     def output(self, path: str = "s3://other@my-audio/a.mp3") -> Any:
         own = {"aws_conn_id": "aws_default", "region_name": "eu-west-1"}
         return speech_destination(bucket=None, key=None, path=path, hook_parameters=own)
@@ -68,24 +68,24 @@ class TestS3BeforePollyIsAsked:
         with pytest.raises(
             PollyCredentialsError, match=r"s3://my-audio/a\.mp3: the connection 'other'"
         ) as error:
-            self.output().receive(billed)
+            self.output().receive(must_not_be_called)
         assert isinstance(error.value.__cause__, NoCredentialsError)
 
     def test_a_connection_whose_profile_is_missing_is_final(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", '{"conn_type": "aws", "extra": {"profile_name": "gone"}}')
         with pytest.raises(PollyConfigurationError, match=r"connection 'other': .*gone") as error:
-            self.output().receive(billed)
+            self.output().receive(must_not_be_called)
         assert isinstance(error.value, AirflowFailException)
         assert isinstance(error.value.__cause__, ProfileNotFound)
 
     def test_a_connection_with_credentials_passes_the_check(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The check sends no request: there is no network here."""
+        """The check sends no request: unit tests have no network."""
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
 
         output = self.output()
         assert isinstance(output, S3Destination)
-        with pytest.raises(AskedError):
-            output.receive(ask)
+        with pytest.raises(PollyCalledError):
+            output.receive(raise_if_called)
 
     @pytest.mark.parametrize(
         ("settings", "endpoint"),
@@ -99,7 +99,7 @@ class TestS3BeforePollyIsAsked:
         ],
         ids=["a region", "us-east-1", "an endpoint with a slash"],
     )
-    def test_output_uri_has_the_form_of_pollys_own(
+    def test_output_uri_has_the_same_form_as_pollys(
         self, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], endpoint: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(**settings))
@@ -119,7 +119,7 @@ class TestS3BeforePollyIsAsked:
 
 
 def cut_off() -> SpeechStream:
-    """Break off midway, as a lost connection does."""
+    """Return speech whose stream fails midway, as after a lost connection."""
 
     class Body(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -190,7 +190,7 @@ class TestLocalFile:
         PathDestination(str(tmp_path / "new" / "a.mp3")).receive(speech)
         assert mode_of(tmp_path / "new" / "a.mp3") == 0o640
 
-    def test_that_is_private_is_replaced_by_one_that_is_private_from_the_beginning(
+    def test_that_is_private_is_replaced_by_a_file_that_is_private_from_its_creation(
         self, tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mp3"
@@ -238,20 +238,20 @@ class TestLocalFile:
         PathDestination(str(tmp_path / name)).receive(speech)
         assert os.listdir(tmp_path) == [name]
 
-    def test_with_a_longer_name_fails_before_polly_is_asked(self, tmp_path: Path) -> None:
+    def test_with_a_longer_name_fails_before_polly_is_called(self, tmp_path: Path) -> None:
         with pytest.raises(OSError, match="too long"):
-            PathDestination(str(tmp_path / ("x" * 256))).receive(billed)
+            PathDestination(str(tmp_path / ("x" * 256))).receive(must_not_be_called)
         assert os.listdir(tmp_path) == []
 
-    def test_behind_links_that_lead_to_each_other_fails_before_polly_is_asked(self, tmp_path: Path) -> None:
+    def test_behind_circular_links_fails_before_polly_is_called(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp3").symlink_to("b.mp3")
         (tmp_path / "b.mp3").symlink_to("a.mp3")
         with pytest.raises(OSError, match="symbolic links"):
-            PathDestination(str(tmp_path / "a.mp3")).receive(billed)
+            PathDestination(str(tmp_path / "a.mp3")).receive(must_not_be_called)
         assert sorted(os.listdir(tmp_path)) == ["a.mp3", "b.mp3"]
 
     @pytest.mark.parametrize("linked", [False, True])
-    def test_that_is_a_folder_or_a_pipe_is_refused_before_polly_is_asked(
+    def test_that_is_a_folder_or_a_pipe_is_refused_before_polly_is_called(
         self, tmp_path: Path, linked: bool
     ) -> None:
         (tmp_path / "folder").mkdir()
@@ -262,9 +262,9 @@ class TestLocalFile:
                 path = tmp_path / f"{name} link"
                 path.symlink_to(name)
             with pytest.raises(PollyInvalidRequestError, match=words):
-                PathDestination(str(path)).receive(billed)
+                PathDestination(str(path)).receive(must_not_be_called)
 
-    def test_in_the_home_folder_or_the_current_one_is_written_there(
+    def test_in_the_home_folder_or_the_current_folder_is_written_there(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -276,7 +276,9 @@ class TestLocalFile:
         assert sorted(os.listdir(tmp_path)) == ["b.mp3", "c.mp3", "home"]
 
     @pytest.mark.parametrize("linked", [False, True])
-    def test_is_as_it_was_and_no_part_stays_after_an_error(self, tmp_path: Path, linked: bool) -> None:
+    def test_is_unchanged_and_partial_output_is_removed_after_an_error(
+        self, tmp_path: Path, linked: bool
+    ) -> None:
         folder = tmp_path / "folder"
         folder.mkdir()
         path = folder / "a.mp3"
@@ -290,7 +292,7 @@ class TestLocalFile:
         assert mode_of(path) == 0o600
         assert os.listdir(folder) == ["a.mp3"]
 
-    def test_whose_mode_cannot_be_kept_is_as_it_was_and_polly_is_not_asked(
+    def test_whose_mode_cannot_be_kept_is_unchanged_and_polly_is_not_called(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "a.mp3"
@@ -302,27 +304,27 @@ class TestLocalFile:
 
         monkeypatch.setattr(os, "chmod", refuse)
         with pytest.raises(PermissionError):
-            PathDestination(str(path)).receive(billed)
+            PathDestination(str(path)).receive(must_not_be_called)
         assert path.read_bytes() == b"before"
         assert os.listdir(tmp_path) == ["a.mp3"]
 
 
 class ObjectStore(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
-    """An object store that cannot rename, whose identity may write and delete."""
+    """An object store without a rename operation; writing and deleting are allowed."""
 
     store: dict[str, Any] = {}  # noqa: RUF012 - fsspec's own annotation
     pseudo_dirs: list[str] = [""]  # noqa: RUF012 - fsspec's own annotation
 
 
 class DenyingObjectStore(ObjectStore):
-    """An object store that cannot rename, whose identity may write, but not delete."""
+    """An object store without a rename operation; writing is allowed, deleting is denied."""
 
     def rm(self, path: Any, *_: Any, **__: Any) -> None:
         raise RuntimeError("403")
 
 
 class RenamingObjectStore(ObjectStore):
-    """An object store that can rename, but neither copy nor delete."""
+    """An object store that can rename; copying and deleting fail."""
 
     def mv(self, path1: str, path2: str, **_: Any) -> None:
         self.store[path2] = self.store.pop(path1)
@@ -337,16 +339,16 @@ class RenamingObjectStore(ObjectStore):
 class TestObjectStore:
     @pytest.fixture(autouse=True)
     def _empty(self) -> None:
-        # fsspec's memory file systems share what they hold.
+        # All instances of fsspec's memory file system share their content.
         ObjectStore.store.clear()
 
     def output_in(self, files: ObjectStore) -> PathDestination:
         """Return ``/bucket/a.mp3`` in an object store that is attached to Airflow under a connection id."""
-        conn_id = new_id()  # Airflow keeps what is attached for the life of the process.
+        conn_id = new_id()  # Airflow keeps an attached file system until the process ends.
         attach("memory", conn_id=conn_id, fs=files)
         return PathDestination(f"memory://{conn_id}@bucket/a.mp3")
 
-    def test_that_denies_deleting_has_the_speech_and_a_warning_names_the_remaining_part(
+    def test_that_denies_deleting_receives_the_speech_and_a_warning_names_the_remaining_part(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         files = DenyingObjectStore(skip_instance_cache=True)
@@ -358,7 +360,9 @@ class TestObjectStore:
         )
         assert "(403)" in warning
 
-    def test_that_allows_deleting_has_the_speech_and_no_part(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_that_allows_deleting_receives_the_speech_and_no_part_remains(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         files = ObjectStore(skip_instance_cache=True)
         self.output_in(files).receive(speech)
         assert files.cat("/bucket/a.mp3") == AUDIO
@@ -375,7 +379,7 @@ class TestObjectStore:
         with pytest.raises(PollyInvalidRequestError, match="no SSML"):
             output.receive(refused)
 
-    def test_that_can_rename_neither_copies_nor_deletes(self) -> None:
+    def test_that_can_rename_does_not_copy_or_delete(self) -> None:
         files = RenamingObjectStore(skip_instance_cache=True)
         self.output_in(files).receive(speech)
         assert files.ls("/bucket", detail=False) == ["/bucket/a.mp3"]

@@ -1,4 +1,4 @@
-"""A stopped clock, one time zone, and an AWS account without network."""
+"""Fixtures: a stopped clock, a fixed time zone, and an AWS account without a network."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines and the time of a start are read from this clock."""
+    """Stop the clock that deadlines and start times are read from."""
     monkeypatch.setattr(time, "time", lambda: NOW)
 
 
 @pytest.fixture(autouse=True)
 def _utc() -> Iterator[None]:
-    """botocore returns times in the local time zone."""
+    """Set the time zone to UTC: botocore returns times in the local time zone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()

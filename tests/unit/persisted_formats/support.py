@@ -1,9 +1,9 @@
-"""What the tests of persisted formats share.
+"""Helpers for the tests of persisted formats.
 
-Never change a value in these tests or in ``tests/unit/golden``. They are what commit f30f95c wrote, and
-deployments hold such data over an upgrade: in Airflow's database, in object keys and in S3 metadata. If a
-written form must change, add its values beside the old ones and point the test that writes to them. The
-tests that read the old values must keep passing: the code then reads both forms.
+Never change a value in these tests or in ``tests/unit/golden``. Commit f30f95c wrote these values, and
+deployments keep such data across an upgrade: in Airflow's database, in object keys and in S3 metadata. If the
+code must write a new form, add the new values next to the old ones, and let the tests that write compare with
+the new values. The tests that read the old values must keep passing: the code then reads both forms.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 _GOLDEN = Path(__file__).parents[1] / "golden"
 AIRFLOW = Version(Version(airflow_version).base_version)
 NOW = 1735787045.25
-"""What ``time.time`` returns in these tests."""
+"""The value of ``time.time()`` in these tests."""
 TASK_ID = "7e8d1036-b26e-498f-a8aa-a22527ddf6fa"
 TRIGGER = "airflow_polly_provider.triggers.polly.PollySpeechSynthesisTaskTrigger"
 ORIGINAL = "my-bucket/audio/intro-ssmhgtetmky436md.7e8d1036-b26e-498f-a8aa-a22527ddf6fa.mp3"
-"""Where Polly writes for the default start operator with the prefix ``audio/intro``."""
+"""The object that Polly writes for the default start operator with the prefix ``audio/intro``."""
 ORIGINAL_URI = "https://s3.eu-west-1.amazonaws.com/" + ORIGINAL
 FINAL = "my-bucket/final/hello.mp3"
 METADATA = {
@@ -52,28 +52,28 @@ METADATA = {
     "polly-run-token": "ssmhgtetmky436md",
     "polly-speech-digest": "bba8cee8d97dca7420c7f040e0808f6226338e2a0fa735bcaf84a31f13b69450",
 }
-"""Of the object at `FINAL` that was made from `ORIGINAL`, as versions wrote it that did not know of runs."""
+"""Metadata of `FINAL`, copied from `ORIGINAL`, as written by versions without ``polly-run-began``."""
 METADATA_NOW = {**METADATA, "polly-run-began": "2025-01-02T03:04:05.250000+00:00"}
 PRONUNCIATION = (
     '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa" '
     'xml:lang="en-GB">\n<lexeme><grapheme>Zürich</grapheme><alias>Zoo rick</alias></lexeme>\n</lexicon>'
 )
 ADVICE = (
-    "A persisted format has changed, and deployments hold data of the old form. Do not change the expected "
+    "A persisted format has changed, and deployments have data in the old form. Do not change the expected "
     "value: see the docstring of tests/unit/persisted_formats/support.py."
 )
 
 
 def golden(name: str) -> dict[str, Any]:
-    """Return what the version before wrote, by case."""
+    """Return the values that the earlier version wrote, by case."""
     cases: dict[str, Any] = json.loads((_GOLDEN / f"{name}.json").read_text())
     return cases
 
 
 def with_spoken_characters(written_before: Any, characters: int = 5) -> Any:
-    """Return a golden value with ``SpokenCharacters`` beside each ``RequestCharacters``.
+    """Return a golden value with ``SpokenCharacters`` added next to each ``RequestCharacters``.
 
-    That is what the versions write which know of it.
+    Versions that have ``SpokenCharacters`` write this form.
     """
     if not isinstance(written_before, dict):
         return written_before
@@ -83,7 +83,7 @@ def with_spoken_characters(written_before: Any, characters: int = 5) -> Any:
 
 
 def assert_unchanged(written: Any, expected: Any) -> None:
-    """The code writes what the version before wrote, in values that JSON and Airflow store as they are."""
+    """Check that a written value equals the expected one and has only types that JSON and Airflow keep."""
     if not (_is_plain(written) and written == expected):
         before, now = (json.dumps(value, indent=2, default=repr) for value in (expected, written))
         changes = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm="")
@@ -91,7 +91,7 @@ def assert_unchanged(written: Any, expected: Any) -> None:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a value has JSON's types only; Airflow stores an enum or a tuple in another form."""
+    """Return whether a value consists of JSON types; Airflow stores an enum or a tuple in another form."""
     if type(value) is dict:
         return all(type(name) is str and _is_plain(item) for name, item in value.items())
     if type(value) is list:
@@ -100,7 +100,7 @@ def _is_plain(value: Any) -> bool:
 
 
 class Store(dict[str, Any]):
-    """Airflow 3.3's task state store, as far as an operator uses it; keeps every value that was written."""
+    """The part of Airflow 3.3's task state store that an operator uses; records every written value."""
 
     def __init__(self, **content: Any) -> None:
         super().__init__(content)
@@ -113,7 +113,7 @@ class Store(dict[str, Any]):
 
 @dataclass
 class Account(Wire):
-    """Answers requests about synthesis tasks as `Wire` does, and those about lexicons, speech and S3.
+    """Answers the same requests as `Wire`, and requests about lexicons, speech and S3.
 
     :param lexicons: the stored lexicons by name
     :param objects: the metadata of each S3 object, by ``bucket/key``
@@ -207,13 +207,13 @@ def _text(value: Any) -> str:
 
 
 def imported(class_path: str) -> Any:
-    """Return what a stored class path names, as Airflow imports it."""
+    """Import a stored class path as Airflow does."""
     module, _, name = class_path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def payload_of(trigger: Any) -> dict[str, Any]:
-    """Run a trigger on a clock that skips idle time, and return its one event as the database stores it."""
+    """Run a trigger on a clock that skips idle time; return its single event as the database stores it."""
 
     async def events() -> list[Any]:
         return [event async for event in trigger.run()]
@@ -241,7 +241,7 @@ def resumed(operator: Any, event: dict[str, Any], next_method: str) -> dict[str,
 
 
 def full_synthesis_task(**fields: Any) -> dict[str, Any]:
-    """Return a SynthesisTask with every field that Polly can give but the reason of a failure."""
+    """Return a SynthesisTask with every field that Polly can return, except ``TaskStatusReason``."""
     return synthesis_task(
         **{
             "Engine": "neural",

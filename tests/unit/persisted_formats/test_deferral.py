@@ -1,7 +1,8 @@
-"""What a deferral stores: the trigger's class path and arguments, and how the task is resumed.
+"""A deferral stores the trigger's class path and arguments, and the method that resumes the task.
 
-Airflow's database holds such rows while tasks wait, for up to 72 hours, also over an upgrade. A trigger that
-cannot be made of its row fails its task. Never change a value here or in ``golden``; see ``support.py``.
+Airflow's database keeps such rows while tasks wait, for up to 72 hours, even across an upgrade. If a
+trigger cannot be created from its row, the task fails. Never change a value here or in
+``golden``; see ``support.py``.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _other_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row_of(waiter: str, **arguments: Any) -> dict[str, Any]:
-    """Return what Airflow stores of the deferral of a waiting operator or sensor."""
+    """Return the values that Airflow stores for the deferral of an operator or sensor."""
     deferred = deferral_of(waiter, **arguments)
     class_path, trigger_arguments = deferred.trigger.serialize()
     return {
@@ -100,14 +101,14 @@ class TestTrigger:
         assert class_path == TRIGGER, ADVICE
         assert_unchanged(arguments, golden("triggers")["defaults"])
 
-    def test_with_all_arguments_stores_them_as_they_are(self) -> None:
+    def test_with_all_arguments_stores_them_unchanged(self) -> None:
         expected = golden("triggers")["all"]
         class_path, arguments = imported(TRIGGER)(**expected).serialize()
         assert class_path == TRIGGER, ADVICE
         assert_unchanged(arguments, expected)
 
     @pytest.mark.parametrize("case", ["defaults", "all"])
-    def test_of_the_version_before_is_made_of_its_database_row(self, case: str) -> None:
+    def test_of_the_earlier_version_can_be_created_from_its_database_row(self, case: str) -> None:
         arguments = golden("triggers")[case]
         row = Trigger(classpath=TRIGGER, kwargs=arguments)
         trigger = imported(row.classpath)(**row.kwargs)
@@ -116,13 +117,13 @@ class TestTrigger:
 
 class TestDeferral:
     @pytest.mark.parametrize("case", DEFERRALS)
-    def test_stores_the_trigger_and_the_method_to_resume_by(self, account: Account, case: str) -> None:
+    def test_stores_the_trigger_and_the_resume_method(self, account: Account, case: str) -> None:
         waiter, arguments = DEFERRALS[case]
         account.answer = lambda _: synthesis_task(TASK_ID, "scheduled")
         assert_unchanged(row_of(waiter, **arguments), golden("deferrals")[case])
 
     @from_airflow_3_3
-    def test_that_ends_in_the_triggerer_stores_so(self, account: Account) -> None:
+    def test_with_end_from_trigger_stores_that_option(self, account: Account) -> None:
         account.answer = lambda _: synthesis_task(TASK_ID, "scheduled")
         assert_unchanged(
             row_of("start", end_from_trigger=True), golden("deferrals")["start_end_from_trigger"]
@@ -131,7 +132,7 @@ class TestDeferral:
 
 @from_airflow_3_3
 class TestStartFromTrigger:
-    """What the serialized DAG stores of a sensor that starts in the triggerer, without a deadline."""
+    """The serialized DAG stores a sensor's trigger arguments, which contain no deadline."""
 
     def test_stores_a_synthesis_task_id(self) -> None:
         args = sensor(start_from_trigger=True, synthesis_task_id=TASK_ID).start_trigger_args
@@ -141,13 +142,13 @@ class TestStartFromTrigger:
         arguments = {**DEFERRALS["sensor_all"][1], "end_from_trigger": True}
         self.assert_stored(sensor(start_from_trigger=True, **arguments).start_trigger_args, "all")
 
-    def test_stores_an_output_as_a_template(self) -> None:
+    def test_stores_an_operator_output_as_a_template(self) -> None:
         with DAG("dag", schedule=None, start_date=datetime(2025, 1, 1)):
-            output: Any = start_operator().output  # Airflow declares XComArg, which has no [] in its type
+            output: Any = start_operator().output  # Airflow declares XComArg, whose type has no []
             whole = sensor(start_from_trigger=True, synthesis_task_id=output)
             self.assert_stored(whole.start_trigger_args, "output")
 
-    def test_stores_a_mapped_output_as_a_template(self) -> None:
+    def test_stores_a_mapped_operator_output_as_a_template(self) -> None:
         with DAG("dag", schedule=None, start_date=datetime(2025, 1, 1)):
             mapped: Any = PollyStartSpeechSynthesisTaskOperator.partial(
                 task_id="speak", voice_id="Amy", output_s3_bucket_name="my-bucket"

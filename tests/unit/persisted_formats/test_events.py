@@ -1,7 +1,7 @@
-"""The event that a trigger sends, which Airflow's database holds until a worker resumes the task.
+"""The event that a trigger sends; Airflow's database keeps it until a worker resumes the task.
 
-A triggerer of one version may send it, and a worker of another read it. Never change a value here or in
-``golden``; see ``support.py``.
+A triggerer of one version may send it, and a worker of another version may read it. Never change a value here
+or in ``golden``; see ``support.py``.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 REASON = "The bucket does not exist."
 FOR_RESUME = golden("triggers")["all"]["for_resume"]
-WAITED_ON = {"PollyIncompleteAnswerError"}
-"""A wait goes on after these, so that no trigger sends them."""
+NOT_SENT = {"PollyIncompleteAnswerError"}
+"""The wait continues after these errors, so no trigger sends them."""
 
 
 def trigger(**arguments: Any) -> Any:
     return imported(TRIGGER)(synthesis_task_id=TASK_ID, deadline=NOW + 3600, **arguments)
 
 
-class TestEndedSynthesisTask:
+class TestSuccessEvent:
     @pytest.mark.parametrize(
         ("case", "ended", "arguments"),
         [
@@ -73,9 +73,9 @@ class TestEndedSynthesisTask:
         assert_unchanged(pushed, with_spoken_characters(golden("xcoms")["ended_in_triggerer"]))
 
 
-class TestError:
-    def test_events_are_known_for_every_class(self) -> None:
-        """An error class that is new needs its event in ``golden``."""
+class TestErrorEvent:
+    def test_exists_in_golden_for_every_error_class(self) -> None:
+        """A new error class needs its event in ``golden``."""
         classes = {
             name
             for name, thing in vars(exceptions).items()
@@ -83,7 +83,7 @@ class TestError:
         }
         assert classes == set(golden("error_events"))
 
-    @pytest.mark.parametrize("name", sorted(set(golden("error_events")) - WAITED_ON))
+    @pytest.mark.parametrize("name", sorted(set(golden("error_events")) - NOT_SENT))
     def test_is_sent_with_its_class_name_and_attributes(self, account: Account, name: str) -> None:
         error = getattr(exceptions, name)(
             f"What happened: {name}.", task_status="inProgress", task_status_reason="Because."
@@ -102,7 +102,9 @@ class TestError:
             ("PollyWaitTimeoutError", synthesis_task(TASK_ID, "inProgress")),
         ],
     )
-    def test_of_an_answer_of_polly_has_the_same_class(self, account: Account, case: str, answer: Any) -> None:
+    def test_for_an_answer_of_polly_has_the_error_class_of_that_answer(
+        self, account: Account, case: str, answer: Any
+    ) -> None:
         account.answer = lambda _: answer
         error = payload_of(trigger())["error"]
         assert error.pop("message")

@@ -1,7 +1,7 @@
-"""Names that DAG files, serialized DAGs, XCom keys and ``airflow.cfg`` hold.
+"""Names that DAG files, serialized DAGs, XCom keys and ``airflow.cfg`` contain.
 
-A deferred task resumes through its DAG file, so its imports must still work. Never change a name here; see
-``support.py``.
+A deferred task resumes through its DAG file, so the imports of that file must still work. Never change a name
+here; see ``support.py``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from tests.unit.support import own_entry_point, sensor, start_operator
     ],
 )
 def test_class_path_of_a_dag_file_or_a_serialized_dag_can_be_imported(class_path: str) -> None:
-    """Airflow stores the class's own name as the type of the task."""
+    """Airflow stores the class name as the task type."""
     found = imported(class_path)
     assert found.__name__ == class_path.rpartition(".")[2], ADVICE
 
 
 @pytest.mark.parametrize("make", [start_operator, sensor])
 def test_links_keep_their_names_and_xcom_keys(make: Any) -> None:
-    """Airflow 3 stores the URL of a link under a key made of its class name."""
+    """Airflow 3 stores the URL of a link under a key that contains its class name."""
     arguments = {"synthesis_task_id": "t1"} if make is sensor else {}
     links = make(**arguments).operator_extra_links
     assert [link.name for link in links] == ["Amazon Polly synthesis tasks", "Amazon S3 output"], ADVICE
@@ -50,7 +50,7 @@ def test_links_keep_their_names_and_xcom_keys(make: Any) -> None:
 
 
 def test_configuration_options_keep_their_names() -> None:
-    """``airflow.cfg`` and environment variables name them."""
+    """``airflow.cfg`` and environment variables contain these names."""
     options = get_provider_info()["config"]["aws_polly"]["options"]
     defaults = {"token_namespace": "", "status_requests_per_second": "5", "start_look_seconds": "60"}
     assert {name: options[name]["default"] for name in defaults} == defaults, ADVICE

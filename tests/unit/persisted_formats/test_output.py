@@ -1,6 +1,7 @@
 """The metadata of an S3 object at ``output_s3_key``.
 
-Such objects outlive every upgrade: a later run recognizes them by it, and otherwise speaks (and pays) again.
+Such objects outlive every upgrade. A later run recognizes an object by this metadata; otherwise it starts and
+pays for another synthesis task.
 Never change a value here; see ``support.py``.
 """
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def start(account: Account, run_id: str = "run", try_number: int = 1, **arguments: Any) -> dict[str, Any]:
-    """Run a start operator with ``output_s3_key``, whose synthesis task has completed at once."""
+    """Run a start operator with ``output_s3_key``; its synthesis task completes at once."""
     account.script_start(synthesis_task(TASK_ID, "completed", OutputUri=ORIGINAL_URI))
     account.objects[ORIGINAL] = {}
     operator = start_operator(
@@ -37,7 +38,7 @@ def start(account: Account, run_id: str = "run", try_number: int = 1, **argument
     return value
 
 
-def test_metadata_tells_the_origin_of_the_object(account: Account) -> None:
+def test_metadata_records_the_origin_of_the_object(account: Account) -> None:
     start(account)
     assert_unchanged(account.objects[FINAL], METADATA_NOW)
 
@@ -48,18 +49,18 @@ def test_object_of_an_earlier_try_is_adopted(account: Account) -> None:
     assert account.requests == [], ADVICE
 
 
-def test_object_of_an_earlier_try_of_the_version_before_is_adopted(account: Account) -> None:
+def test_object_of_an_earlier_try_of_the_earlier_version_is_adopted(account: Account) -> None:
     account.objects[FINAL] = dict(METADATA)
     value = start(account, try_number=2)
     assert account.requests == [], ADVICE
-    assert ("DELETE", ORIGINAL) in account.s3_requests, "the original that the try left behind is removed"
+    assert ("DELETE", ORIGINAL) in account.s3_requests, "the original of the earlier try is removed"
     assert (value["TaskId"], value["RequestCharacters"]) == (TASK_ID, 5)
     assert value["CreationTime"] == "2025-01-02T03:04:05+00:00"
     assert value["OutputUri"] == "https://s3.eu-west-1.amazonaws.com/my-bucket/final/hello.mp3"
 
 
-def test_object_that_the_first_try_of_a_run_finds_is_not_its_own(account: Account) -> None:
-    """It is of a run of the same name that was deleted; a lexicon may have changed since."""
+def test_object_that_exists_before_the_first_try_of_a_run_is_not_adopted(account: Account) -> None:
+    """The object is from a deleted run with the same name; a lexicon may have changed since then."""
     account.objects[FINAL] = dict(METADATA)
     for durable in (True, False):
         account.requests.clear()
@@ -73,9 +74,9 @@ def test_object_that_the_first_try_of_a_run_finds_is_not_its_own(account: Accoun
         {**METADATA, "polly-creation-time": "2025-01-02T02:00:00+00:00"},
         {**METADATA_NOW, "polly-run-began": "2025-01-02T03:03:00+00:00"},
     ],
-    ids=["of the version before, an hour ago", "a minute ago"],
+    ids=["earlier version, an hour ago", "a minute ago"],
 )
-def test_object_of_a_run_that_was_created_again_is_not_its_own(
+def test_object_of_a_deleted_run_with_the_same_name_is_not_adopted(
     account: Account, metadata: dict[str, str]
 ) -> None:
     account.objects[FINAL] = metadata
@@ -83,7 +84,7 @@ def test_object_of_a_run_that_was_created_again_is_not_its_own(
     assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]
 
 
-def test_object_of_an_earlier_run_of_the_version_before_is_unchanged(account: Account) -> None:
+def test_object_of_an_earlier_run_of_the_earlier_version_is_reported_as_unchanged(account: Account) -> None:
     account.objects[FINAL] = dict(METADATA)
     value = start(account, run_id="next", skip_if_unchanged=True)
     assert account.requests == [], ADVICE
@@ -91,9 +92,9 @@ def test_object_of_an_earlier_run_of_the_version_before_is_unchanged(account: Ac
 
 
 @pytest.mark.parametrize(
-    "metadata", [{}, {**METADATA, "polly-speech-digest": "0" * 64}], ids=["foreign", "another speech"]
+    "metadata", [{}, {**METADATA, "polly-speech-digest": "0" * 64}], ids=["foreign", "different speech"]
 )
-def test_object_of_another_origin_is_replaced(account: Account, metadata: dict[str, str]) -> None:
+def test_object_with_another_origin_is_replaced(account: Account, metadata: dict[str, str]) -> None:
     account.objects[FINAL] = metadata
     start(account, run_id="next", skip_if_unchanged=True)
     assert [request.operation for request in account.requests] == ["StartSpeechSynthesisTask"]

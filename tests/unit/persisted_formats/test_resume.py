@@ -1,6 +1,6 @@
-"""A task that the version before deferred resumes under this one, and succeeds or fails as it would have.
+"""A task that an earlier version deferred resumes under this version with the same outcome.
 
-The rows and events are those of ``golden``: what Airflow's database holds while the deployment is upgraded.
+The rows and events come from ``golden``: Airflow's database contains them while the deployment is upgraded.
 Never change a value there; see ``support.py``.
 """
 
@@ -41,7 +41,7 @@ ROWS = golden("deferrals") | START_FROM_TRIGGER
 
 
 def operator_of(case: str) -> Any:
-    """Return the operator or sensor as its DAG file makes it after the upgrade."""
+    """Return the operator or sensor as its DAG file creates it after the upgrade."""
     if case.startswith("get"):
         return get_operator(wait_for_completion=True, deferrable=True)
     if case.startswith("sensor") or case in START_FROM_TRIGGER:
@@ -54,20 +54,20 @@ def operator_of(case: str) -> Any:
 
 
 def trigger_of(row: dict[str, Any]) -> Any:
-    """Return the trigger as a triggerer makes it of its row; Airflow renders a template before that."""
+    """Return the trigger that a triggerer creates from the row, after Airflow has rendered any template."""
     stored = Trigger(classpath=row["classpath"], kwargs=row["kwargs"])
     return imported(stored.classpath)(**stored.kwargs | {"synthesis_task_id": TASK_ID})
 
 
 def expected_xcoms(case: str, stored: dict[str, Any]) -> dict[str, Any]:
-    """Return golden XComs, with what the stored row or event adds to ``return_value``."""
+    """Return golden XComs with the values that the stored row or event adds to ``return_value``."""
     xcoms = with_spoken_characters(golden("xcoms")[case])
     return {**xcoms, "return_value": {**xcoms["return_value"], **(stored.get("extra_xcom") or {})}}
 
 
 class TestDeferredTask:
     @pytest.mark.parametrize("case", sorted(ROWS))
-    def test_waits_resumes_and_pushes_what_it_would_have(
+    def test_waits_resumes_and_pushes_the_same_xcoms(
         self, account: Account, monkeypatch: pytest.MonkeyPatch, case: str
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection())
@@ -82,7 +82,7 @@ class TestDeferredTask:
             expected_xcoms("resumed_output_key" if "output_key" in case else "resumed", row["kwargs"]),
         )
 
-    def test_with_output_s3_key_puts_the_object_there(self, account: Account) -> None:
+    def test_with_output_s3_key_copies_the_object_there(self, account: Account) -> None:
         account.script(ENDED_AT_KEY)
         account.objects[ORIGINAL] = {}
         row = ROWS["start_output_key"]
@@ -91,20 +91,20 @@ class TestDeferredTask:
 
 
 class TestStoredEvent:
-    """The triggerer of the version before had sent the event; a worker of this version reads it."""
+    """A triggerer of the earlier version sent the event; a worker of this version reads it."""
 
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
     @pytest.mark.parametrize(
         ("event", "case"),
         [("completed", "resumed"), ("completed_with_all_fields", "resumed_with_all_fields")],
     )
-    def test_of_a_completed_synthesis_task_is_pushed(
+    def test_of_a_completed_synthesis_task_is_pushed_to_xcom(
         self, account: Account, waiter: str, event: str, case: str
     ) -> None:
         xcoms = resumed(operator_of(waiter), golden("events")[event], "execute_complete")
         assert_unchanged(xcoms, with_spoken_characters(golden("xcoms")[case]))
 
-    def test_for_resume_puts_the_object_at_output_s3_key(self, account: Account) -> None:
+    def test_with_for_resume_copies_the_object_to_output_s3_key(self, account: Account) -> None:
         event = golden("events")["completed_for_resume"]
         account.objects[ORIGINAL] = {}
         xcoms = resumed(operator_of("start_output_key"), event, "execute_complete")
@@ -123,7 +123,9 @@ class TestStoredEvent:
 
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
     @pytest.mark.parametrize("name", sorted(golden("error_events")))
-    def test_of_an_error_is_raised_in_its_class(self, account: Account, name: str, waiter: str) -> None:
+    def test_of_an_error_is_raised_as_the_stored_class(
+        self, account: Account, name: str, waiter: str
+    ) -> None:
         stored = golden("error_events")[name]
         timed_out = waiter == "sensor" and name == "PollyWaitTimeoutError"
         expected = AirflowSensorTimeout if timed_out else getattr(exceptions, name)

@@ -1,7 +1,7 @@
-"""The token, the digests and the task state store's record of a start.
+"""The token, the digests and the record of a start in the task state store.
 
-Deployments hold them over an upgrade: a retry finds the synthesis task of an earlier try by them, and starts
-(and pays for) another if they differ. Never change a value here; see ``support.py``.
+Deployments keep them across an upgrade. A retry uses them to find the synthesis task of an earlier try; if
+they differ, the retry starts and pays for another one. Never change a value here; see ``support.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.unit.persisted_formats.support import Account
 
 TOKEN = "ylgbwnsqy7cfpc3w"
-"""Of the default start operator in the default run."""
+"""The token of the default start operator in the default run."""
 ASKED = {"token": "ylgbwnsqy7cfpc3w", "asked_at": 1735787045.25, "synthesis_task_id": None}
 STARTED = {
     "token": "ylgbwnsqy7cfpc3w",
@@ -168,7 +168,7 @@ class TestContentDigest:
     @pytest.mark.parametrize(
         "content",
         [PRONUNCIATION, PRONUNCIATION.replace("\n", "\r\n"), f"\n{PRONUNCIATION}\n\n"],
-        ids=["as it is", "other line ends", "white space around it"],
+        ids=["unchanged", "other line ends", "white space around it"],
     )
     def test_of_a_lexicon_ignores_line_ends_and_outer_white_space(
         self, account: Account, content: str
@@ -191,7 +191,7 @@ class TestTaskStateRecord:
             [["polly_start", ASKED], ["polly_start", STARTED]],
         )
 
-    def test_of_the_run_is_written_before_the_start_and_when_the_result_is_handed_over(
+    def test_of_the_run_is_written_before_the_start_and_when_the_result_is_delivered(
         self, account: Account
     ) -> None:
         store = Store()
@@ -204,7 +204,7 @@ class TestTaskStateRecord:
             ],
         )
 
-    def test_of_the_version_before_with_an_id_lets_a_retry_adopt_that_synthesis_task(
+    def test_of_the_earlier_version_with_an_id_lets_a_retry_adopt_that_synthesis_task(
         self, account: Account
     ) -> None:
         account.answer = lambda _: synthesis_task(TASK_ID, "inProgress")
@@ -214,14 +214,14 @@ class TestTaskStateRecord:
         assert value["TaskId"] == TASK_ID
         assert [request.operation for request in account.requests] == ["GetSpeechSynthesisTask"], ADVICE
 
-    def test_of_the_version_before_without_an_id_lets_a_retry_look_for_the_token(
+    def test_of_the_earlier_version_without_an_id_lets_a_retry_search_for_the_token(
         self, account: Account
     ) -> None:
         account.may_list = True
         uri = f"https://s3.eu-west-1.amazonaws.com/my-bucket/{TOKEN}.{TASK_ID}.mp3"
         listed = synthesis_task(TASK_ID, "inProgress", OutputUri=uri)
         account.answer = lambda _: {"SynthesisTasks": [listed]}
-        # In its first try, a task looks for a token only if there is a record.
+        # In its first try, a task searches for a token only if there is a record.
         running_context = context(try_number=1) | {"task_state_store": Store(polly_start=ASKED)}
         value = execute(start_operator(wait_for_completion=False), running_context)
         assert value["TaskId"] == TASK_ID

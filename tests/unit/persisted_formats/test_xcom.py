@@ -1,7 +1,7 @@
 """The XComs that each operator and the sensor push, and the extra of an asset event.
 
-They stay in Airflow's database, and later tasks and other DAGs read them by these names. Never change a value
-here or in ``golden``; see ``support.py``.
+They remain in Airflow's database, and later tasks and other DAGs read them by these names. Never change a
+value here or in ``golden``; see ``support.py``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KEY: dict[str, Any] = {
 
 
 def check(written: dict[str, Any], case: str) -> None:
-    """The XComs are those of the golden case, and ``SpokenCharacters`` beside them."""
+    """Check that the XComs equal the golden case with ``SpokenCharacters`` added."""
     assert_unchanged(written, with_spoken_characters(golden("xcoms")[case]))
 
 
@@ -68,7 +68,7 @@ class TestSynthesisTask:
         account.objects[FINAL] = dict(METADATA)
         check(xcoms_of(start_operator(**KEY), **context(run_id="next")), "start_unchanged")
 
-    def test_of_an_unchanged_object_whose_metadata_holds_no_number_has_the_count_of_the_request(
+    def test_of_an_unchanged_object_without_a_count_in_its_metadata_has_the_count_of_the_request(
         self, account: Account
     ) -> None:
         account.objects[FINAL] = {**METADATA, "polly-request-characters": "0"}
@@ -87,7 +87,7 @@ class TestSynthesisTask:
         check(xcoms_of(sensor(synthesis_task_id=TASK_ID)), "sensor")
 
     @pytest.mark.parametrize("make", [get_operator, sensor])
-    def test_of_the_version_before_is_accepted_as_synthesis_task_id(
+    def test_of_the_earlier_version_is_accepted_as_synthesis_task_id(
         self, account: Account, make: Any
     ) -> None:
         account.answer = lambda _: synthesis_task(TASK_ID)
@@ -97,7 +97,7 @@ class TestSynthesisTask:
 
 
 class TestSpeech:
-    """What the operator pushes that speaks at once."""
+    """The XComs of `PollySynthesizeSpeechOperator`."""
 
     def operator(self, **arguments: Any) -> PollySynthesizeSpeechOperator:
         return PollySynthesizeSpeechOperator(
@@ -112,11 +112,11 @@ class TestSpeech:
             **arguments,
         )
 
-    def test_in_s3(self, account: Account) -> None:
+    def test_in_s3_is_pushed(self, account: Account) -> None:
         place = {"output_s3_bucket_name": "my-bucket", "output_s3_key": "final/hello.mp3"}
         check(xcoms_of(self.operator(**place)), "speech_s3")
 
-    def test_in_a_file(self, account: Account, tmp_path: Path) -> None:
+    def test_in_a_file_is_pushed(self, account: Account, tmp_path: Path) -> None:
         uri = f"file://{tmp_path}/hello.mp3"
         written = xcoms_of(self.operator(output_path=uri))
         assert written.pop("OutputUri") == written["return_value"].pop("OutputUri") == uri
@@ -124,12 +124,12 @@ class TestSpeech:
 
 
 class TestLexicon:
-    def test_that_was_put_and_one_that_was_there(self, account: Account) -> None:
+    def test_is_pushed_if_it_was_put_and_if_it_was_already_stored(self, account: Account) -> None:
         for case in ("lexicon_put", "lexicon_unchanged"):
             operator = PollyPutLexiconOperator(task_id="put", name="places", content=PRONUNCIATION)
             check(xcoms_of(operator), case)
 
-    def test_that_was_deleted_and_one_that_was_missing(self, account: Account) -> None:
+    def test_is_pushed_if_it_was_deleted_and_if_it_was_missing(self, account: Account) -> None:
         account.lexicons["places"] = PRONUNCIATION
         for case in ("lexicon_deleted", "lexicon_missing"):
             operator = PollyDeleteLexiconOperator(task_id="delete", name="places", ignore_if_missing=True)

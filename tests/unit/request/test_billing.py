@@ -43,9 +43,9 @@ def start(**arguments: Any) -> None:
 
 
 def listed_once_started(wire: Wire, answer: Truncated | None = None) -> None:
-    """Let Polly list each synthesis task that was started.
+    """Make Polly list each synthesis task that was started.
 
-    :param answer: the answer to a start; the synthesis task if None
+    :param answer: the answer to a start; defaults to the synthesis task
     """
     started: list[dict[str, Any]] = []
 
@@ -115,7 +115,7 @@ class TestMetric:
         start()
         assert len(metrics.counted) == 1
 
-    def test_has_pollys_count_and_one_warning_if_it_differs_from_ours(
+    def test_uses_pollys_count_and_logs_one_warning_if_it_differs_from_ours(
         self, wire: Wire, metrics: Recorder, caplog: pytest.LogCaptureFixture
     ) -> None:
         wire.answer = lambda _: scheduled(RequestCharacters=7)
@@ -125,7 +125,7 @@ class TestMetric:
         assert "Hello" not in warning
         assert metrics.counted[0][1] == 7
 
-    def test_comes_without_a_warning_if_polly_counts_the_same(
+    def test_causes_no_warning_if_pollys_count_equals_ours(
         self, wire: Wire, caplog: pytest.LogCaptureFixture
     ) -> None:
         wire.answer = lambda _: scheduled(RequestCharacters=5)

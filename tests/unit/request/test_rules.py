@@ -18,7 +18,7 @@ class TestSampleRates:
 
     @pytest.mark.parametrize("output_format", ["mp3", "ogg_vorbis"])
     @pytest.mark.parametrize("rate", ["44100", "48000"])
-    def test_of_44100_and_48000_are_accepted_for_speech_at_once_but_not_for_a_synthesis_task(
+    def test_of_44100_and_48000_are_accepted_for_synthesize_speech_but_not_for_a_synthesis_task(
         self, output_format: str, rate: str
     ) -> None:
         changes = {"OutputFormat": output_format, "SampleRate": rate}

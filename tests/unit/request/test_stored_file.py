@@ -9,7 +9,7 @@ from airflow_polly_provider.request.stored_file import text_from_storage
 
 
 class _Denied:
-    """A path whose file the worker may not read. Mode bits do not stop root, so it raises itself."""
+    """A path whose file cannot be read. Mode bits do not stop root, so ``open`` raises the error."""
 
     def open(self, mode: str) -> Any:
         raise PermissionError(13, "Permission denied", str(self))

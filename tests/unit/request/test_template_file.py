@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def speak(wire: Wire, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Run the start operator in a DAG whose template folder is ``tmp_path``; return the request body."""
+    """Return a function that runs a start operator with template folder ``tmp_path`` and returns the body."""
     wire.answer = lambda _: synthesis_task("t1", "scheduled")
 
     def run(
@@ -88,7 +88,7 @@ class TestTextFile:
         (tmp_path / "hello.ssml").write_text("<speak>Hello</speak>", encoding="utf-8-sig")
         assert speak("hello.ssml")["Text"] == "<speak>Hello</speak>"
 
-    def test_that_is_missing_is_refused_naming_it_and_the_template_folders(
+    def test_that_is_missing_is_refused_with_its_name_and_the_template_folders(
         self, speak: Any, wire: Wire, tmp_path: Path
     ) -> None:
         with pytest.raises(PollyInvalidRequestError) as error:
@@ -97,7 +97,7 @@ class TestTextFile:
             assert word in str(error.value)
         assert wire.requests == []
 
-    def test_that_includes_a_missing_file_is_refused_naming_the_missing_one(
+    def test_that_includes_a_missing_file_is_refused_with_the_name_of_the_missing_file(
         self, speak: Any, tmp_path: Path
     ) -> None:
         (tmp_path / "hello.txt").write_text("{% include 'gone.txt' %}")
@@ -121,7 +121,7 @@ class TestTextFile:
         assert speak("number.txt", native)["Text"] == "1.50"
         assert speak("list.txt", native)["Text"] == "[2025-01-02, 'a']"
 
-    def test_can_use_the_dags_macros_filters_and_jinjas_globals(self, speak: Any, tmp_path: Path) -> None:
+    def test_can_use_the_dags_macros_and_filters_and_jinjas_globals(self, speak: Any, tmp_path: Path) -> None:
         (tmp_path / "hello.txt").write_text("{{ greet('you') }} {{ 'abc' | shout }} {{ range(3) | list }}")
         macros = {
             "user_defined_macros": {"greet": lambda who: f"Hello {who}"},
@@ -134,14 +134,16 @@ class TestTextFile:
         (tmp_path / "hello.txt").write_text("{% extends 'base.txt' %}{% block who %}{{ ds }}{% endblock %}")
         assert speak("hello.txt", {"user_defined_macros": {"name": "Amy"}})["Text"] == "Dear 2025-01-02,Amy"
 
-    def test_uses_the_runs_value_if_the_dag_defines_the_same_name(self, speak: Any, tmp_path: Path) -> None:
+    def test_uses_the_value_of_the_run_if_the_dag_defines_the_same_name(
+        self, speak: Any, tmp_path: Path
+    ) -> None:
         (tmp_path / "hello.txt").write_text("{{ ds }}")
         assert speak("hello.txt", {"user_defined_macros": {"ds": "macro"}})["Text"] == "2025-01-02"
 
 
 class TestTextThatMayNotNameAFile:
     @pytest.mark.parametrize("text", ["secret.txt", "secret.ssml", "secret.xml", "../secret.txt"])
-    def test_is_spoken_as_it_stands(self, speak: Any, tmp_path: Path, text: str) -> None:
+    def test_is_spoken_literally(self, speak: Any, tmp_path: Path, text: str) -> None:
         (tmp_path / text.removeprefix("../")).write_text("<speak>secret</speak>")
         sent = speak(text, text_may_name_file=False)
         assert sent["Text"] == text
@@ -151,13 +153,13 @@ class TestTextThatMayNotNameAFile:
         assert speak("{{ ds }}.txt", text_may_name_file=False)["Text"] == "2025-01-02.txt"
 
     @pytest.mark.parametrize("value", ["False", "", 0, None, "{{ params.trusted }}"])
-    def test_is_asked_for_with_a_bool_alone(self, value: Any) -> None:
+    def test_requires_a_bool_for_text_may_name_file(self, value: Any) -> None:
         with pytest.raises(ValueError, match="text_may_name_file must be True or False, not"):
             start_operator(text_may_name_file=value)
 
 
 class TestOtherFields:
-    def test_with_a_text_files_suffix_are_sent_as_they_are(self, speak: Any) -> None:
+    def test_with_a_text_files_suffix_are_sent_unchanged(self, speak: Any) -> None:
         sent = speak("Hello there", output_s3_key_prefix="audio.txt")
         assert sent["OutputS3KeyPrefix"].startswith("audio.txt")
 

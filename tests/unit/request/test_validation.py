@@ -31,7 +31,7 @@ def request_with(**changes: Any) -> dict[str, Any]:
 
 
 def known(rates: Mapping[str, tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the formats that the installed botocore knows, with their rates."""
+    """Return the formats that the installed botocore supports, with their sample rates."""
     return [(name, valid) for name, valid in rates.items() if name not in NEWER_FORMATS]
 
 
@@ -147,14 +147,12 @@ class TestNamesMissingInTheServiceModel:
         assert request_with(VoiceId="Zzyzx99")["VoiceId"] == "Zzyzx99"
         assert "closest" not in warnings_in(caplog)[0]
 
-    def test_do_not_include_known_names_which_are_sent_without_a_warning(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_do_not_include_known_names(self, caplog: pytest.LogCaptureFixture) -> None:
         request_with(Engine="neural", LanguageCode="en-GB")
         assert warnings_in(caplog) == []
 
 
-# the changes to a valid request, then what the error must contain
+# By case: the changes to a valid request, and the words that the error must contain.
 BAD = {
     "empty text": ({"Text": ""}, ["text is empty", "0 characters"]),
     "text of white space": ({"Text": " \n"}, ["text is empty", "2 characters"]),
@@ -162,7 +160,7 @@ BAD = {
         {"Text": 1.5},
         ["text must be a string", "float", "render_template_as_native_obj", "output of the upstream task"],
     ),
-    "truth as text": ({"Text": True}, ["text must be a string", "bool"]),
+    "a bool as text": ({"Text": True}, ["text must be a string", "bool"]),
     "no text": ({"Text": None}, ["text must be a string"]),
     "text over the billed limit": ({"Text": "x" * 100_001}, ["100,001", "100,000", "expand"]),
     "SSML over the billed limit": (
@@ -177,7 +175,7 @@ BAD = {
         {"OutputFormat": "pcm", "SampleRate": 24000},
         ["sample_rate '24000'", "'pcm'", "8000, 16000"],
     ),
-    "sample rate that is no rate": ({"SampleRate": "fast"}, ["'fast'", "8000, 16000, 22050, 24000"]),
+    "sample rate that is not a number": ({"SampleRate": "fast"}, ["'fast'", "8000, 16000, 22050, 24000"]),
     "marks with audio": (
         {"SpeechMarkTypes": ["word"]},
         ["speech_mark_types", "output_format 'json'", "'mp3'"],
@@ -190,7 +188,7 @@ BAD = {
         {"OutputFormat": "json", "SpeechMarkTypes": ["words"]},
         ["speech_mark_types 'words'", "sentence, ssml, viseme, word"],
     ),
-    "one mark, not in a list": (
+    "one mark as a string": (
         {"OutputFormat": "json", "SpeechMarkTypes": "word"},
         ["speech_mark_types must be a list", "'word'"],
     ),
@@ -219,9 +217,9 @@ BAD = {
         {"OutputS3BucketName": "s3://bucket"},
         ["output_s3_bucket_name", "the name of an S3 bucket without s3:"],
     ),
-    "bucket in capitals": ({"OutputS3BucketName": "Bucket"}, ["output_s3_bucket_name", "lower-case"]),
+    "bucket in upper case": ({"OutputS3BucketName": "Bucket"}, ["output_s3_bucket_name", "lower-case"]),
     "bucket too short": ({"OutputS3BucketName": "ab"}, ["output_s3_bucket_name", "3 to 63"]),
-    "topic that is no ARN": ({"SnsTopicArn": "my-topic"}, ["sns_topic_arn", "arn:aws:sns"]),
+    "topic that is not an ARN": ({"SnsTopicArn": "my-topic"}, ["sns_topic_arn", "arn:aws:sns"]),
     "too many lexicons": ({"LexiconNames": list("abcdef")}, ["lexicon_names", "6", "5"]),
     "malformed lexicon name": ({"LexiconNames": ["my-lexicon"]}, ["lexicon_names", "letters and digits"]),
     "lexicon of another type": ({"LexiconNames": [None]}, ["lexicon_names must be a string"]),
@@ -230,7 +228,7 @@ BAD = {
 
 class TestInvalidRequest:
     @pytest.mark.parametrize(("changes", "words"), BAD.values(), ids=BAD)
-    def test_is_refused_naming_the_parameter_its_value_and_what_is_allowed(
+    def test_is_refused_with_the_parameter_its_value_and_the_allowed_values(
         self, changes: dict[str, Any], words: list[str]
     ) -> None:
         with pytest.raises(PollyInvalidRequestError) as refused:
@@ -297,7 +295,7 @@ class TestSpeechRequest:
             ),
         ],
     )
-    def test_a_text_above_the_limit_is_refused_naming_the_operator_that_accepts_it(
+    def test_a_text_above_the_limit_is_refused_with_the_name_of_the_operator_that_accepts_it(
         self, text: str, text_type: str, words: list[str]
     ) -> None:
         with pytest.raises(PollyInvalidRequestError) as refused:

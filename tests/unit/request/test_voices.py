@@ -94,7 +94,7 @@ UNFIT: dict[str, tuple[dict[str, str], list[str]]] = {
 
 
 def refusal_of(voices: list[Any], request: dict[str, str]) -> PollyInvalidRequestError | None:
-    """Return the error with which a request's voice is refused, None if it is accepted."""
+    """Return the error that refuses a request's voice, or None if the voice is accepted."""
     try:
         validate_voice(voices, request, "eu-west-1")
     except PollyInvalidRequestError as error:

@@ -39,9 +39,9 @@ class TestPushOwnXComs:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Logged:
-    """Return the lines that the package's modules, operators and sensor have logged so far."""
+    """Return a function that returns the lines logged so far by the package, its operators and its sensor."""
     caplog.set_level("INFO")
-    # On Airflow 3.3 the loggers of tasks are structlog's, which caplog does not see.
+    # On Airflow 3.3 tasks use structlog loggers, which caplog does not capture.
     for task in (PollyWaitingOperator, PollySpeechSynthesisTaskSensor):
         monkeypatch.setattr(task, "log", logging.getLogger(f"{task.__module__}.task"))
     return lambda: [
@@ -61,7 +61,7 @@ class TestClosingLogLine:
         [start_operator, lambda: get_operator(wait_for_completion=True), sensor],
         ids=["start", "get", "sensor"],
     )
-    def test_is_the_only_one_that_says_completed(
+    def test_is_the_only_line_that_says_completed(
         self, wire: Wire, logged: Logged, monkeypatch: pytest.MonkeyPatch, make: Any
     ) -> None:
         monkeypatch.setattr(time, "sleep", lambda _: None)
@@ -71,7 +71,7 @@ class TestClosingLogLine:
         assert "Synthesis task t1 is inProgress" in logged()
         assert [line for line in logged() if "completed" in line] == [self.COMPLETED]
 
-    def test_follows_a_deferral(self, logged: Logged) -> None:
+    def test_is_logged_after_a_deferral(self, logged: Logged) -> None:
         operator = sensor(deferrable=True)
         with running(operator):
             operator.execute_complete(as_context(context()), {"synthesis_task": synthesis_task()})
@@ -85,10 +85,10 @@ class TestClosingLogLine:
         ]
 
     @pytest.mark.parametrize("status", ["scheduled", "inProgress", "failed"])
-    def test_is_missing_before_the_end_and_after_a_failure(self, logged: Logged, status: str) -> None:
+    def test_is_not_logged_before_completion_or_after_a_failure(self, logged: Logged, status: str) -> None:
         deliver(status=status)
         assert logged() == []
 
-    def test_names_the_output_uri_where_that_is_no_s3_object(self, logged: Logged) -> None:
+    def test_names_the_output_uri_if_it_is_not_an_s3_object(self, logged: Logged) -> None:
         deliver(OutputUri="https://elsewhere")
         assert "Synthesis task t1 completed: https://elsewhere, 5 characters billed" in logged()

@@ -43,7 +43,7 @@ FAILED = synthesis_task(status="failed", TaskStatusReason="The bucket does not e
 
 @pytest.fixture(autouse=True)
 def _collecting(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
-    """Collect hook lineage, as Airflow does if a plugin reads it."""
+    """Collect hook lineage, as Airflow does if a plugin reads lineage."""
     airflows_lineage: Any
     try:
         airflows_lineage = importlib.import_module("airflow.sdk.lineage")
@@ -63,7 +63,7 @@ def start(**arguments: Any) -> Any:
 
 
 def outlet_events() -> Any:
-    """Return Airflow's accessors of outlet events, without any event."""
+    """Return Airflow's outlet event accessors, without any event."""
     try:
         from airflow.sdk.execution_time.context import OutletEventAccessors
     except ImportError:
@@ -78,7 +78,7 @@ def run(operator: Any) -> tuple[Any, Any]:
 
 
 def alias_events(events: Any) -> list[tuple[str, Any]]:
-    """Return the asset and the extra of each event of the alias."""
+    """Return the asset and the extra of each of the alias's events."""
     accessor = events[ALIAS]
     made = getattr(accessor, "asset_alias_events", None) or getattr(accessor, "dataset_alias_events", [])
     return [(_dest_uri(event), event["extra"] if isinstance(event, dict) else event.extra) for event in made]
@@ -90,12 +90,12 @@ def _dest_uri(event: Any) -> str:
 
 class TestHookLineage:
     @pytest.mark.parametrize("operator", [start(), get_operator(wait_for_completion=True), sensor()])
-    def test_has_the_object_of_each_operator_that_waited_for_it(self, operator: Any, wire: Wire) -> None:
+    def test_contains_the_object_of_each_operator_that_waited_for_it(self, operator: Any, wire: Wire) -> None:
         wire.script_start(COMPLETED, COMPLETED)
         run(operator)
         assert collected() == [URI]
 
-    def test_has_the_object_after_a_deferral(self) -> None:
+    def test_contains_the_object_after_a_deferral(self) -> None:
         start(deferrable=True).execute_complete(context(), success_event(COMPLETED))
         assert collected() == [URI]
 
@@ -108,7 +108,7 @@ class TestHookLineage:
             ("100%.mp3", "100%25.mp3"),
         ],
     )
-    def test_and_events_percent_encode_characters_that_airflow_would_refuse_or_cut_off(
+    def test_and_asset_events_percent_encode_characters_that_airflow_would_refuse_or_truncate(
         self, key: str, asset: str
     ) -> None:
         running_context = {**context(), "outlet_events": outlet_events()}
@@ -119,7 +119,7 @@ class TestHookLineage:
         assert uri == f"s3://my-audio/{asset}"
         assert extra["OutputS3Uri"] == f"s3://my-audio/{key}"
 
-    def test_and_events_lack_an_object_whose_asset_airflow_refuses(
+    def test_and_asset_events_omit_an_object_whose_asset_airflow_refuses(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         class Refusing:
@@ -137,18 +137,18 @@ class TestHookLineage:
         [
             (start(wait_for_completion=False), SCHEDULED),
             (get_operator(), SCHEDULED),
-            # An object that another task had written.
+            # An object that another task wrote.
             (get_operator(), COMPLETED),
         ],
     )
-    def test_has_no_object_that_this_task_did_not_wait_for(
+    def test_omits_an_object_that_this_task_did_not_wait_for(
         self, operator: Any, later: dict[str, Any], wire: Wire
     ) -> None:
         wire.script_start(SCHEDULED, later)
         run(operator)
         assert collected() == []
 
-    def test_has_no_object_if_the_synthesis_task_failed(self, wire: Wire) -> None:
+    def test_contains_no_object_if_the_synthesis_task_failed(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED, FAILED)
         for operator in (start(), get_operator(wait_for_completion=True), sensor()):
             with pytest.raises(PollySynthesisTaskFailedError):
@@ -156,7 +156,7 @@ class TestHookLineage:
         run(get_operator())
         assert collected() == []
 
-    def test_has_no_object_if_output_uri_cannot_be_parsed(self, wire: Wire) -> None:
+    def test_contains_no_object_if_output_uri_cannot_be_parsed(self, wire: Wire) -> None:
         wire.script_start(SCHEDULED, {**COMPLETED, "OutputUri": "https://elsewhere"})
         run(start(outlets=[ALIAS]))
         assert collected() == []
@@ -164,7 +164,9 @@ class TestHookLineage:
 
 class TestAssetEvents:
     @pytest.mark.parametrize("make", [start, get_operator, sensor])
-    def test_of_each_s3_asset_and_of_no_other_describe_the_object(self, make: Any, wire: Wire) -> None:
+    def test_of_s3_assets_describe_the_object_and_other_assets_have_no_extra(
+        self, make: Any, wire: Wire
+    ) -> None:
         wire.script_start(COMPLETED, COMPLETED)
         other = Asset(uri="s3://my-audio")
         _, events = run(make(outlets=[AUDIO, TABLE, other]))
@@ -188,7 +190,7 @@ class TestAssetEvents:
         _, events = run(start(outlets=[AUDIO], wait_for_completion=False))
         assert events[AUDIO].extra == {**EXTRA, "TaskStatus": "scheduled"}
 
-    def test_of_an_alias_are_for_the_object_itself(self, wire: Wire) -> None:
+    def test_of_an_alias_name_the_object_itself(self, wire: Wire) -> None:
         wire.script_start(COMPLETED, COMPLETED)
         _, events = run(start(outlets=[ALIAS]))
         assert alias_events(events) == [(URI, EXTRA)]
@@ -198,7 +200,7 @@ class TestAssetEvents:
         _, events = run(start(outlets=[ALIAS], wait_for_completion=False))
         assert alias_events(events) == []
 
-    def test_of_an_object_that_skip_if_unchanged_kept_say_unchanged_and_have_no_alias_or_lineage(
+    def test_of_an_unchanged_object_say_unchanged_without_alias_event_or_lineage(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def find(_: OutputPlacement, request: Mapping[str, Any], **__: Any) -> Reusable:
@@ -217,7 +219,7 @@ class TestAssetEvents:
 
 @given(st.text("09azAZ/!-_.*'():;$@=+,?&", max_size=800))
 def test_every_key_that_polly_may_write_makes_an_asset(prefix: str) -> None:
-    """An error here would fail a task although its synthesis task is billed."""
+    """An error here would fail the task after its synthesis task was billed."""
     assert Asset(uri=f"s3://bucket/{prefix}.t1.mp3").uri.startswith("s3://bucket")
 
 
@@ -253,8 +255,8 @@ class TestOpenLineage:
         assert [output.name for output in reported.outputs] == ["audio.t1.mp3"]
         assert reported.run_facets == {}
 
-    def test_of_one_run_has_nothing_of_another_run_of_the_same_operator(self, wire: Wire) -> None:
-        """Airflow runs a shallow copy of the DAG's operator, in ``dag.test()`` several in one process."""
+    def test_of_one_run_contains_nothing_from_another_run_of_the_same_operator(self, wire: Wire) -> None:
+        """Airflow runs shallow copies of the DAG's operator; ``dag.test()`` runs several in one process."""
         wire.script_start(COMPLETED, COMPLETED)
         operator = start()
         first, second = copy.copy(operator), copy.copy(operator)

@@ -21,7 +21,7 @@ from tests.unit.support import values_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A notification that others have recorded, with the names changed.
+# A publicly recorded notification, with the names changed.
 RECORDED = {
     "taskId": "28e59aee-7a24-4c8b-87f2-132b195bc9f9",
     "taskStatus": "COMPLETED",
@@ -84,7 +84,7 @@ def in_envelope(message: Any, **fields: Any) -> dict[str, Any]:
         *("raw, parsed", "raw", "in SNS's envelope, parsed", "in SNS's envelope", "parsed throughout"),
         *("bytes", "bytes with a byte order mark", "with a byte order mark", "Lambda's event from SNS"),
         *("Lambda's record of SNS", "Lambda's event from SQS", "SQS message", "list of SQS messages"),
-        *("what receive_message returns", "tuple"),
+        *("response of receive_message", "tuple"),
     ],
 )
 def test_a_recorded_notification_is_translated_to_the_operators_xcom_form(
@@ -116,7 +116,7 @@ def test_a_notification_of_a_failure_contains_its_reason() -> None:
         ({"somethingNew": {"a": 1}}, "SomethingNew", {"a": 1}),
     ],
 )
-def test_values_are_translated_to_the_apis_spelling_and_unknown_ones_kept(
+def test_values_are_translated_to_the_apis_spelling_and_unknown_values_are_kept(
     notification: dict[str, Any], member: str, value: Any
 ) -> None:
     assert synthesis_task_from_notification({**RECORDED, **notification})[member] == value
@@ -145,15 +145,13 @@ def test_values_are_translated_to_the_apis_spelling_and_unknown_ones_kept(
         (TRANSLATED, "'taskId' is missing"),
     ],
 )
-def test_a_message_that_is_not_a_notification_of_polly_is_refused_with_a_final_error(
-    message: Any, why: str
-) -> None:
+def test_a_message_that_is_not_from_polly_is_refused_with_a_final_error(message: Any, why: str) -> None:
     with pytest.raises(PollyInvalidNotificationError, match=why) as refused:
         synthesis_task_from_notification(message)
     assert isinstance(refused.value, PollyFinalError)
 
 
-def test_several_notifications_are_read_in_their_order() -> None:
+def test_several_notifications_are_read_in_order() -> None:
     tasks = [{**RECORDED, "taskId": name} for name in ("t1", "t2", "t3")]
     event = {
         "Records": [
@@ -196,7 +194,7 @@ class TestProperties:
 
     @given(notifications, st.booleans())
     @settings(derandomize=True)
-    def test_the_result_is_the_same_with_and_without_sns_envelope(
+    def test_the_result_is_the_same_with_and_without_the_sns_envelope(
         self, notification: dict[str, Any], raw: bool
     ) -> None:
         body = json.dumps(notification if raw else in_envelope(json.dumps(notification)))

@@ -19,11 +19,11 @@ def value_of(request: dict[str, Any], **reported: Any) -> SpeechXCom:
 
 class TestSpeechXCom:
     @given(st.text(), st.sets(st.sampled_from(sorted(members_of("SynthesizeSpeechInput")))))
-    def test_never_holds_the_text(self, text: str, members: set[str]) -> None:
+    def test_never_contains_the_text(self, text: str, members: set[str]) -> None:
         request = dict.fromkeys(members, "other") | {"Text": f"secret {text}"}
         assert "secret" not in json.dumps(value_of(request))
 
-    def test_has_the_request_the_place_and_what_polly_reported(self) -> None:
+    def test_contains_the_request_the_destination_and_pollys_report(self) -> None:
         assert value_of(REQUEST) == {
             "OutputFormat": "mp3",
             "VoiceId": "Amy",
@@ -34,7 +34,7 @@ class TestSpeechXCom:
             "ContentType": "audio/mpeg",
         }
 
-    def test_leaves_out_what_polly_did_not_report(self) -> None:
+    def test_omits_values_that_polly_did_not_report(self) -> None:
         value = value_of(REQUEST, request_characters=None, content_type=None)
         assert not {"RequestCharacters", "SpokenCharacters", "ContentType"} & value.keys()
 

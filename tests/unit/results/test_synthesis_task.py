@@ -20,7 +20,7 @@ from tests.unit.support import members_of, synthesis_task, warnings_in
 
 
 class TestXComForm:
-    def test_has_awss_names_and_the_s3_uri_and_is_unchanged_by_json(self) -> None:
+    def test_has_awss_field_names_and_the_s3_uri_and_survives_json(self) -> None:
         given_task = synthesis_task(SnsTopicArn="arn:aws:sns:eu-west-1:123456789012:t", LexiconNames=["a"])
         value = to_xcom_value(given_task)
         assert json.loads(json.dumps(value)) == value
@@ -35,10 +35,10 @@ class TestXComForm:
     def test_has_no_s3_uri_if_polly_returned_no_output_uri(self) -> None:
         assert "OutputS3Uri" not in to_xcom_value({"TaskId": "t1", "TaskStatus": "scheduled"})
 
-    def test_has_no_s3_uri_but_everything_else_if_the_output_uri_names_no_object(
+    def test_has_all_fields_except_the_s3_uri_if_the_output_uri_names_no_object(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """An error would lose the rest of a synthesis task that is paid for."""
+        """An error would lose the other fields of a synthesis task that was paid for."""
         value = to_xcom_value(synthesis_task(OutputUri="https://elsewhere"))
         assert value["OutputUri"] == "https://elsewhere"
         assert "OutputS3Uri" not in value
@@ -48,17 +48,17 @@ class TestXComForm:
         own = {"OutputS3Uri", "SpokenCharacters"}
         assert set(OWN_XCOM_KEYS) - own <= set(members_of("SynthesisTask"))
 
-    def test_has_the_billed_characters_as_the_spoken_ones(self) -> None:
+    def test_uses_the_billed_characters_as_spoken_characters(self) -> None:
         assert to_xcom_value(synthesis_task(RequestCharacters=7))["SpokenCharacters"] == 7
 
-    def test_has_no_spoken_characters_if_polly_returned_no_billed_ones(self) -> None:
+    def test_has_no_spoken_characters_if_polly_returned_no_billed_characters(self) -> None:
         assert "SpokenCharacters" not in to_xcom_value({"TaskId": "t1", "TaskStatus": "scheduled"})
 
     def test_keeps_the_spoken_characters_of_an_unchanged_object(self) -> None:
         unchanged = synthesis_task(RequestCharacters=0, SpokenCharacters=7, Unchanged=True)
         assert to_xcom_value(unchanged)["SpokenCharacters"] == 7
 
-    def test_of_an_unchanged_object_of_the_version_before_has_no_spoken_characters(self) -> None:
+    def test_of_an_unchanged_object_of_an_earlier_version_has_no_spoken_characters(self) -> None:
         assert "SpokenCharacters" not in to_xcom_value(synthesis_task(RequestCharacters=0, Unchanged=True))
 
 
@@ -68,7 +68,7 @@ class TestSynthesisTaskId:
         assert synthesis_task_id_of(value) == "t1"
 
     @pytest.mark.parametrize("value", ["", "  ", None, 7, {}, {"TaskId": None}, ["t1"]])
-    def test_that_is_missing_is_refused_with_what_to_pass_instead(self, value: Any) -> None:
+    def test_that_is_missing_is_refused_with_advice_on_what_to_pass(self, value: Any) -> None:
         with pytest.raises(PollyInvalidRequestError, match=r"TaskId.*start\.output"):
             synthesis_task_id_of(value)
 

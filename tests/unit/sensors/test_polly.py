@@ -1,4 +1,4 @@
-"""The sensor without a task runner: poking, the trigger of a deferral, and the return from it."""
+"""The sensor without a task runner: poking, deferring and resuming."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.unit.support import (
 if TYPE_CHECKING:
     from tests.unit.support import Answer, Request, Wire
 
-# The errors with which Airflow 2.11 to 3.3 ends a deferral at its timeout.
+# The errors that Airflow 2.11 to 3.3 raises when a deferral reaches its timeout.
 TIMEOUTS = ["Trigger/execution timeout", "Trigger timeout"]
 
 
@@ -46,7 +46,7 @@ def resume_after(error: str, **arguments: Any) -> Any:
 class TestPoking:
     @pytest.fixture
     def slept(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """Record the intervals between two pokes instead of sleeping; the clock moves on by them."""
+        """Record the intervals between pokes instead of sleeping; each one advances the clock."""
         intervals: list[float] = []
         clock = sys.modules[BaseSensorOperator.__module__].time
         began, wall_began = clock.monotonic(), clock.time()
@@ -55,7 +55,7 @@ class TestPoking:
         monkeypatch.setattr(clock, "sleep", intervals.append)
         return intervals
 
-    def test_asks_polly_every_poke_interval_until_the_synthesis_task_has_ended(
+    def test_requests_the_status_every_poke_interval_until_the_synthesis_task_has_ended(
         self, wire: Wire, slept: list[float]
     ) -> None:
         wire.script(synthesis_task("t1", "scheduled"), synthesis_task("t1", "inProgress"), synthesis_task())
@@ -81,7 +81,7 @@ class TestPoking:
             execute(sensor(poke_interval=10, timeout=timedelta(seconds=45)))
         assert sum(slept) == pytest.approx(50, abs=1)
 
-    def test_one_poke_waits_for_renewed_credentials(
+    def test_one_poke_waits_until_the_credentials_are_renewed(
         self, wire: Wire, slept: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def answer(request: Request) -> Answer:
@@ -92,7 +92,7 @@ class TestPoking:
             return synthesis_task()
 
         wire.answer = answer
-        # In this mode each poke is a process of its own.
+        # In this mode each poke runs in a new process.
         done: Any = sensor(mode="reschedule", poke_interval=3600).poke(as_context(context()))
         assert done.is_done
         assert 0 < sum(slept) < 60
@@ -135,26 +135,28 @@ class TestDeferring:
         assert (trigger.poke_interval, trigger.max_wait) == (7, 60)
         assert trigger.exponential_backoff
         assert trigger.silent_fail
-        assert wire.requests == [], "only the triggerer asks Polly"
+        assert wire.requests == [], "only the triggerer sends requests to Polly"
 
     @pytest.mark.parametrize("error", TIMEOUTS)
-    def test_that_airflow_ended_at_its_timeout_raises_airflows_timeout_error(self, error: str) -> None:
+    def test_ended_by_airflow_at_its_timeout_raises_airflows_timeout_error(self, error: str) -> None:
         with pytest.raises(AirflowSensorTimeout, match=error):
             resume_after(error)
 
     @pytest.mark.parametrize("error", TIMEOUTS)
-    def test_that_airflow_ended_at_its_execution_timeout_raises_an_error_that_airflow_retries(
+    def test_ended_by_airflow_at_its_execution_timeout_raises_an_error_that_airflow_retries(
         self, error: str
     ) -> None:
         with pytest.raises(PollyError, match=error):
             resume_after(error, execution_timeout=timedelta(minutes=1))
 
-    def test_that_airflow_ended_for_another_reason_raises_an_error_that_airflow_retries(self) -> None:
+    def test_ended_by_airflow_for_another_reason_raises_an_error_that_airflow_retries(self) -> None:
         with pytest.raises(PollyError, match="Trigger failure"):
             resume_after("Trigger failure")
 
     @pytest.mark.parametrize("error", [*TIMEOUTS, "Trigger failure"])
     @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
-    def test_that_airflow_ended_is_skipped_with_soft_fail_or_never_fail(self, flag: str, error: str) -> None:
+    def test_ended_by_airflow_skips_the_task_with_soft_fail_or_never_fail(
+        self, flag: str, error: str
+    ) -> None:
         with pytest.raises(AirflowSkipException, match=error):
             resume_after(error, **{flag: True})

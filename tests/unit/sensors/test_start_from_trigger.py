@@ -1,4 +1,4 @@
-"""Sensors that start in the triggerer, and the parameters that are refused when the DAG is parsed."""
+"""Sensors that start in the triggerer, and their parameters that are refused when the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_every_sensor_parameter_reaches_the_trigger_through_start_trigger_args()
 
 
 def test_an_operators_output_becomes_a_template_with_map_indexes_minus_one(dag: DAG) -> None:
-    output: Any = start().output  # Airflow declares XComArg, which has no [] in its type
+    output: Any = start().output  # Airflow declares XComArg, whose type has no []
     sensor = gate(synthesis_task_id=output["TaskId"])
     _, trigger_arguments = started_with(sensor.start_trigger_args)
     template = trigger_arguments["synthesis_task_id"]
@@ -127,7 +127,7 @@ def test_a_wrong_parameter_of_a_mapped_sensor_is_refused_when_the_dag_is_parsed(
         "ti.xcom_pull(('start'))['TaskId']",
     ],
 )
-def test_an_xcom_pull_without_map_indexes_is_refused_with_what_to_write_instead(pull: str) -> None:
+def test_an_xcom_pull_without_map_indexes_is_refused_with_the_replacement_to_write(pull: str) -> None:
     with pytest.raises(ValueError, match="map_indexes=-1"):
         gate(synthesis_task_id=f"{{{{ {pull} }}}}")
 
@@ -154,7 +154,7 @@ def test_an_output_of_the_same_mapped_task_group_is_pulled_at_the_groups_map_ind
     assert "map_indexes=ti.map_index)" in arguments["synthesis_task_id"]
 
 
-def test_an_output_from_outside_a_mapped_task_group_is_not(dag: DAG) -> None:
+def test_an_output_from_outside_a_mapped_task_group_is_pulled_at_map_index_minus_one(dag: DAG) -> None:
     before: Any = start().output
 
     @task_group
@@ -176,10 +176,10 @@ def test_an_output_of_another_mapped_task_group_is_refused(dag: DAG) -> None:
 
 
 @pytest.mark.parametrize(("execution_timeout", "expected"), [(60, 60), (9000, 7200), (0, 7200), (None, 7200)])
-def test_the_earlier_of_timeout_and_execution_timeout_ends_the_wait(
+def test_the_shorter_of_timeout_and_execution_timeout_ends_the_wait(
     dag: DAG, execution_timeout: float | None, expected: float
 ) -> None:
-    """Airflow itself ends it: the trigger does not know when the task began."""
+    """Airflow ends this wait, because the trigger does not know when the task began."""
     limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
     args = gate(synthesis_task_id="t1", timeout=7200, execution_timeout=limit).start_trigger_args
     assert started_with(args)[0] == timedelta(seconds=expected)

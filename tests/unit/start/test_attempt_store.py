@@ -29,7 +29,7 @@ class RefusingStore:
         raise self.error
 
 
-def memory(store: RefusingStore) -> AttemptStore:
+def store_for(store: RefusingStore) -> AttemptStore:
     return AttemptStore(as_context({**context(), "task_state_store": store}), "token", "digest")
 
 
@@ -39,7 +39,7 @@ def test_a_try_that_airflow_has_replaced_does_not_start_a_synthesis_task() -> No
         {"status_code": 404, "message": "Server returned error", "detail": {"detail": gone}}
     )
     with pytest.raises(PollyError, match="ended this try"):
-        memory(store).save_request()
+        store_for(store).save_request()
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_a_store_that_fails_does_not_stop_the_start_and_is_not_used_again(
     detail: dict[str, Any] | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = RefusingStore(detail)
-    notes = memory(store)
-    notes.save_request()
-    notes.save_started("id")
+    attempt_store = store_for(store)
+    attempt_store.save_request()
+    attempt_store.save_started("id")
     (warning,) = warnings_in(caplog)
     assert warning.startswith("Cannot write Airflow's task state store")
-    assert not notes.load().is_known, "the absence of a note says nothing any more"
+    assert not attempt_store.load().is_known, "after a failed write, a missing record proves nothing"
     assert store.writes == 1

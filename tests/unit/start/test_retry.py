@@ -21,13 +21,13 @@ def through_proxy(cause: Exception) -> ProxyConnectionError:
 
 
 def refused(error: Exception) -> Exception:
-    """Return an error of botocore with the reason that urllib3 gives for it."""
+    """Return a botocore error whose cause is a connection that was refused, as urllib3 reports it."""
     error.__context__ = NewConnectionError(HTTPConnection("polly"), "refused")
     error.__context__.__cause__ = ConnectionRefusedError()
     return error
 
 
-def test_the_patience_with_a_refused_connection_begins_with_the_first_one(
+def test_the_time_limit_for_refused_connections_starts_at_the_first_refused_connection(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -44,9 +44,9 @@ def test_the_patience_with_a_refused_connection_begins_with_the_first_one(
     assert execute(start_operator(wait_for_completion=False))["TaskStatus"] == "scheduled"
 
 
-class TestStart:
+class TestStartNeverAccepted:
     @pytest.mark.parametrize(
-        ("error", "patience_seconds"),
+        ("error", "limit_seconds"),
         [
             pytest.param(Refusal("ThrottlingException"), 3600, id="throttled"),
             pytest.param(EndpointConnectionError(endpoint_url="polly"), 300, id="no connection"),
@@ -61,15 +61,15 @@ class TestStart:
             ),
         ],
     )
-    def test_that_polly_never_accepted_is_repeated_for_a_while_and_then_raises_the_original_error(
+    def test_is_retried_for_the_time_limit_and_then_raises_the_original_error(
         self,
         wire: Wire,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
         error: Any,
-        patience_seconds: float,
+        limit_seconds: float,
     ) -> None:
-        """No response was lost, so it does not search for a synthesis task, which needs a permission."""
+        """No response was lost, so the operator does not search the list, which needs a permission."""
         slept: list[float] = []
         clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
         monkeypatch.setattr(retry, "time", clock)
@@ -77,8 +77,8 @@ class TestStart:
         wire.may_list = False
         with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
             execute(start_operator())
-        assert sum(slept) == pytest.approx(patience_seconds)
-        told = "Polly throttled the request" if isinstance(error, Refusal) else "Polly was not reached"
+        assert sum(slept) == pytest.approx(limit_seconds)
+        message = "Polly throttled the request" if isinstance(error, Refusal) else "Polly was not reached"
         warnings = warnings_in(caplog)
-        assert all(line.startswith(told) for line in warnings)
-        assert f"giving up in {patience_seconds} s" in warnings[0]
+        assert all(line.startswith(message) for line in warnings)
+        assert f"giving up in {limit_seconds} s" in warnings[0]

@@ -86,13 +86,13 @@ class TestToken:
         assert re.fullmatch(rf"[a-z2-7]{{{TOKEN_CHARACTERS}}}", token_of(run, request))
 
     def test_never_changes_from_one_release_to_the_next(self) -> None:
-        """A changed algorithm would make a retry after an upgrade start and pay for a second task."""
+        """After a change, a retry that follows an upgrade would start and pay for a second synthesis task."""
         run = TaskRun("dag", "manual__2025-01-01T00:00:00+00:00", "speak", -1, 2, "production")
         assert token_of(run, {"Text": "Grüße", "VoiceId": "Vicki"}) == "23lv3okjoja545t4"
 
 
 class TestTaskRun:
-    def test_is_what_identifies_a_task_instance_apart_from_its_try(self) -> None:
+    def test_identifies_a_task_instance_independently_of_its_try_number(self) -> None:
         identity: dict[str, Any] = {
             "dag_id": "dag",
             "run_id": "run",
@@ -103,8 +103,8 @@ class TestTaskRun:
         tries = [task_run(RecordingTaskInstance(**identity, try_number=number)) for number in (1, 2)]
         assert tries == [TaskRun(**identity)] * 2
 
-    def test_of_a_task_that_is_not_mapped_is_the_same_with_map_index_none_and_minus_one(self) -> None:
-        """Another token would make a retry start and pay for a second task."""
+    def test_of_an_unmapped_task_is_the_same_with_map_index_none_and_minus_one(self) -> None:
+        """With another token, a retry would start and pay for a second synthesis task."""
         without, minus_one = (task_run(RecordingTaskInstance(map_index=index)) for index in (None, -1))
         assert without == minus_one
         assert minus_one != task_run(RecordingTaskInstance(map_index=0))
@@ -139,7 +139,7 @@ class TestPrefix:
         assert carried.endswith(token)
 
     @given(st.integers(0, MAX_PREFIX_CHARACTERS), st.sampled_from("a/"))
-    def test_of_any_length_is_valid_or_refused_with_the_longest_length(self, length: int, last: str) -> None:
+    def test_of_any_length_is_valid_or_refused_with_the_maximum_length(self, length: int, last: str) -> None:
         prefix = ("a" * length)[:-1] + last if length else ""
         room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - (0 if prefix.endswith("/") else 1)
         if length <= room:
@@ -149,7 +149,7 @@ class TestPrefix:
             prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
 
     @pytest.mark.parametrize(("prefix", "room"), [("a" * 784, 783), ("a" * 784 + "/", 784)])
-    def test_one_character_too_long_is_refused_with_the_longest_length(self, prefix: str, room: int) -> None:
+    def test_one_character_too_long_is_refused_with_the_maximum_length(self, prefix: str, room: int) -> None:
         assert prefix_with_token(prefix[-room:], "t" * TOKEN_CHARACTERS)
         with pytest.raises(PollyInvalidRequestError, match=f"at most {room} characters"):
             prefix_with_token(prefix, "t" * TOKEN_CHARACTERS)
@@ -177,9 +177,9 @@ class TestSpeechDigest:
         assert len({self.digest(), *digests}) == len(members) + 1
 
     def test_depends_on_the_name_and_content_of_each_lexicon(self) -> None:
-        said = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
-        assert len({self.digest(lexicons=lexicons) for lexicons in said}) == 4
+        contents = [{}, {"names": "<lexicon/>"}, {"names": "<lexicon></lexicon>"}, {"other": "<lexicon/>"}]
+        assert len({self.digest(lexicons=lexicons) for lexicons in contents}) == 4
 
     def test_never_changes_from_one_release_to_the_next(self) -> None:
-        """A changed algorithm would make each object be paid for again after an upgrade."""
+        """After a change, each object would be synthesized and paid for again."""
         assert self.digest() == "17c485b28c985f4e78cfbc59136f83e7c04d4d885b9d3402f872cb5f6e11d8fa"

@@ -1,4 +1,4 @@
-"""An answer to a start that cannot be used may have started a synthesis task, which is looked for first."""
+"""A start with an unusable answer may have succeeded, so the operator searches before it starts again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def starts(wire: Wire) -> int:
 
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
-def test_the_synthesis_task_that_it_started_is_found(wire: Wire, unusable: Truncated) -> None:
+def test_a_synthesis_task_started_despite_the_unusable_answer_is_found(
+    wire: Wire, unusable: Truncated
+) -> None:
     started: list[Answer] = []
 
     def answer(request: Request) -> Answer:
@@ -41,7 +43,7 @@ def test_the_synthesis_task_that_it_started_is_found(wire: Wire, unusable: Trunc
 
 
 @pytest.mark.parametrize("status", [302, 403, 404])
-def test_a_proxy_that_answers_everything_fails_the_start_after_a_minute(
+def test_a_proxy_that_answers_every_request_fails_the_start_after_a_minute(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     slept: list[float] = []
@@ -50,7 +52,7 @@ def test_a_proxy_that_answers_everything_fails_the_start_after_a_minute(
     wire.answer = lambda _: Truncated(b"<html>Blocked</html>", status)
     with pytest.raises(PollyIncompleteAnswerError) as error:
         execute(start_operator())
-    assert not isinstance(error.value, PollyFinalError), "a retry looks again"
+    assert not isinstance(error.value, PollyFinalError), "a retry searches again"
     assert 60 <= sum(slept) < 200
     assert starts(wire) == 1
     for words in (f"The answer to polly:StartSpeechSynthesisTask is HTTP {status}", "endpoint_url", "proxy"):
@@ -58,7 +60,7 @@ def test_a_proxy_that_answers_everything_fails_the_start_after_a_minute(
 
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
-def test_it_is_started_again_if_none_is_found(
+def test_a_synthesis_task_is_started_again_if_none_is_found(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, unusable: Truncated
 ) -> None:
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_LOOK_SECONDS", "0")

@@ -13,7 +13,7 @@ from airflow_polly_provider.text.limits import (
     total_characters,
 )
 
-# What XML itself allows in a document; a carriage return would come back as a line feed.
+# The characters that XML allows, except the carriage return, which a parser converts to a line feed.
 characters = st.characters(
     exclude_categories=["Cs", "Cc"], include_characters="\t\n", exclude_characters="\ufffe\uffff"
 )
@@ -46,7 +46,7 @@ class TestBilledCharacters:
         assert billed_characters(ssml, ssml=True) == len(spoken)
 
     @given(st.text())
-    def test_any_text_is_billed_for_at_most_its_length(self, text: str) -> None:
+    def test_billed_characters_never_exceed_the_length_of_the_text(self, text: str) -> None:
         assert 0 <= billed_characters(text, ssml=True) <= len(text)
 
     @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ class TestBilledCharacters:
 
 
 class TestTotalCharacters:
-    def test_a_plain_text_counts_as_it_is(self) -> None:
+    def test_plain_text_counts_by_its_length(self) -> None:
         assert total_characters(" a\r\n", ssml=False) == 4
 
-    def test_ssml_counts_without_the_white_space_around_it_and_with_crlf_as_one(self) -> None:
+    def test_ssml_counts_without_outer_white_space_and_with_crlf_as_one_character(self) -> None:
         assert total_characters("\r\n<p>a\r\nb</p> ", ssml=True) == len("<p>a\nb</p>")
 
     @given(st.text())
-    def test_is_at_least_what_is_billed(self, text: str) -> None:
+    def test_total_is_at_least_the_number_of_billed_characters(self, text: str) -> None:
         assert total_characters(text, ssml=True) >= billed_characters(text, ssml=True)

@@ -23,22 +23,22 @@ def document(inner: str = LEXEME, root: str = ROOT) -> str:
     return f"{root}\n  {inner}\n</lexicon>"
 
 
-class TestAccepted:
-    def test_a_lexicon_is_summarized_by_alphabet_language_and_number_of_lexemes(self) -> None:
+class TestValidLexicon:
+    def test_the_summary_of_a_lexicon_has_its_alphabet_language_and_number_of_lexemes(self) -> None:
         assert check_pls(document(LEXEME * 2)) == ("ipa", "en-US", 2)
 
     @pytest.mark.parametrize("identifier", ["", ' SYSTEM "file:///etc/passwd"'])
     def test_a_lexicon_with_a_doctype_is_checked_like_any_other(self, identifier: str) -> None:
         assert check_pls(f"<!DOCTYPE lexicon{identifier}>{document()}") == ("ipa", "en-US", 1)
 
-    def test_a_lexicon_that_declares_entities_is_left_to_polly_with_a_warning_and_none_is_expanded(
+    def test_a_lexicon_that_declares_entities_is_accepted_with_a_warning_and_none_is_expanded(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert check_pls(BOMB).lexemes == 0
         (warning,) = warnings_in(caplog)
         assert "declares an entity" in warning
 
-    def test_line_ends_and_white_space_around_the_document_do_not_count_against_the_limit(self) -> None:
+    def test_carriage_returns_and_outer_white_space_do_not_count_towards_the_limit(self) -> None:
         lines = document("\r\n" * 19_000 + LEXEME) + "\r\n" * 20_000
         assert check_pls(lines).lexemes == 1
         assert parse_lexicon("a", lines, ["en-US"]).lexemes
@@ -125,16 +125,14 @@ REFUSED = {
 }
 
 
-class TestRefused:
+class TestInvalidLexicon:
     @pytest.mark.parametrize(("content", "words"), REFUSED.values(), ids=REFUSED)
-    def test_an_invalid_lexicon_is_refused_with_its_position_and_the_reason(
-        self, content: str, words: str
-    ) -> None:
+    def test_is_refused_with_the_position_and_the_reason(self, content: str, words: str) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words) as error:
             check_pls(content)
         assert isinstance(error.value, PollyFinalError), "a retry cannot succeed"
 
-    def test_one_refusal_lists_the_first_five_errors_and_counts_the_rest(self) -> None:
+    def test_error_lists_the_first_five_defects_and_counts_the_rest(self) -> None:
         bad = "\n<lexeme/>" * 4
         with pytest.raises(PollyInvalidRequestError) as error:
             check_pls(document(bad, ROOT.replace("ipa", "x")))
@@ -143,7 +141,7 @@ class TestRefused:
         assert "line 5" not in message
         assert "and 4 more" in message
 
-    def test_a_refusal_does_not_quote_the_lexicons_text(self) -> None:
+    def test_error_does_not_quote_the_lexicons_text(self) -> None:
         secret = "secret"
         with pytest.raises(PollyInvalidRequestError) as error:
             check_pls(document(f"<lexeme><grapheme>{secret}</grapheme></lexeme>"))

@@ -28,7 +28,7 @@ texts = st.text(
 )
 some_texts = texts.filter(str.strip)
 
-# Functions that wrap a piece, some with text in an attribute.
+# Functions that wrap a piece of SSML; some put text in an attribute.
 around: list[Callable[[Any, str], Ssml]] = [
     lambda inner, _: ssml.p(inner),
     lambda inner, _: ssml.s(inner),
@@ -53,7 +53,7 @@ words: list[Callable[[str, str], Ssml]] = [
 
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[SsmlDocument, str]:
-    """Return a document, and the text that was put into it."""
+    """Return a document and the text that it contains."""
     parts: list[Ssml | str] = []
     put_in = []
     for text in draw(st.lists(texts, max_size=5)):
@@ -185,9 +185,9 @@ class TestFunctions:
 
 
 BAD: dict[str, tuple[Callable[[], Any], str]] = {
-    "a document in another": (lambda: ssml.p(ssml.speak("x")), "<speak> is the root"),
-    "nothing": (lambda: ssml.speak(None), "not NoneType"),  # type: ignore[arg-type]  # an XCom that is missing
-    "truth": (lambda: ssml.speak(True), "not bool"),
+    "document in another document": (lambda: ssml.p(ssml.speak("x")), "<speak> is the root"),
+    "None": (lambda: ssml.speak(None), "not NoneType"),  # type: ignore[arg-type]  # a missing XCom
+    "bool": (lambda: ssml.speak(True), "not bool"),
     "long time": (lambda: ssml.pause(time="10.5s"), "the maximum is 10s"),
     "long time in ms": (lambda: ssml.pause(time="10001ms"), "the maximum is 10s"),
     "time without unit": (lambda: ssml.pause(time="1"), "1.5s or 500ms"),
@@ -202,11 +202,11 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "time below 0": (lambda: ssml.pause(time=timedelta(seconds=-1)), "is not a duration"),
     "strength": (lambda: ssml.pause(strength="huge"), "x-weak, weak"),
     "level": (lambda: ssml.emphasis("x", level="much"), "strong, moderate, reduced"),
-    "prosody of nothing": (lambda: ssml.prosody("x"), "needs at least one of"),
+    "prosody without attributes": (lambda: ssml.prosody("x"), "needs at least one of"),
     "two speeds": (lambda: ssml.prosody("x", rate="slow", max_duration="1s"), "not both"),
     "slow rate": (lambda: ssml.prosody("x", rate="19%"), "from 20%"),
     "slow relative rate": (lambda: ssml.prosody("x", rate="-81%"), r"from 20% \(-80%\)"),
-    "rate that is no rate": (lambda: ssml.prosody("x", rate="quick"), "from 20%"),
+    "unknown rate": (lambda: ssml.prosody("x", rate="quick"), "from 20%"),
     "pitch": (lambda: ssml.prosody("x", pitch="steep"), r"\+5% or -10%"),
     "volume": (lambda: ssml.prosody("x", volume="deafening"), r"\+6dB or -6dB"),
     "max_duration": (lambda: ssml.prosody("x", max_duration="soon"), "max_duration 'soon' is not a duration"),
@@ -255,7 +255,7 @@ UNDOCUMENTED: dict[str, Callable[[], Ssml]] = {
 
 
 @pytest.mark.parametrize(("markup", "make"), UNDOCUMENTED.items(), ids=UNDOCUMENTED)
-def test_values_that_aws_does_not_rule_out_are_sent_with_a_warning(
+def test_undocumented_values_are_sent_with_a_warning(
     markup: str, make: Callable[[], Ssml], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert markup in str(make())

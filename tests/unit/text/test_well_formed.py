@@ -18,7 +18,7 @@ from airflow_polly_provider.text.well_formed import validate_well_formed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What XML 1.0 can hold: https://www.w3.org/TR/xml/#charsets
+# The characters that XML 1.0 allows: https://www.w3.org/TR/xml/#charsets
 xml_texts = st.text(
     st.characters(
         exclude_categories=["Cs", "Cc"], include_characters="\t\n\r", exclude_characters="\ufffe\uffff"
@@ -45,14 +45,14 @@ WELL_FORMED = {
     "another encoding than UTF-8": '<?xml version="1.0" encoding="UTF-16"?><speak>Grüße</speak>',
     "an unknown encoding": '<?xml version="1.0" encoding="klingon"?><speak>Grüße</speak>',
     "W3C's document type": '<!DOCTYPE speak PUBLIC "-//W3C//DTD SYNTHESIS 1.0//EN" "synthesis.dtd"><speak/>',
-    "an entity of a document type that is elsewhere": '<!DOCTYPE speak SYSTEM "x.dtd"><speak>&nbsp;</speak>',
-    "an entity of its own": '<!DOCTYPE speak [<!ENTITY co "A & B">]><speak>&co;</speak>',
+    "an entity of an external document type": '<!DOCTYPE speak SYSTEM "x.dtd"><speak>&nbsp;</speak>',
+    "an internal entity": '<!DOCTYPE speak [<!ENTITY co "A & B">]><speak>&co;</speak>',
     "a parameter entity": '<!DOCTYPE speak [<!ENTITY % co "x"> %co;]><speak>Q & A</speak>',
-    "an entity that is elsewhere": '<!DOCTYPE speak [<!ENTITY co SYSTEM "x">]><speak>&co; & A</speak>',
+    "an external entity": '<!DOCTYPE speak [<!ENTITY co SYSTEM "x">]><speak>&co; & A</speak>',
     "a name of the fourth edition": "<speak><größe>Hello</größe></speak>",
 }
 
-# the document, what the error says of it, and where: line and column from 1
+# By case: the document, the words in the error, and the position (line and column, starting at 1).
 MALFORMED = {
     "ampersand": ("<speak>Q & A</speak>", "not well-formed (invalid token)", (1, 11)),
     "ampersand on a later line": ("<speak>\r\n\N{GRINNING FACE}é & A</speak>", "invalid token", (2, 5)),
@@ -61,7 +61,7 @@ MALFORMED = {
     "value without quotes": ("<speak><break time=1s/></speak>", "invalid token", (1, 20)),
     "attribute twice": ('<speak><p a="1" a="2"/></speak>', "duplicate attribute", (1, 17)),
     "mismatched tag": ("<speak><p>a</speak>", "mismatched tag", (1, 14)),
-    "no end": ("<speak>Hello", "no element found", (1, 13)),
+    "no end tag": ("<speak>Hello", "no element found", (1, 13)),
     "tag that is cut off": ("<speak>Hello</speak", "unclosed token", (1, 13)),
     "two roots": ("<speak/>\n<speak/>", "junk after document element", (2, 1)),
     "no markup": ("Hello", "syntax error", (1, 1)),
@@ -83,7 +83,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("document", WELL_FORMED.values(), ids=WELL_FORMED)
-def test_ssml_that_expat_reads_is_taken(document: str) -> None:
+def test_ssml_that_expat_can_read_is_accepted(document: str) -> None:
     validate_well_formed(document)
 
 
@@ -99,13 +99,13 @@ def test_malformed_ssml_is_refused_with_line_and_column(
 
 
 @given(xml_texts, xml_texts)
-def test_escaped_text_and_quoted_values_are_always_taken(text: str, value: str) -> None:
+def test_escaped_text_and_quoted_values_are_always_accepted(text: str, value: str) -> None:
     validate_well_formed(f"<speak><sub alias={quoteattr(value)}>{escape(text)}</sub></speak>")
     validate_well_formed(str(ssml.speak(ssml.sub(text, alias=f"x{value}"))))
 
 
 @given(st.text(st.characters(codec=None)))
-def test_any_text_in_malformed_ssml_is_refused_without_being_quoted(text: str) -> None:
+def test_the_refusal_of_malformed_ssml_never_quotes_the_text(text: str) -> None:
     with pytest.raises(PollyInvalidRequestError) as refused:
         validate_well_formed(f"<speak>secret {text} secret")
     assert "secret" not in str(refused.value)
@@ -141,12 +141,12 @@ def test_entities_that_a_document_declares_are_not_expanded(document: str) -> No
 
 
 @pytest.mark.parametrize("document", ENDLESS.values(), ids=ENDLESS)
-def test_a_document_that_opens_as_much_as_fits_is_refused(document: str) -> None:
+def test_a_document_of_maximum_size_with_only_opening_markup_is_refused(document: str) -> None:
     with pytest.raises(PollyInvalidRequestError):
         validate_well_formed(document)
 
 
-def test_the_error_of_an_xml_declaration_that_is_not_first_says_what_to_remove() -> None:
+def test_the_error_for_an_xml_declaration_that_is_not_first_says_what_to_remove() -> None:
     with pytest.raises(PollyInvalidRequestError, match=r"very start\. Remove everything before it"):
         validate_well_formed(' <?xml version="1.0"?><speak>Hello</speak>')
 
@@ -171,12 +171,14 @@ class TestRequest:
     ) -> None:
         assert build(Text="Q & A <", TextType="text")["Text"] == "Q & A <"
 
-    def test_that_is_refused_names_what_to_do(self, build: Callable[..., dict[str, str]]) -> None:
+    def test_with_malformed_ssml_raises_an_error_that_says_what_to_do(
+        self, build: Callable[..., dict[str, str]]
+    ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=r"<speak>….*&amp;.*quotes.*ssml\.speak"):
             build(Text="Hello")
 
     @pytest.mark.parametrize(("text", "words"), [(" \n", "text is empty"), ("<" * 200_001, "too long")])
-    def test_with_no_text_or_too_much_of_it_is_refused_for_that_first(
+    def test_with_an_empty_or_too_long_text_is_refused_for_that_reason_first(
         self, build: Callable[..., dict[str, str]], text: str, words: str
     ) -> None:
         with pytest.raises(PollyInvalidRequestError, match=words):

@@ -1,4 +1,4 @@
-"""The service of these tests has no quota, and lets nobody list."""
+"""Fixtures: a Polly service without quotas that denies lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Triggers that wait, and what came of their waits."""
+"""Helpers that run a trigger and return its event, status or error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 waiting_for: contextvars.ContextVar[str] = contextvars.ContextVar("waiting_for", default="nobody")
-"""The id that the wait of the current context waits for."""
+"""The synthesis task id of the wait that runs in the current context."""
 
 
 def trigger(
@@ -37,7 +37,7 @@ def trigger(
 
 
 async def event_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> dict[str, Any]:
-    """The one event that a trigger sends, as the triggerer's database would hand it on."""
+    """Return the payload of the single event that a trigger sends."""
     waiting_for.set(waiting_trigger.synthesis_task_id)
     events = [event async for event in waiting_trigger.run()]
     assert len(events) == 1
@@ -58,7 +58,7 @@ async def error_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> PollyErr
 
 async def eventually(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # the condition is another thread's
+        while not condition():  # noqa: ASYNC110  # another thread changes the condition
             await asyncio.sleep(0.01)
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from tests.unit.support import Wire
 
 
-# What a trigger is given beside the settings of the task that defers.
+# The trigger's arguments that are not settings of the deferring task.
 OF_ONE_WAIT = {"synthesis_task_id", "deadline", "silent_fail", "extra_xcom", "for_resume"}
-# A value for each setting that is none of its defaults.
+# A value that is not the default, for each setting.
 SETTINGS: dict[str, Any] = {
     "poke_interval": 12.5,
     "end_from_trigger": True,
@@ -49,22 +49,22 @@ SETTINGS: dict[str, Any] = {
 
 class TestDeferral:
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
-    def test_carries_every_setting_of_the_task(
+    def test_passes_every_setting_of_the_task_to_the_trigger(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, waiter: str
     ) -> None:
         monkeypatch.setattr(settings, "airflow_version", "3.3.0")
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
         wire.answer = lambda _: synthesis_task("t1", "scheduled")
-        _, carried = deferral_of(waiter, do_xcom_push=False, **SETTINGS).trigger.serialize()
+        _, serialized = deferral_of(waiter, do_xcom_push=False, **SETTINGS).trigger.serialize()
         expected = {**SETTINGS, "push_xcom": False}
-        assert {name: carried[name] for name in expected} == expected
+        assert {name: serialized[name] for name in expected} == expected
 
-    def test_carries_every_argument_of_the_trigger_that_is_a_setting(self) -> None:
+    def test_passes_every_trigger_argument_that_is_a_setting(self) -> None:
         arguments = set(inspect.signature(PollySpeechSynthesisTaskTrigger).parameters)
         assert set(trigger_settings(sensor(), Schedule())) == arguments - OF_ONE_WAIT
 
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
-    def test_comes_with_the_poke_interval_and_a_deadline_before_airflows_own(
+    def test_has_the_poke_interval_and_a_deadline_before_airflows_timeout(
         self, wire: Wire, waiter: str
     ) -> None:
         wire.answer = lambda _: synthesis_task("t1", "scheduled")
@@ -76,7 +76,7 @@ class TestDeferral:
 
 
 class TestExecutionTimeout:
-    """Airflow 3 does not apply it to deferred time (apache/airflow issue 69678)."""
+    """Airflow 3 does not apply ``execution_timeout`` to deferred time (apache/airflow issue 69678)."""
 
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
     @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class TestExecutionTimeout:
         assert deferred.trigger.deadline == pytest.approx(time.time() + 20, abs=5)
 
     def test_fails_a_sensor_with_an_error_that_airflow_retries(self) -> None:
-        """As Airflow's own time-out does; ``timeout`` ends a sensor for good."""
+        """Airflow's own execution timeout does the same; ``timeout`` fails a sensor without retries."""
         event = events.error_event(timed_out("t1", "inProgress"))
         limited = sensor(execution_timeout=timedelta(seconds=120), timeout=600)
         with running(limited), pytest.raises(PollyWaitTimeoutError) as error:
@@ -109,7 +109,7 @@ class TestExecutionTimeout:
         assert "execution_timeout" in str(error.value)
 
     @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
-    def test_skips_a_sensor_that_asks_for_it(self, flag: str) -> None:
+    def test_skips_a_sensor_with_soft_fail_or_never_fail(self, flag: str) -> None:
         event = events.error_event(timed_out("t1", "inProgress"))
         limited = sensor(execution_timeout=timedelta(seconds=120), timeout=600, **{flag: True})
         with running(limited), pytest.raises(AirflowSkipException):
@@ -118,13 +118,13 @@ class TestExecutionTimeout:
 
 class TestBotocoreConfig:
     @pytest.mark.parametrize("waiter", ["start", "get", "sensor"])
-    def test_given_as_an_object_reaches_the_trigger_in_a_form_that_airflow_saves(
+    def test_passed_as_an_object_reaches_the_trigger_in_a_form_that_airflow_can_save(
         self, wire: Wire, waiter: str
     ) -> None:
         wire.answer = lambda _: synthesis_task("t1", "scheduled")
         config = Config(read_timeout=7, retries={"mode": "standard"})
-        _, carried = deferral_of(waiter, botocore_config=config).trigger.serialize()
-        assert json.loads(json.dumps(carried["botocore_config"])) == {
+        _, serialized = deferral_of(waiter, botocore_config=config).trigger.serialize()
+        assert json.loads(json.dumps(serialized["botocore_config"])) == {
             "read_timeout": 7,
             "retries": {"mode": "standard"},
         }

@@ -1,4 +1,4 @@
-"""What a trigger is given survives its way through the database to the triggerer."""
+"""A trigger's arguments are unchanged after storage in the database, and the trigger uses them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.support import connection, deferral_of, execute, recorded_hooks,
 if TYPE_CHECKING:
     from tests.unit.support import Wire
 
-# A value for each parameter that is none of its defaults.
+# A value that is not the default, for each parameter.
 SAMPLES: dict[str, Any] = {
     "synthesis_task_id": "t1",
     "synthesis_task_ids": ["t1", "t2"],
@@ -94,7 +94,7 @@ class TestSerialization:
         assert json.loads(json.dumps(arguments)) == arguments
 
     @each_trigger
-    def test_can_be_reversed_to_an_equal_trigger(self, trigger_class: type[BaseTrigger]) -> None:
+    def test_can_be_deserialized_to_an_equal_trigger(self, trigger_class: type[BaseTrigger]) -> None:
         given = {name: SAMPLES[name] for name in parameters_of(trigger_class)}
         path, arguments = trigger_class(**given).serialize()
         again = import_string(path)(**json.loads(json.dumps(arguments)))
@@ -103,10 +103,10 @@ class TestSerialization:
 
 
 class TestSynthesisTaskId:
-    """A sensor that starts in the triggerer has its template rendered there."""
+    """The triggerer renders the template of a sensor that starts there."""
 
     @pytest.mark.parametrize("rendered", ["", " ", "None", "{'TaskId': 't1'}", None])
-    async def test_that_is_none_ends_the_wait_with_the_error_of_a_worker(
+    async def test_that_is_invalid_ends_the_wait_with_the_same_error_as_in_a_worker(
         self, wire: Wire, rendered: Any
     ) -> None:
         with pytest.raises(PollyInvalidRequestError) as in_worker:
@@ -127,7 +127,7 @@ async def test_a_trigger_that_was_given_a_synthesis_task_waits_for_its_id(wire: 
 
 class TestXComsPushedInTheTriggerer:
     @pytest.mark.parametrize("error", [OSError("no such bucket"), TimeoutError("no answer")])
-    async def test_that_fail_leave_the_result_to_a_worker(
+    async def test_fall_back_to_a_worker_if_a_push_fails(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, error: Exception
     ) -> None:
         def fail(**_: Any) -> None:
@@ -139,14 +139,14 @@ class TestXComsPushedInTheTriggerer:
             synthesis_task_id="t1", deadline=time.time() + 60, end_from_trigger=True
         )
         waiting.trigger_id = 1
-        waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # as much of one as is used
+        waiting.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)  # type: ignore[assignment]  # only the attributes that are used
         (event,) = [event async for event in waiting.run()]
         assert not isinstance(event, TaskSuccessEvent)
         assert events.synthesis_task_of(event.payload)["TaskStatus"] == "completed"
 
 
 class TestHookSettings:
-    """Each setting given to an operator arrives in the client that the triggerer makes."""
+    """Each setting of an operator reaches the client that the triggerer creates."""
 
     @each_trigger
     def test_include_all_settings_of_the_amazon_provider(self, trigger_class: type[BaseTrigger]) -> None:

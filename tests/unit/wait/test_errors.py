@@ -31,7 +31,7 @@ def client_error(code: str, status: int) -> ClientError:
     return ClientError(response, "Get")
 
 
-class TestWaitGoesOn:
+class TestWaitContinues:
     @pytest.mark.parametrize(
         "error",
         [
@@ -59,7 +59,7 @@ class TestWaitGoesOn:
         ],
         ids=repr,
     )
-    def test_not_after_an_error_that_waiting_cannot_change(self, error: Exception) -> None:
+    def test_not_after_an_error_that_waiting_cannot_fix(self, error: Exception) -> None:
         assert not wait_goes_on(error, waited=0)
 
     @given(waits)
@@ -76,12 +76,14 @@ class TestWaitGoesOn:
 class TestCredentialsOutage:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        """The time on the monotonic clock, as the sum of what is in the list."""
+        """Return a list whose sum is the time of the monotonic clock."""
         passed = [1000.0]
         monkeypatch.setattr(time, "monotonic", lambda: sum(passed))
         return passed
 
-    def test_lasts_from_the_first_refusal_and_through_a_broken_network(self, clock: list[float]) -> None:
+    def test_lasts_from_the_first_refusal_and_continues_during_network_errors(
+        self, clock: list[float]
+    ) -> None:
         outage = CredentialsOutage()
         clock.append(3600)
         outage.note(PollyCredentialsError("expired"))
@@ -96,7 +98,7 @@ class TestCredentialsOutage:
         [None, client_error("ThrottlingException", 400), PollySynthesisTaskNotFoundError("unknown")],
         ids=repr,
     )
-    def test_ends_with_any_answer_that_needs_credentials(
+    def test_ends_with_any_answer_that_requires_valid_credentials(
         self, clock: list[float], answer: Exception | None
     ) -> None:
         outage = CredentialsOutage()
@@ -106,7 +108,7 @@ class TestCredentialsOutage:
         assert outage.seconds == 0
         assert outage.next_check_in(3600) == 3600
 
-    def test_is_checked_soon_however_seldom_the_wait_checks_otherwise(self, clock: list[float]) -> None:
+    def test_is_checked_soon_even_if_the_wait_has_a_long_interval(self, clock: list[float]) -> None:
         outage = CredentialsOutage()
         assert outage.next_check_in(3600) == 3600
         outage.note(PollyCredentialsError("expired"))

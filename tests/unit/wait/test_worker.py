@@ -39,7 +39,7 @@ class TestWaitInWorker:
         ],
         ids=lambda refusal: refusal.code,
     )
-    def test_continues_after_an_error_that_may_pass(self, wire: Wire, refusal: Refusal) -> None:
+    def test_continues_after_a_transient_error(self, wire: Wire, refusal: Refusal) -> None:
         wire.script_start(SCHEDULED, refusal, SCHEDULED, refusal, COMPLETED)
         operator = start_operator(deferrable=False, botocore_config={"retries": {"total_max_attempts": 1}})
         assert execute(operator)["TaskStatus"] == "completed"
@@ -75,7 +75,7 @@ class TestWaitInWorker:
             execute(start_operator(deferrable=False, timeout=1, poke_interval=30))
         assert time.monotonic() - began < 5
 
-    def test_names_the_synthesis_task_that_runs_on_only_while_the_operator_waits(
+    def test_warns_on_kill_about_the_running_synthesis_task_only_during_the_wait(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         wire.script(SCHEDULED, SCHEDULED, COMPLETED)
@@ -87,7 +87,7 @@ class TestWaitInWorker:
         (warning,) = [line for line in warnings_in(caplog) if "runs on" in line]
         assert "t1 runs on and is billed: the Airflow task was killed" in warning
 
-    def test_that_timed_out_still_names_the_synthesis_task_that_runs_on(
+    def test_warns_on_kill_about_the_running_synthesis_task_after_a_timeout(
         self, wire: Wire, caplog: pytest.LogCaptureFixture
     ) -> None:
         wire.script(SCHEDULED)

@@ -8,7 +8,7 @@ from aiobotocore.session import get_session
 
 
 async def main(bucket: str) -> None:
-    """Print what was seen as JSON."""
+    """Print the results as JSON."""
     async with get_session().create_client("polly") as polly:
         started = await polly.start_speech_synthesis_task(
             Text="Hello", VoiceId="Joanna", OutputFormat="mp3", OutputS3BucketName=bucket

@@ -1,4 +1,4 @@
-"""Start, wait, list and speak with capo, which has HTTP of its own: use_capo.py ENDPOINT_URL BUCKET."""
+"""Start, wait, list and speak with capo, which has its own HTTP client: use_capo.py ENDPOINT_URL BUCKET."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from capo_polly.errors import SynthesisTaskNotFoundException
 
 
 async def main(endpoint_url: str, bucket: str) -> None:
-    """Print what was seen as JSON."""
+    """Print the results as JSON."""
     async with AsyncPollyClient(endpoint=endpoint_url, region="us-east-1") as polly:
         request = {"text": "Hello", "voice_id": "Joanna", "output_format": "mp3"}
         started = await polly.start_speech_synthesis_task(**request, output_s3_bucket_name=bucket)

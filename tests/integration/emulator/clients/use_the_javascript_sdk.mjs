@@ -1,4 +1,4 @@
-// Start, wait, list and speak with the JavaScript SDK as it comes: use_the_javascript_sdk.mjs ENDPOINT_URL BUCKET
+// Start, wait, list and speak with the unmodified JavaScript SDK: use_the_javascript_sdk.mjs ENDPOINT_URL BUCKET
 import {
   GetSpeechSynthesisTaskCommand, ListSpeechSynthesisTasksCommand, PollyClient,
   StartSpeechSynthesisTaskCommand, SynthesizeSpeechCommand,
@@ -22,7 +22,7 @@ try {
 } catch (raised) {
   error = raised.name;
 }
-// At once, since over HTTP/2 they share a connection.
+// Send the requests at the same time: over HTTP/2 they share a connection.
 const spoken = await Promise.all(
   [1, 2, 3, 4].map(() => polly.send(new SynthesizeSpeechCommand(request))));
 const audio = await Promise.all(spoken.map((each) => each.AudioStream.transformToByteArray()));

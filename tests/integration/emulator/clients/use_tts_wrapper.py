@@ -1,4 +1,4 @@
-"""Speak, with the times of the words, with py3-tts-wrapper, which makes a boto3 client of its own."""
+"""Speak with word timings through py3-tts-wrapper, which creates its own boto3 client."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import sys
 import wave
 from types import ModuleType
 
-# It is imported for playing, needs a system library, and plays nothing here.
+# py3-tts-wrapper imports sounddevice to play audio. It needs a system library, and this script plays nothing.
 sys.modules["sounddevice"] = ModuleType("sounddevice")
 
 from tts_wrapper import PollyClient  # noqa: E402

@@ -13,7 +13,7 @@ from tests.unit.emulator.stopped_clock import StoppedClock
 def accepted(
     keeper: QuotaKeeper, operation: str, attempts: int, region: str = "us-east-1", **parameters: str
 ) -> int:
-    """Return how many of several requests that are sent at once are not throttled."""
+    """Send several requests at once, and return how many are not throttled."""
     passed = 0
     for _ in range(attempts):
         with contextlib.suppress(ApiError):
@@ -32,7 +32,9 @@ def keeper(clock: StoppedClock) -> QuotaKeeper:
     return QuotaKeeper(AWS_QUOTAS, clock)
 
 
-def test_a_burst_is_accepted_and_then_the_quotas_rate(clock: StoppedClock, keeper: QuotaKeeper) -> None:
+def test_a_burst_is_accepted_then_requests_at_the_quotas_rate(
+    clock: StoppedClock, keeper: QuotaKeeper
+) -> None:
     assert accepted(keeper, "StartSpeechSynthesisTask", 50) == 12
     clock.advance(1)
     assert accepted(keeper, "StartSpeechSynthesisTask", 50) == 10
@@ -55,7 +57,7 @@ def test_each_engine_and_each_region_has_its_own_quota(keeper: QuotaKeeper) -> N
     assert accepted(keeper, "StartSpeechSynthesisTask", 50, "eu-west-1", Engine="generative") == 1
 
 
-def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: StoppedClock) -> None:
+def test_the_command_line_accepts_awss_quotas_and_custom_quotas(clock: StoppedClock) -> None:
     assert parse_quotas("aws") == AWS_QUOTAS
     keeper = QuotaKeeper(parse_quotas('{"read-tasks": [2, 3]}'), clock)
     assert accepted(keeper, "GetSpeechSynthesisTask", 9) == 3
@@ -63,7 +65,7 @@ def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: Stopp
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{"reads": [1, 1]}', "Unknown quota 'reads'"),
         ('{"voices": [0, 1]}', "'voices' needs a rate above 0 and a burst of at least 1"),
@@ -77,6 +79,6 @@ def test_quotas_on_the_command_line_are_those_of_aws_or_custom_ones(clock: Stopp
         ("[" * 100_000, "must be 'aws' or a JSON object"),
     ],
 )
-def test_malformed_quotas_on_the_command_line_are_refused(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_malformed_quotas_on_the_command_line_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         parse_quotas(text)

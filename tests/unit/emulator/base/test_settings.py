@@ -10,7 +10,7 @@ from airflow_polly_provider.emulator.base.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"port": 99999}, "port must be from 0 (any free port) to 65535, not 99999"),
         ({"port": -1}, "port must be"),
@@ -26,8 +26,8 @@ from airflow_polly_provider.emulator.base.settings import Settings
         ({"cors_origins": ("*",)}, "is not an origin"),
     ],
 )
-def test_an_unusable_setting_is_refused_with_its_value(settings: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_an_unusable_setting_is_refused_with_its_value(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         Settings(**settings)
 
 
@@ -57,5 +57,5 @@ def test_a_valid_bucket_name_is_accepted(name: str) -> None:
         "abc\n",
     ],
 )
-def test_an_invalid_bucket_name_is_recognized(name: str) -> None:
+def test_an_invalid_bucket_name_is_refused(name: str) -> None:
     assert not is_bucket_name(name)

@@ -16,29 +16,29 @@ def guard_on(address: str, *origins: str) -> BrowserGuard:
     return guard
 
 
-def test_where_other_machines_reach_the_emulator_any_host_is_served() -> None:
+def test_any_host_is_served_if_other_machines_can_reach_the_emulator() -> None:
     assert guard_on("0.0.0.0").refuse(request(host="polly:8000")) is None
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://polly:8000"])
-def test_where_other_machines_reach_the_emulator_the_origin_of_a_dns_name_is_refused(origin: str) -> None:
+def test_an_origin_with_a_dns_name_is_refused_if_other_machines_can_reach_the_emulator(origin: str) -> None:
     refusal = guard_on("0.0.0.0").refuse(request(host="polly:8000", origin=origin))
     assert refusal is not None
     assert refusal.status == 403
 
 
-def test_where_other_machines_reach_the_emulator_the_origin_of_its_address_is_served() -> None:
-    asked = request(host="192.0.2.1:8000", origin="http://192.0.2.1:8000")
-    assert guard_on("0.0.0.0").refuse(asked) is None
+def test_an_origin_with_its_own_address_is_served_if_other_machines_can_reach_the_emulator() -> None:
+    sent = request(host="192.0.2.1:8000", origin="http://192.0.2.1:8000")
+    assert guard_on("0.0.0.0").refuse(sent) is None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1"])
-def test_on_a_loopback_address_a_foreign_host_is_refused(address: str) -> None:
+def test_a_foreign_host_is_refused_on_a_loopback_address(address: str) -> None:
     assert guard_on(address).refuse(request(host="polly:8000")) is not None
 
 
 @pytest.mark.parametrize("allowed", ["http://localhost:80", "http://localhost", "HTTP://LOCALHOST"])
-def test_the_default_port_of_an_allowed_origin_does_not_matter(allowed: str) -> None:
+def test_an_allowed_origin_matches_with_or_without_its_default_port(allowed: str) -> None:
     guard = guard_on("127.0.0.1", allowed)
     assert guard.refuse(request(host="127.0.0.1:8000", origin="http://localhost")) is None
     assert guard.refuse(request(host="127.0.0.1:8000", origin="https://localhost")) is not None

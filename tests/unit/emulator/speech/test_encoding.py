@@ -37,8 +37,8 @@ def test_resampling_filters_out_frequencies_above_half_the_target_rate() -> None
     assert np.abs(result[200:]).max() < 300
 
 
-def around(chunks: list[npt.NDArray[np.int16]], folder: Path, rate: int = 16000) -> npt.NDArray[np.int16]:
-    """Return the samples of a pcm file that the chunks were written to."""
+def written(chunks: list[npt.NDArray[np.int16]], folder: Path, rate: int = 16000) -> npt.NDArray[np.int16]:
+    """Write the chunks to a pcm file, and return its samples."""
     path = folder / "speech.pcm"
     encoder = open_encoder(path, "pcm", rate)
     for chunk in chunks:
@@ -58,16 +58,18 @@ def silence(count: int) -> npt.NDArray[np.int16]:
     ("before", "after"), [(0, 0), (192, 112), (BEFORE, AFTER), (BEFORE + 1, AFTER + 1), (20_000, 30_000)]
 )
 @pytest.mark.parametrize("chunk", [1000, 100_000])
-def test_silence_at_the_ends_is_made_up_to_pollys_and_never_shortened(
+def test_silence_at_the_ends_is_extended_to_pollys_length_and_never_shortened(
     tmp_path: Path, before: int, after: int, chunk: int
 ) -> None:
     sound = np.concatenate([np.full(3000, 9), silence(5000), np.full(2000, -9)]).astype(np.int16)
     samples = np.concatenate([silence(before), sound, silence(after)])
-    found = around([samples[at : at + chunk] for at in range(0, len(samples), chunk)], tmp_path)
+    found = written([samples[at : at + chunk] for at in range(0, len(samples), chunk)], tmp_path)
     expected = np.concatenate([silence(max(before, BEFORE)), sound, silence(max(after, AFTER))])
     assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("count", [0, 500, 100_000])
-def test_silence_alone_lasts_at_least_as_long_as_both_ends(tmp_path: Path, count: int) -> None:
-    assert np.array_equal(around([silence(count)], tmp_path), silence(max(count, BEFORE + AFTER)))
+def test_an_all_silent_file_is_at_least_as_long_as_the_silence_of_both_ends(
+    tmp_path: Path, count: int
+) -> None:
+    assert np.array_equal(written([silence(count)], tmp_path), silence(max(count, BEFORE + AFTER)))

@@ -35,8 +35,8 @@ def marks_of(
     return [json.loads(line) for line in lines]
 
 
-def hummed_marks(text: str, *, ssml: bool = False, lexemes: Sequence[Lexeme] = ()) -> list[dict[str, Any]]:
-    """Return the sentence, word and SSML marks of a text that the tone generator speaks."""
+def tone_marks(text: str, *, ssml: bool = False, lexemes: Sequence[Lexeme] = ()) -> list[dict[str, Any]]:
+    """Return the sentence, word and SSML marks of a text rendered by the tone generator."""
     pronouncer = Pronouncer(lexemes)
     if ssml:
         document = Ssml(text, pronouncer=pronouncer)
@@ -48,11 +48,11 @@ def hummed_marks(text: str, *, ssml: bool = False, lexemes: Sequence[Lexeme] = (
 
 def test_offsets_count_utf8_bytes_and_not_characters() -> None:
     text = "Café für 日本 😀 ok. Ça va?"
-    words = [mark for mark in hummed_marks(text) if mark["type"] == "word"]
+    words = [mark for mark in tone_marks(text) if mark["type"] == "word"]
     assert [mark["value"] for mark in words] == ["Café", "für", "日本", "ok", "Ça", "va"]
     data = text.encode()
     assert [data[mark["start"] : mark["end"]].decode() for mark in words] == [mark["value"] for mark in words]
-    sentences = [mark["value"] for mark in hummed_marks(text) if mark["type"] == "sentence"]
+    sentences = [mark["value"] for mark in tone_marks(text) if mark["type"] == "sentence"]
     assert sentences == ["Café für 日本 😀 ok.", "Ça va?"]
 
 
@@ -60,7 +60,7 @@ def test_offsets_count_utf8_bytes_and_not_characters() -> None:
 def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text: str) -> None:
     data = text.encode()
     end_of_last = 0
-    for mark in hummed_marks(text):
+    for mark in tone_marks(text):
         assert 0 <= mark["start"] < mark["end"] <= len(data)
         assert data[mark["start"] : mark["end"]].decode() == mark["value"]
         if mark["type"] == "word":
@@ -70,7 +70,7 @@ def test_every_mark_is_a_slice_of_the_text_and_words_do_not_overlap(text: str) -
 
 def test_offsets_in_ssml_include_the_bytes_of_its_tags() -> None:
     text = '<speak>Größe: <sub alias="kilo gram">kg</sub> &amp; <emphasis>ich</emphasis></speak>'
-    words = [mark for mark in hummed_marks(text, ssml=True) if mark["type"] == "word"]
+    words = [mark for mark in tone_marks(text, ssml=True) if mark["type"] == "word"]
     assert [mark["value"] for mark in words] == ["Größe", "kg", "ich"]
     data = text.encode()
     assert [data[mark["start"] : mark["end"]].decode() for mark in words] == ["Größe", "kg", "ich"]
@@ -80,9 +80,7 @@ def test_a_lexicon_alias_changes_the_spoken_text_but_not_the_word_marks() -> Non
     spoken = SpokenText()
     Pronouncer([Lexeme("W3C", alias="World Wide Web Consortium")]).write(spoken, "The W3C, not W3CX.", 0)
     assert str(spoken) == "The World Wide Web Consortium, not W3CX."
-    words = [
-        mark["value"] for mark in hummed_marks("The W3C, not W3CX.", lexemes=[Lexeme("W3C", alias="a b")])
-    ]
+    words = [mark["value"] for mark in tone_marks("The W3C, not W3CX.", lexemes=[Lexeme("W3C", alias="a b")])]
     assert words[1:] == ["The", "W3C", "not", "W3CX"]
 
 
@@ -121,4 +119,4 @@ def test_an_event_that_covers_two_words_becomes_two_marks_with_an_interpolated_t
 
 @pytest.mark.parametrize("text", ["", " ", "…", "!!!"])
 def test_a_text_without_words_has_no_word_marks(text: str) -> None:
-    assert [mark for mark in hummed_marks(text) if mark["type"] == "word"] == []
+    assert [mark for mark in tone_marks(text) if mark["type"] == "word"] == []

@@ -1,4 +1,4 @@
-"""The emulator's mp3, held against the form of public files of Polly."""
+"""The emulator's mp3 files have the same format as public files from Polly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TAG = bytes.fromhex("49443304000000000023545353450000000f0000034c61766635382e34352e31303000") + bytes(10)
-# By sample rate: the version's bits in a frame's header, and the samples of a frame.
+# For each sample rate: the version bits of a frame header, and the number of samples per frame.
 MPEG_1, MPEG_2, MPEG_2_5 = 3, 2, 0
 VERSIONS = {
     8000: (MPEG_2_5, 576),
@@ -50,7 +50,7 @@ class Frame(NamedTuple):
 
 
 def frames_of(audio: bytes) -> list[Frame]:
-    """Return the frames, which must follow each other up to the last byte (ISO/IEC 11172-3, 2.4.1)."""
+    """Return the frames; check that they are contiguous up to the last byte (ISO/IEC 11172-3, 2.4.1)."""
     frames = []
     at = 0
     while at < len(audio):
@@ -102,20 +102,20 @@ def decoded_by_ffmpeg(audio: bytes) -> NDArray[Any]:
 
 
 def silence_at_the_ends(samples: NDArray[Any], rate: int, *, loud: int) -> tuple[float, float]:
-    """Return how many milliseconds before and after are not as loud."""
+    """Return the milliseconds at the start and at the end that stay at or below ``loud``."""
     (sounding,) = np.nonzero(np.abs(samples.astype(int)) > loud)
     return float(sounding[0]) * 1000 / rate, float(len(samples) - 1 - sounding[-1]) * 1000 / rate
 
 
 @ALL_RATES
-def test_the_file_begins_with_the_tag_of_polly_and_a_frame_follows_at_once(tmp_path: Path, rate: int) -> None:
+def test_the_file_begins_with_pollys_tag_directly_followed_by_a_frame(tmp_path: Path, rate: int) -> None:
     audio = encoded(tmp_path, rate)
     assert audio[:45] == TAG
     assert audio[45] == 0xFF
 
 
 @ALL_RATES
-def test_each_frame_has_the_same_bit_rate_and_the_version_of_the_sample_rate(
+def test_each_frame_has_the_same_bit_rate_and_the_mpeg_version_for_its_sample_rate(
     tmp_path: Path, rate: int
 ) -> None:
     frames = frames_of(encoded(tmp_path, rate)[45:])
@@ -125,13 +125,13 @@ def test_each_frame_has_the_same_bit_rate_and_the_version_of_the_sample_rate(
 
 
 @ALL_RATES
-def test_no_frame_holds_numbers_instead_of_sound(tmp_path: Path, rate: int) -> None:
+def test_the_file_has_no_xing_info_or_vbri_frame(tmp_path: Path, rate: int) -> None:
     audio = encoded(tmp_path, rate)
     assert not any(name in audio for name in (b"Xing", b"Info", b"VBRI"))
 
 
 @ALL_RATES
-def test_the_first_frame_needs_no_earlier_bytes_though_others_do(tmp_path: Path, rate: int) -> None:
+def test_the_first_frame_uses_no_earlier_bytes_but_later_frames_do(tmp_path: Path, rate: int) -> None:
     frames = frames_of(encoded(tmp_path, rate)[45:])
     assert frames[0].main_data_begin == 0
     assert any(each.main_data_begin for each in frames)
@@ -139,7 +139,9 @@ def test_the_first_frame_needs_no_earlier_bytes_though_others_do(tmp_path: Path,
 
 @ALL_RATES
 @pytest.mark.parametrize("seconds", [0, 0.01, 1.5, 7.77])
-def test_size_tells_the_number_of_frames(tmp_path: Path, rate: int, seconds: float) -> None:
+def test_the_number_of_frames_can_be_computed_from_the_file_size(
+    tmp_path: Path, rate: int, seconds: float
+) -> None:
     audio = encoded(tmp_path, rate, seconds)
     _, samples = VERSIONS[rate]
     assert round((len(audio) - 45) / (samples / 8 * 48000 / rate)) == len(frames_of(audio[45:]))
@@ -147,7 +149,7 @@ def test_size_tells_the_number_of_frames(tmp_path: Path, rate: int, seconds: flo
 
 @ALL_RATES
 @pytest.mark.parametrize("seconds", [0, 1.5, 7.77])
-def test_length_is_that_of_the_decoded_samples_by_each_reader(
+def test_each_reader_reports_the_length_of_the_decoded_samples(
     tmp_path: Path, rate: int, seconds: float
 ) -> None:
     audio = encoded(tmp_path, rate, seconds)
@@ -156,7 +158,7 @@ def test_length_is_that_of_the_decoded_samples_by_each_reader(
     length = audio_duration("mp3")
     length.feed(audio)
     assert length.seconds == pytest.approx(expected, abs=1e-6)
-    # It divides the file's size by the bit rate, which is off by the bytes that fill up a frame.
+    # mutagen divides the file size by the bit rate; padding bytes make the result slightly inexact.
     found: Any = MP3(io.BytesIO(audio))  # type: ignore[no-untyped-call]  # it has few types
     assert found.info.length == pytest.approx(expected, abs=0.002)
     assert (found.info.bitrate, found.info.mode, found.info.sample_rate) == (48000, MONO, rate)
@@ -166,7 +168,7 @@ def test_length_is_that_of_the_decoded_samples_by_each_reader(
 
 
 @ALL_RATES
-def test_ffprobe_reads_the_length_of_the_decoded_samples(tmp_path: Path, rate: int) -> None:
+def test_ffprobe_reports_the_length_of_the_decoded_samples(tmp_path: Path, rate: int) -> None:
     ffprobe = shutil.which("ffprobe")
     if ffprobe is None:
         pytest.skip("ffprobe is not installed")
@@ -186,16 +188,14 @@ def test_joined_frames_decode_to_the_joined_samples(tmp_path: Path, rate: int) -
     joined = decoded_by_ffmpeg(first + second[45:])
     apart = np.concatenate([decoded_by_ffmpeg(first), decoded_by_ffmpeg(second)])
     assert np.array_equal(joined, apart)
-    # Its rounding depends on what came before.
+    # libsndfile's rounding depends on the preceding frames.
     assert np.abs(decoded(first + second[45:]).astype(int) - apart).max() <= 2
 
 
-# Polly's files have 343 to 366 ms. A frame lasts up to 26 ms, and a sound that stops at once rings.
+# Polly's files end with 343 to 366 ms of silence. A frame lasts up to 26 ms, and an abrupt end rings.
 @pytest.mark.parametrize("rate", [22050, 24000])
 @pytest.mark.parametrize("more_samples", range(0, 576, 64))
-def test_a_decoded_tone_has_the_silence_of_polly_at_its_ends(
-    tmp_path: Path, rate: int, more_samples: int
-) -> None:
+def test_a_decoded_tone_has_pollys_silence_at_both_ends(tmp_path: Path, rate: int, more_samples: int) -> None:
     audio = encoded(tmp_path, rate, 1 + more_samples / rate)
     before, after = silence_at_the_ends(decoded(audio), rate, loud=300)
     assert before == pytest.approx(155, abs=5)
@@ -212,7 +212,7 @@ def test_a_decoded_tone_has_the_silence_of_polly_at_its_ends(
         ),
     ],
 )
-def test_a_synthesized_text_has_the_silence_of_polly_at_its_ends(rate: int, speech: bool) -> None:
+def test_a_synthesized_text_has_pollys_silence_at_both_ends(rate: int, speech: bool) -> None:
     request = {"Text": "Hello, world. A test!", "VoiceId": "Joanna", "OutputFormat": "mp3"}
     synthesizer = Synthesizer(speech=speech)
     try:
@@ -221,5 +221,5 @@ def test_a_synthesized_text_has_the_silence_of_polly_at_its_ends(rate: int, spee
         synthesizer.close()
     before, after = silence_at_the_ends(decoded(audio), rate, loud=60)
     assert before == pytest.approx(155, abs=5)
-    # Speech fades out: its last sounds are quieter than that.
+    # Speech fades out: its last sounds are below the threshold ``loud``.
     assert 343 - 8 <= after <= 366 + (20 if speech else 4)

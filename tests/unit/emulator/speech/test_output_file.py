@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class FullDisk(io.BytesIO):
-    """A file on a disk that has room for so many bytes."""
+    """A file on a disk with a limited number of free bytes."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
         self._room = room
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # bytes alone
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # accepts only bytes
         if self.tell() + len(data) > self._room:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(data)
 
 
-def test_a_failed_write_is_raised_by_the_check_and_at_the_end() -> None:
+def test_a_failed_write_raises_in_the_check_and_on_close() -> None:
     file = OutputFile(FullDisk(room=4))
     file.write(b"good")
     file.check()
@@ -41,7 +41,7 @@ def test_a_failed_write_is_raised_by_the_check_and_at_the_end() -> None:
 
 @pytest.mark.parametrize("missing", [60, 20_000])
 @pytest.mark.parametrize("output_format", ["mp3", "ogg_vorbis", "ogg_opus", "pcm", "mulaw", "alaw"])
-def test_audio_that_cannot_be_written_whole_is_an_error(
+def test_audio_that_cannot_be_written_completely_raises_an_error(
     output_format: str, missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rate = {"ogg_opus": 48000, "mulaw": 8000, "alaw": 8000, "pcm": 16000}.get(output_format, 22050)

@@ -1,4 +1,4 @@
-"""The checks of a synthesis request, beyond the service model."""
+"""Checks of a synthesis request that the service model does not contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(**changes: Any) -> int:
     ],
     ids=["CRLF", "white space around the document"],
 )
-def test_ssml_at_the_limit_is_accepted_on_the_most_lenient_count(text: str) -> None:
+def test_ssml_at_the_limit_is_accepted_by_the_most_lenient_way_to_count(text: str) -> None:
     assert check(Text=text, TextType="ssml") <= 100_000
 
 
@@ -37,7 +37,7 @@ def test_speech_marks_are_accepted_with_any_sample_rate_of_audio(rate: str) -> N
     assert check(OutputFormat="json", SpeechMarkTypes=["word"], SampleRate=rate) == 5
 
 
-def test_a_sample_rate_that_is_none_is_refused() -> None:
+def test_a_sample_rate_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ApiError, match="InvalidSampleRateException"):
         check(OutputFormat="json", SpeechMarkTypes=["word"], SampleRate="fast")
 
@@ -51,7 +51,7 @@ def test_a_key_prefix_that_stays_in_the_bucket_is_accepted(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["..", "../a", "a/../../b", "./../a"])
-def test_a_key_prefix_that_leads_above_the_bucket_is_refused(prefix: str) -> None:
+def test_a_key_prefix_that_leaves_the_bucket_is_refused(prefix: str) -> None:
     with pytest.raises(ApiError, match="InvalidS3KeyException"):
         rules.check_output(OUTPUT | {"OutputS3KeyPrefix": prefix})
 

@@ -17,7 +17,7 @@ class StartedError(Exception):
     """Ends a test where the child process would start."""
 
 
-def test_the_child_process_imports_its_parents_package_with_any_sys_path(
+def test_the_child_process_imports_the_package_of_its_parent_with_any_sys_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     environment: dict[str, str] = {}
@@ -31,7 +31,7 @@ def test_the_child_process_imports_its_parents_package_with_any_sys_path(
         patch.setattr(subprocess, "Popen", start)
         with pytest.raises(StartedError):
             synthesis.Synthesizer(speech=False).synthesize(REQUEST, cancellation=synthesis.Cancellation())
-    # Without its site-packages, Python finds only what the environment names.
+    # Without site-packages, Python finds only the packages on the PYTHONPATH of ``env``.
     command = [
         sys.executable,
         "-S",

@@ -69,7 +69,7 @@ def test_a_task_is_removed_after_72_hours(clock: StoppedClock, store: TaskStore)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_pages_hold_every_task_once_in_order_of_creation(
+def test_pages_contain_every_task_once_in_order_of_creation(
     clock: StoppedClock, store: TaskStore, newest_first: bool
 ) -> None:
     expected = plant(Seed(count=30, spacing_seconds=1), store, clock, "us-east-1")

@@ -13,7 +13,7 @@ def lexicon(phoneme: str) -> str:
     )
 
 
-def test_a_phoneme_has_the_alphabet_of_its_own() -> None:
+def test_a_phonemes_own_alphabet_overrides_the_lexicons() -> None:
     (lexeme,) = parse_lexicon("a", lexicon('<phoneme alphabet="x-sampa">{</phoneme>'), ["en-US"]).lexemes
     assert (lexeme.phonemes, lexeme.alphabet) == ("{", "x-sampa")
 
@@ -23,7 +23,7 @@ def test_a_phoneme_in_an_unknown_alphabet_is_refused() -> None:
         parse_lexicon("a", lexicon('<phoneme alphabet="runes">a</phoneme>'), ["en-US"])
 
 
-def test_size_counts_characters_and_lexemes_count_as_they_are_written() -> None:
+def test_size_is_in_characters_and_each_written_lexeme_counts() -> None:
     content = lexicon("<grapheme>ä</grapheme><alias>größer</alias>")
     parsed = parse_lexicon("any", content, ["en-US"])
     assert len(parsed.lexemes) == 2

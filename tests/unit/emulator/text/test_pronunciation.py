@@ -12,7 +12,7 @@ def test_a_lexicon_pronunciation_is_translated_to_the_synthesizers_alphabet() ->
     assert str(spoken) == "a [[pI'kA:n]] [ x]]"
 
 
-def test_a_lexicon_reading_in_syllables_is_said_as_text() -> None:
+def test_a_lexicon_pronunciation_in_syllables_is_spoken_as_text() -> None:
     spoken = SpokenText()
     Pronouncer([Lexeme("浩一", phonemes="ヒロカ'ズ", alphabet="x-amazon-pron-kana")]).write(spoken, "浩一", 0)
     assert str(spoken) == "ヒロカズ"

@@ -26,9 +26,9 @@ def test_a_document_with_every_tag_that_polly_documents_is_accepted() -> None:
     document = Ssml(ALL_TAGS, engine="standard")
     assert document.words.split()[:3] == ["One", "two.", "three"]
     assert document.words.split()[-5:] == ["x", "<", "y", "&", "z"]
-    said = str(document.plain)
-    assert "seven" in said
-    assert "bad" not in said
+    expected = str(document.plain)
+    assert "seven" in expected
+    assert "bad" not in expected
     assert "[[pI'kA:n]]" in str(document.spoken)
 
 
@@ -90,13 +90,13 @@ def test_ssml_that_polly_refuses_is_refused(ssml: str) -> None:
         ("slow", "slow"),
     ],
 )
-def test_a_rate_is_spoken_in_per_cent_of_the_voices_own(rate: str, spoken: str) -> None:
+def test_a_rate_is_converted_to_per_cent_of_the_voices_default_rate(rate: str, spoken: str) -> None:
     document = Ssml(f"<speak><prosody rate='{rate}'>yes</prosody></speak>")
     assert f'<prosody rate="{spoken}">' in str(document.spoken)
 
 
 @pytest.mark.parametrize(
-    ("attributes", "said"),
+    ("attributes", "expected"),
     [
         ('type="ruby" ph="にっぽんばし"', "にっぽんばし"),
         ('alphabet="x-amazon-yomigana" ph="ひろかず"', "ひろかず"),
@@ -105,9 +105,9 @@ def test_a_rate_is_spoken_in_per_cent_of_the_voices_own(rate: str, spoken: str) 
         ('alphabet="x-amazon-jyutping" ph="sing3"', "sing3"),
     ],
 )
-def test_a_reading_in_syllables_is_said_in_place_of_the_text(attributes: str, said: str) -> None:
+def test_a_phoneme_in_syllables_is_spoken_instead_of_the_text(attributes: str, expected: str) -> None:
     document = Ssml(f"<speak>a <phoneme {attributes}>日本橋</phoneme></speak>")
-    assert str(document.plain) == f"a {said}"
+    assert str(document.plain) == f"a {expected}"
     assert document.words == "a 日本橋"
 
 
@@ -164,7 +164,7 @@ def test_a_tag_is_refused_only_for_an_engine_that_does_not_support_it(inner: str
         ("Amy", "generative", False),
     ],
 )
-def test_four_neural_voices_speak_news(voice_id: str, engine: str, speaks_news: bool) -> None:
+def test_only_four_neural_voices_accept_the_news_style(voice_id: str, engine: str, speaks_news: bool) -> None:
     news = "<speak><amazon:domain name='news'>yes</amazon:domain></speak>"
     if speaks_news:
         assert Ssml(news, engine=engine, voice_id=voice_id).words == "yes"
@@ -174,13 +174,13 @@ def test_four_neural_voices_speak_news(voice_id: str, engine: str, speaks_news: 
 
 
 @pytest.mark.parametrize("before", ["<emphasis>no</emphasis>", "<amazon:domain name='news'/>", "<marquee/>"])
-def test_a_document_that_is_not_well_formed_is_refused_for_that(before: str) -> None:
+def test_the_refusal_of_a_malformed_document_says_not_well_formed(before: str) -> None:
     with pytest.raises(ApiError, match="InvalidSsmlException: Invalid SSML request: not well-formed at line"):
         Ssml(f"<speak>{before}<p></speak>", engine="neural", voice_id="Brian")
 
 
 @pytest.mark.parametrize("role", ["VB", "VBD", "DT", "IN", "JJ", "NN", "DEFAULT", "SENSE_1"])
-def test_every_role_of_the_guide_is_accepted(role: str) -> None:
+def test_every_role_that_pollys_guide_documents_is_accepted(role: str) -> None:
     assert Ssml(f"<speak><w role='amazon:{role}'>read</w></speak>").words == "read"
 
 

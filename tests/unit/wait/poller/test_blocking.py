@@ -1,4 +1,4 @@
-"""Blocking calls run beside the event loop, each owner's in a thread of its own."""
+"""Blocking calls run outside the event loop, in one thread per owner."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def hang() -> Iterator[threading.Event]:
-    """An event to wait for in a call that hangs; it is set at the end of the test."""
+    """Yield an event for a hanging call to wait for; set it at the end of the test."""
     over = threading.Event()
     yield over
     over.set()
 
 
 async def test_a_message_to_the_supervisor_goes_through_the_callers_event_loop() -> None:
-    """Airflow 3.0 and 3.1 send it by ``async_to_sync``; a second event loop would kill the triggerer."""
+    """Airflow 3.0 and 3.1 use ``async_to_sync`` for it; a second event loop would end the triggerer."""
 
     async def send() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
@@ -40,7 +40,7 @@ async def test_a_message_to_the_supervisor_goes_through_the_callers_event_loop()
     assert thread != threading.get_ident()
 
 
-async def test_owners_that_hang_delay_no_other_owner(hang: threading.Event) -> None:
+async def test_hanging_calls_do_not_delay_calls_of_another_owner(hang: threading.Event) -> None:
     hanging = [asyncio.create_task(BlockingCalls("hanging").run(hang.wait)) for _ in range(40)]
     await eventually(lambda: len(threads_named("hanging")) == len(hanging))
 
@@ -51,7 +51,7 @@ async def test_owners_that_hang_delay_no_other_owner(hang: threading.Event) -> N
     assert await asyncio.gather(*hanging) == [True] * len(hanging)
 
 
-async def test_one_owners_calls_run_one_after_the_other() -> None:
+async def test_calls_of_one_owner_run_one_after_the_other() -> None:
     running, most = 0, 0
 
     def call() -> None:
@@ -66,7 +66,7 @@ async def test_one_owners_calls_run_one_after_the_other() -> None:
     assert most == 1
 
 
-async def test_a_cancelled_call_is_not_waited_for(hang: threading.Event) -> None:
+async def test_cancelling_a_call_does_not_wait_until_it_returns(hang: threading.Event) -> None:
     calls = BlockingCalls("cancelled")
     waiting = asyncio.create_task(calls.run(hang.wait))
     await eventually(lambda: threads_named("cancelled"))
@@ -81,7 +81,7 @@ async def test_errors_reach_the_caller() -> None:
         await BlockingCalls("failing").run(divmod, 1, 0)
 
 
-async def test_the_thread_ends_on_close_and_a_later_call_starts_another() -> None:
+async def test_close_ends_the_thread_and_a_later_call_starts_a_new_one() -> None:
     calls = BlockingCalls("closed")
     calls.close()
     for _ in range(2):
@@ -91,7 +91,7 @@ async def test_the_thread_ends_on_close_and_a_later_call_starts_another() -> Non
         await eventually(lambda: not threads_named("closed"))
 
 
-async def test_close_ends_the_thread_once_the_call_that_runs_is_over(hang: threading.Event) -> None:
+async def test_close_ends_the_thread_after_the_running_call_returns(hang: threading.Event) -> None:
     calls = BlockingCalls("late")
     waiting = asyncio.create_task(calls.run(hang.wait))
     await eventually(lambda: threads_named("late"))

@@ -1,4 +1,4 @@
-"""Waits that meet random answers, errors and cancellations: none stuck, none lost, none leaked."""
+"""Waits end correctly despite random answers, errors and cancellations; none hangs or leaks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 WAITS = 500
 SEEDS = 4
 FAULTS_END_AT = 600.0
-"""Virtual seconds; later all waits must come to their end."""
+"""In virtual seconds; after this time all waits must end."""
 
 FAULTS: list[Answer] = [
     *UNUSABLE.values(),
@@ -64,11 +64,11 @@ NOT_RECORDS: list[Any] = [
 
 @dataclass
 class SpokenTask:
-    """A synthesis task of the account, and what its answers are like.
+    """A synthesis task of the account, and how Polly answers requests about it.
 
-    :param shown_at: before it, Polly does not know the id yet
-    :param unreadable_until: before it, its record has an invalid date, which spoils each page that lists it
-    :param is_denied: whether asking for it alone is denied
+    :param shown_at: the time from which Polly knows the id
+    :param unreadable_until: until this time its record has an invalid date, which makes a page unreadable
+    :param is_denied: whether a Get request for it is denied
     """
 
     ends_at: float
@@ -79,8 +79,8 @@ class SpokenTask:
 
 
 @dataclass
-class TroubledAccount:
-    """Answers requests with faults in between, until these end."""
+class FaultyAccount:
+    """Answers requests, with random faults until `FAULTS_END_AT`."""
 
     random: random.Random
     clock: Callable[[], float]
@@ -143,15 +143,15 @@ class TroubledAccount:
 
 
 class Waits:
-    """Waits for synthesis tasks of the account, and what became of them."""
+    """Runs waits for synthesis tasks of the account, and records their outcomes."""
 
-    def __init__(self, account: TroubledAccount) -> None:
+    def __init__(self, account: FaultyAccount) -> None:
         self.account = account
         self.outcomes: Counter[str] = Counter()
         self.wrong: list[str] = []
 
     async def run(self) -> None:
-        """Let waits begin one after the other, some of them twice for the same synthesis task."""
+        """Start waits one after the other, sometimes two for the same synthesis task."""
         chance = self.account.random
         running: list[asyncio.Task[None]] = []
         for _ in range(WAITS):
@@ -164,7 +164,7 @@ class Waits:
         async with asyncio.timeout(FAULTS_END_AT + 900):
             await asyncio.gather(*running, return_exceptions=True)
         self.outcomes["cancelled"] = sum(task.cancelled() for task in running)
-        assert sum(self.outcomes.values()) == len(running), "an exception that is none of ours"
+        assert sum(self.outcomes.values()) == len(running), "an unexpected exception"
 
     async def wait(self, task_id: str) -> None:
         chance, task = self.account.random, self.account.tasks[task_id]
@@ -181,11 +181,11 @@ class Waits:
         except PollyConfigurationError:
             self.outcomes["denied"] += 1
             if not task.is_denied:
-                self.wrong.append(f"{task_id} ended as denied")
+                self.wrong.append(f"{task_id} ended as denied, but access was allowed")
             return
         self.outcomes[seen[-1]] += 1
         if seen[-1] != task.ends_as or seen not in (["inProgress", task.ends_as], [task.ends_as]):
-            self.wrong.append(f"{task_id} was seen as {seen}, and is {task.ends_as}")
+            self.wrong.append(f"{task_id} had the statuses {seen}, expected {task.ends_as}")
         if self.account.clock() < task.ends_at:
             self.wrong.append(f"{task_id} ended too early")
 
@@ -196,12 +196,12 @@ def test_each_wait_ends_as_its_synthesis_task_does(
 ) -> None:
     wire.may_list = True
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "5")
-    chance = random.Random(seed)  # to repeat a failure, not for secrets
-    # The poller's jitter.
+    chance = random.Random(seed)  # seeded, to reproduce a failure; not for secrets
+    # Seeds the poller's jitter.
     random.seed(seed)
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
         loop = runner.get_loop()
-        account = TroubledAccount(chance, loop.time, faults=chance.choice([0.05, 0.3, 0.6]))
+        account = FaultyAccount(chance, loop.time, faults=chance.choice([0.05, 0.3, 0.6]))
         wire.answer = account
         waits = Waits(account)
         runner.run(waits.run())

@@ -1,4 +1,4 @@
-"""What a wait tells Airflow's metrics."""
+"""The metrics that a wait sends to Airflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Airflow's Stats, as far as it is used."""
+    """The part of Airflow's Stats that the package uses."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, ...]] = Counter()
@@ -44,7 +44,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return recorder
 
 
-async def test_reports_requests_waits_rate_and_detection_delay(wire: Wire, recorder: Recorder) -> None:
+async def test_a_wait_reports_requests_waits_rate_and_detection_delay(wire: Wire, recorder: Recorder) -> None:
     wire.script(
         Refusal("ThrottlingException"),
         Refusal("ServiceFailureException", 500),

@@ -10,7 +10,7 @@ from airflow_polly_provider.wait.poller.rate_limit import SLOWEST_REQUESTS_PER_S
 
 
 class Clock:
-    """Time that passes only when someone sleeps or says so."""
+    """A clock that only ``sleep`` and the test advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -38,16 +38,16 @@ async def requests_in(rate: AdaptiveRate, clock: Clock, seconds: float) -> int:
 
 
 class TestAdaptiveRate:
-    async def test_keeps_to_the_rate_on_average(self, clock: Clock) -> None:
+    async def test_matches_the_configured_rate_on_average(self, clock: Clock) -> None:
         assert await requests_in(AdaptiveRate(5, clock=clock), clock, 100) == pytest.approx(500, rel=0.05)
 
-    async def test_lets_no_burst_through_after_a_pause(self, clock: Clock) -> None:
+    async def test_allows_no_burst_after_a_pause(self, clock: Clock) -> None:
         rate = AdaptiveRate(5, clock=clock)
         await rate.acquire()
         clock.now += 3600
         assert await requests_in(rate, clock, 1) <= 7
 
-    async def test_does_not_hold_the_first_request_back(self, clock: Clock) -> None:
+    async def test_does_not_delay_the_first_request(self, clock: Clock) -> None:
         await AdaptiveRate(0.1, clock=clock).acquire()
         assert clock.now == 1000
 
@@ -59,7 +59,7 @@ class TestAdaptiveRate:
         await requests_in(rate, clock, 60)
         assert rate.current == 8
 
-    async def test_counts_one_overload_once(self, clock: Clock) -> None:
+    async def test_halves_only_once_for_throttling_within_a_second(self, clock: Clock) -> None:
         rate = AdaptiveRate(8, clock=clock)
         for _ in range(10):
             rate.throttled()
@@ -81,10 +81,10 @@ class TestAdaptiveRate:
         assert clock.now - began <= 1.2 / SLOWEST_REQUESTS_PER_SECOND
 
     @given(st.lists(st.tuples(st.booleans(), st.floats(0, 100)), max_size=50))
-    def test_stays_between_the_slowest_and_the_highest(self, story: list[tuple[bool, float]]) -> None:
+    def test_stays_between_the_slowest_and_the_highest(self, history: list[tuple[bool, float]]) -> None:
         clock = Clock()
         rate = AdaptiveRate(5, clock=clock)
-        for throttled, pause in story:
+        for throttled, pause in history:
             clock.now += pause
             if throttled:
                 rate.throttled()

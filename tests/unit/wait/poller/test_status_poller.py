@@ -1,4 +1,4 @@
-"""The shared poller, seen from the triggers that wait on it, on a real event loop."""
+"""The shared poller, tested through triggers on a real event loop."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TestSharing:
             {"botocore_config": {"read_timeout": 7}},
         ],
     )
-    async def test_waits_with_different_settings_have_a_hook_each(
+    async def test_waits_with_different_settings_have_separate_hooks(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="ap-south-1"))
@@ -84,7 +84,7 @@ class TestSharing:
             assert list(statuses) == ["completed"] * 2
         assert len(hooks) == 2
 
-    async def test_each_wait_asks_the_region_of_its_own_settings(self, wire: Wire) -> None:
+    async def test_each_wait_uses_the_region_of_its_own_settings(self, wire: Wire) -> None:
         here, there = trigger(), trigger(region_name="us-west-2")
         await asyncio.gather(status_of(here), status_of(there))
         assert {request.synthesis_task_id: request.region for request in wire.requests} == {
@@ -92,7 +92,7 @@ class TestSharing:
             there.synthesis_task_id: "us-west-2",
         }
 
-    async def test_a_wait_that_joins_later_is_asked_for_at_once(self, wire: Wire) -> None:
+    async def test_a_wait_that_joins_later_is_checked_immediately(self, wire: Wire) -> None:
         wire.answer = lambda request: synthesis_task(
             request.synthesis_task_id, "completed" if request.synthesis_task_id == "late" else "scheduled"
         )
@@ -107,7 +107,7 @@ class TestSharing:
         await asyncio.gather(first, return_exceptions=True)
 
     @pytest.mark.parametrize("poke_interval", [0, timedelta(seconds=0.02)])
-    async def test_a_wait_with_an_unusual_poke_interval_leaves_the_others_alone(
+    async def test_a_wait_with_an_unusual_poke_interval_does_not_affect_other_waits(
         self, wire: Wire, poke_interval: Any
     ) -> None:
         wire.may_list = True
@@ -129,17 +129,17 @@ class TestSharing:
         twins = [trigger("same"), trigger("same")]
         assert await asyncio.gather(*map(status_of, twins)) == ["completed"] * 2
 
-    def test_another_event_loop_has_a_poller_of_its_own(self, wire: Wire) -> None:
-        """A poller of a loop that was closed must not be handed to the next one."""
+    def test_each_event_loop_has_its_own_poller(self, wire: Wire) -> None:
+        """The poller of a closed loop must not be reused in the next loop."""
 
-        async def broken_off() -> None:
+        async def cancelled_wait() -> None:
             waiting = asyncio.create_task(event_of(trigger()))
             await eventually(lambda: wire.requests)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
 
         wire.script(SCHEDULED)
-        asyncio.run(broken_off())
+        asyncio.run(cancelled_wait())
         wire.script(COMPLETED)
         assert asyncio.run(status_of(trigger())) == "completed"
 
@@ -150,7 +150,7 @@ def pollers() -> list[StatusPoller]:
 
 
 def allow_lists(wire: Wire) -> None:
-    """Allow lists, which are empty: pytest keeps the error of a denied one, and with it the poller."""
+    """Answer lists with no tasks: pytest keeps the error of a denied list, and with it the poller."""
     wire.may_list = True
     wire.answer = lambda request: (
         {"SynthesisTasks": []}
@@ -163,18 +163,20 @@ def new_pollers(before: list[StatusPoller]) -> list[StatusPoller]:
     return [poller for poller in pollers() if poller not in before]
 
 
-class TestPollerEnds:
-    async def test_some_time_after_its_last_wait(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestPoller:
+    async def test_is_released_some_time_after_its_last_wait(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         of_other_tests = pollers()
         allow_lists(wire)
         monkeypatch.setattr(status_poller, "KEPT_SECONDS", 0.05)
         await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
         await eventually(lambda: not new_pollers(of_other_tests))
 
-    async def test_not_between_waits_that_follow_one_another(
+    async def test_is_kept_between_consecutive_waits(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Each would else make a client, and forget the rate that Polly's throttling reduced."""
+        """Otherwise each wait would create a client and lose the rate that was reduced by throttling."""
         monkeypatch.setenv("AIRFLOW__AWS_POLLY__STATUS_REQUESTS_PER_SECOND", "20")
         answers = iter([Refusal("ThrottlingException")])
         wire.answer = lambda _: next(answers, COMPLETED)
@@ -184,12 +186,12 @@ class TestPollerEnds:
                 await eventually(lambda: not other_tasks())
         assert len(hooks) == 1
         first, *_, last = [request.at for request in wire.requests]
-        assert last - first >= 3 * 0.8 / 10, "half of 20 requests a second since it was throttled"
+        assert last - first >= 3 * 0.8 / 10, "throttling halves the rate of 20 requests per second"
 
-    async def test_with_its_client_after_a_request_that_failed(
+    async def test_and_its_client_are_replaced_after_a_failed_request(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A connection that was corrected in the meantime is used at once."""
+        """So a later wait uses a corrected connection immediately."""
         wire.script(Refusal("InvalidTaskIdException"))
         with recorded_hooks(monkeypatch) as hooks:
             await error_of(trigger())
@@ -197,10 +199,10 @@ class TestPollerEnds:
             await status_of(trigger())
         assert len(hooks) == 2
 
-    async def test_with_its_client_if_a_request_is_still_under_way(
+    async def test_and_its_client_are_replaced_while_a_request_of_a_cancelled_wait_is_running(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Two threads would else use one hook."""
+        """Otherwise two threads would use one hook."""
         release = threading.Event()
 
         def answer(_: Request) -> Answer:
@@ -221,12 +223,12 @@ class TestPollerEnds:
         assert len(hooks) == 2
         await eventually(lambda: not threads_named("polly-status"))
 
-    async def test_its_thread_with_the_last_wait(self, wire: Wire) -> None:
+    async def test_ends_its_thread_with_the_last_wait(self, wire: Wire) -> None:
         await asyncio.gather(*(status_of(trigger()) for _ in range(3)))
         assert {request.thread.partition("_")[0] for request in wire.requests} == {"polly-status"}
         await eventually(lambda: not threads_named("polly-status"))
 
-    async def test_when_its_only_wait_is_cancelled_and_sends_nothing_more(self, wire: Wire) -> None:
+    async def test_sends_no_more_requests_after_its_only_wait_is_cancelled(self, wire: Wire) -> None:
         wire.script(SCHEDULED)
         waiting = asyncio.create_task(event_of(trigger()))
         await eventually(lambda: len(wire.requests) >= 2)
@@ -234,13 +236,13 @@ class TestPollerEnds:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await eventually(lambda: not other_tasks())
-        # One request may have been under way in its thread.
+        # One request may still have been running in its thread.
         await asyncio.sleep(0.05)
         asked = len(wire.requests)
         await asyncio.sleep(0.3)
         assert len(wire.requests) == asked
 
-    async def test_not_while_another_wait_goes_on_after_one_was_cancelled(self, wire: Wire) -> None:
+    async def test_continues_for_the_other_wait_after_one_is_cancelled(self, wire: Wire) -> None:
         done = asyncio.Event()
         wire.answer = lambda request: synthesis_task(
             request.synthesis_task_id, "completed" if done.is_set() else "inProgress"
@@ -258,8 +260,8 @@ class TestPollerEnds:
         assert await kept == "completed"
         assert wire.count(leaving.synthesis_task_id) == asked
 
-    def test_with_its_event_loop(self, wire: Wire) -> None:
-        """As ``dag.test()`` does, which has a loop for each wait."""
+    def test_is_released_with_its_event_loop(self, wire: Wire) -> None:
+        """``dag.test()`` runs each wait in a new event loop."""
         of_other_tests = pollers()
         allow_lists(wire)
         for _ in range(3):
@@ -267,30 +269,32 @@ class TestPollerEnds:
         assert len(new_pollers(of_other_tests)) <= 1
 
 
-class Noting(logging.Handler):
-    """Notes each line with the wait in whose context it was logged."""
+class RecordingHandler(logging.Handler):
+    """Records each line with the id of the wait in whose context it was logged."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[tuple[str, str]] = []
-        self.logger = logging.Logger("waits", logging.INFO)  # noqa: LOG001  # known to nobody else
+        self.logger = logging.Logger("waits", logging.INFO)  # noqa: LOG001  # not registered, so only used here
         self.logger.addHandler(self)
 
     def trigger(self) -> PollySpeechSynthesisTaskTrigger:
-        """A trigger that logs here; Airflow 3 gives triggers a structlog logger, Airflow 2 a standard one."""
+        """Return a trigger that logs here; Airflow 3 uses structlog loggers, Airflow 2 standard ones."""
         logger = self.logger
 
-        class NotedTrigger(PollySpeechSynthesisTaskTrigger):
+        class LoggingTrigger(PollySpeechSynthesisTaskTrigger):
             log = property(lambda self: logger)
 
-        return trigger(trigger_class=NotedTrigger)
+        return trigger(trigger_class=LoggingTrigger)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append((waiting_for.get(), record.getMessage()))
 
 
 class TestLogs:
-    async def test_each_wait_logs_in_its_own_context_and_requests_in_none(self, wire: Wire) -> None:
+    async def test_each_wait_logs_in_its_own_context_and_requests_are_sent_outside_any(
+        self, wire: Wire
+    ) -> None:
         asked_in: set[str] = set()
 
         def answer(request: Request) -> Answer:
@@ -300,12 +304,12 @@ class TestLogs:
             return COMPLETED
 
         wire.answer = answer
-        noting = Noting()
-        waits = [noting.trigger(), noting.trigger()]
+        recording = RecordingHandler()
+        waits = [recording.trigger(), recording.trigger()]
         await asyncio.gather(*(asyncio.create_task(event_of(wait)) for wait in waits))
         assert asked_in == {"nobody"}
         for wait in waits:
-            lines = [line for context, line in noting.lines if context == wait.synthesis_task_id]
+            lines = [line for context, line in recording.lines if context == wait.synthesis_task_id]
             assert len(lines) == 2
             assert "goes on" in lines[0]
             assert "ServiceFailureException" in lines[0]
@@ -313,9 +317,9 @@ class TestLogs:
 
     async def test_an_error_that_repeats_is_logged_once(self, wire: Wire) -> None:
         wire.script(*[Refusal("ServiceFailureException", 500)] * 10, COMPLETED)
-        noting = Noting()
-        await status_of(noting.trigger())
-        assert len(noting.lines) == 2
+        recording = RecordingHandler()
+        await status_of(recording.trigger())
+        assert len(recording.lines) == 2
 
 
 class TestEventLoop:
@@ -336,7 +340,7 @@ class TestEventLoop:
         assert len(stalls) > 10
 
 
-GOES_ON: dict[str, Answer] = {
+TRANSIENT: dict[str, Answer] = {
     "throttled": Refusal("ThrottlingException"),
     "too many requests": Refusal("TooManyRequestsException", 429),
     "failure of the service": Refusal("ServiceFailureException", 500),
@@ -345,19 +349,19 @@ GOES_ON: dict[str, Answer] = {
     "connect time-out": ConnectTimeoutError(endpoint_url="polly"),
     "no network": EndpointConnectionError(endpoint_url="polly"),
     **UNUSABLE,
-    "a process out of file descriptors": OSError("Too many open files"),
+    "too many open files": OSError("Too many open files"),
     "a defect of this package": TypeError("'NoneType' object is not subscriptable"),
-    "not shown yet": Refusal("SynthesisTaskNotFoundException"),
-    "credentials worn out": Refusal("ExpiredTokenException", 403),
+    "id not known yet": Refusal("SynthesisTaskNotFoundException"),
+    "expired credentials": Refusal("ExpiredTokenException", 403),
     "an SSO session that ended": UnauthorizedSSOTokenError(),
-    "a status of a later Polly": synthesis_task(status="scheduled", TaskStatus="queued"),
+    "an unknown status": synthesis_task(status="scheduled", TaskStatus="queued"),
 }
 
 
-class TestWaitGoesOn:
-    @pytest.mark.parametrize("trouble", GOES_ON.values(), ids=GOES_ON)
-    async def test_after_a_transient_error(self, wire: Wire, trouble: Answer) -> None:
-        wire.script(trouble, SCHEDULED, trouble, COMPLETED)
+class TestWaitContinues:
+    @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
+    async def test_after_a_transient_error(self, wire: Wire, fault: Answer) -> None:
+        wire.script(fault, SCHEDULED, fault, COMPLETED)
         assert await status_of(trigger()) == "completed"
 
     async def test_more_slowly_when_throttled(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,7 +370,7 @@ class TestWaitGoesOn:
         await error_of(trigger(timeout=1.5))
         assert 5 <= len(wire.requests) <= 20
 
-    async def test_with_a_connection_that_was_changed_after_its_credentials_expired(
+    async def test_with_a_connection_that_is_changed_after_its_credentials_expired(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def answer(request: Request) -> Answer:
@@ -381,7 +385,7 @@ class TestWaitGoesOn:
     async def test_with_credentials_that_a_process_renews_late(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        """``credential_process`` in AWS's configuration, which may still give what it gave before."""
+        """A ``credential_process`` in AWS's configuration may return the expired credentials for a while."""
         given = tmp_path / "credentials.json"
 
         def give(until: datetime) -> None:
@@ -396,7 +400,7 @@ class TestWaitGoesOn:
         give(datetime.now(UTC) + timedelta(hours=1))
         assert await waiting_task == "completed"
 
-    async def test_with_credentials_that_expire_between_two_checks_that_lie_far_apart(
+    async def test_if_credentials_expire_between_two_checks_that_are_far_apart(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.5)
@@ -407,7 +411,7 @@ class TestWaitGoesOn:
         )
         assert await status_of(seldom) == "completed"
 
-    async def test_until_the_synthesis_task_failed(self, wire: Wire) -> None:
+    async def test_until_the_synthesis_task_has_failed(self, wire: Wire) -> None:
         wire.script(SCHEDULED, synthesis_task(status="failed", TaskStatusReason="no bucket"))
         event = await event_of(trigger())
         assert synthesis_task_of(event)["TaskStatus"] == "failed"
@@ -419,7 +423,7 @@ class TestWaitGoesOn:
 
 
 class TestWaitFails:
-    async def test_after_a_grace_of_its_own_if_the_wait_before_used_its_up(
+    async def test_after_its_own_grace_period_even_if_an_earlier_wait_used_up_one(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(errors, "CREDENTIALS_GRACE_SECONDS", 0.3)
@@ -457,7 +461,9 @@ class TestWaitFails:
         wire.script(SCHEDULED, Refusal("ExpiredTokenException", 403))
         assert isinstance(await error_of(trigger()), PollyCredentialsError)
 
-    async def test_alone_when_access_to_its_synthesis_task_is_denied(self, wire: Wire) -> None:
+    async def test_without_failing_other_waits_when_access_to_its_synthesis_task_is_denied(
+        self, wire: Wire
+    ) -> None:
         denied, allowed = trigger(), trigger()
 
         def answer(request: Request) -> Answer:
@@ -505,7 +511,7 @@ class TestWaitFails:
         assert all(error.synthesis_task_id for error in errors)
         await eventually(lambda: not other_tasks())
 
-    async def test_when_an_unexpected_error_repeats_and_a_later_wait_succeeds(
+    async def test_when_an_unexpected_error_repeats_but_a_later_wait_succeeds(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pending, "UNEXPECTED_GRACE_SECONDS", 0.2)

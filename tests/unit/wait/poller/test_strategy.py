@@ -1,4 +1,4 @@
-"""Whether to ask by Get or by List: never at more than twice the cost of the cheaper of the two alone."""
+"""The choice between Get and List never costs more than twice the cheaper operation alone."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def ends(count: int, last: float = 600.0) -> list[float]:
     return [chance.random() * last for _ in range(count)]
 
 
-def promised(account: Account, schedule: Schedule) -> int:
-    """Twice the cheaper way, and what it takes to see each wait once where nothing is known yet."""
+def maximum_requests(account: Account, schedule: Schedule) -> int:
+    """Return twice the requests of the cheaper strategy and of a first check of each wait."""
     unfinished = account.pages("scheduled", 0) + account.pages("inProgress", 0)
     first_look = min(len(account.ours), unfinished)
     cheaper = min(by_get(account, schedule).requests, by_list(account, schedule).requests)
     return 2 * (cheaper + first_look)
 
 
-def late(outcome: Outcome, share: float) -> float:
+def delay_at(outcome: Outcome, share: float) -> float:
     return outcome.delays[int(share * (len(outcome.delays) - 1))]
 
 
@@ -42,30 +42,30 @@ ACCOUNTS = {
     "many waits": Account(ends(1500)),
     "few waits in a huge account": Account(ends(5), [DONE] * 5000),
     "many waits in a huge account": Account(ends(150), [DONE] * 5000),
-    "waits among others' that run": Account(ends(100), [BUSY] * 5000),
+    "waits among others' running tasks": Account(ends(100), [BUSY] * 5000),
     "huge and busy": Account(ends(80), [DONE] * 6000 + [BUSY] * 6000),
-    "others' tasks end meanwhile": Account(ends(100), ends(4000)),
+    "other tasks end during the wait": Account(ends(100), ends(4000)),
     "all end at once": Account([60.0] * 1500),
     "all end at once in a huge account": Account([60.0] * 1500, [DONE] * 5000),
-    "the two ways cost the same": Account(
+    "Get and List cost the same": Account(
         [0.0] * 12 + [3.0] * 9 + [67.0, 72.0, 85.0, 246.0] * 3, [DONE] * 980
     ),
-    "all over before": Account([DONE] * 300, [DONE] * 5000),
+    "all completed before": Account([DONE] * 300, [DONE] * 5000),
 }
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
 @pytest.mark.parametrize("name", ACCOUNTS)
-def test_costs_at_most_twice_the_cheaper_way(name: str, newest_first: bool) -> None:
+def test_the_poller_costs_at_most_twice_the_cheaper_strategy(name: str, newest_first: bool) -> None:
     given_account = ACCOUNTS[name]
     account = Account(given_account.ours, given_account.foreign, newest_first=newest_first)
     outcome = poll(account, SCHEDULE)
     assert len(outcome.delays) == len(account.ours)
-    assert outcome.requests <= promised(account, SCHEDULE)
+    assert outcome.requests <= maximum_requests(account, SCHEDULE)
 
 
 @settings(max_examples=40, deadline=None)
-# Asked one after the other, these fall due one after the other, and none alone is worth a list.
+# With Get, these become due one after the other, so a list never pays for a single one.
 @example(
     ours=[131.0, 520.0, 0.0, 521.0, 0.0, 274.0, 361.0, 366.0],
     others={BUSY: 700},
@@ -90,7 +90,7 @@ def test_costs_at_most_twice_the_cheaper_way(name: str, newest_first: bool) -> N
     ours_last=st.booleans(),
     interval=st.sampled_from([5.0, 30.0, 120.0]),
 )
-def test_costs_at_most_twice_the_cheaper_way_in_any_account(
+def test_the_poller_costs_at_most_twice_the_cheaper_strategy_in_any_account(
     ours: list[float],
     others: dict[float, int],
     many: int,
@@ -103,24 +103,24 @@ def test_costs_at_most_twice_the_cheaper_way_in_any_account(
     schedule = Schedule(poke_interval=interval)
     outcome = poll(account, schedule)
     assert len(outcome.delays) == len(account.ours)
-    assert outcome.requests <= promised(account, schedule)
+    assert outcome.requests <= maximum_requests(account, schedule)
 
 
 def test_the_time_to_read_long_lists_does_not_add_to_the_interval() -> None:
     outcome = poll(Account(ends(3000, last=300)), SCHEDULE)
-    assert late(outcome, 0.5) < 15
-    assert late(outcome, 0.95) < 30
+    assert delay_at(outcome, 0.5) < 15
+    assert delay_at(outcome, 0.95) < 30
 
 
-def test_waits_that_end_at_once_are_noticed_in_the_time_of_reading_their_pages() -> None:
+def test_tasks_that_complete_together_are_noticed_as_fast_as_their_pages_can_be_read() -> None:
     account = Account([60.0] * 3000)
     outcome = poll(account, SCHEDULE)
     seconds_to_get_each = 3000 / 5
-    assert late(outcome, 1) < 30
-    assert late(outcome, 1) < seconds_to_get_each / 10
+    assert delay_at(outcome, 1) < 30
+    assert delay_at(outcome, 1) < seconds_to_get_each / 10
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_a_huge_account_does_not_delay_the_end(newest_first: bool) -> None:
+def test_a_huge_account_does_not_delay_the_end_of_a_wait(newest_first: bool) -> None:
     account = Account(ends(2000), [DONE] * 40_000, newest_first=newest_first)
-    assert late(poll(account, SCHEDULE), 0.95) < 60
+    assert delay_at(poll(account, SCHEDULE), 0.95) < 60

@@ -1,4 +1,4 @@
-"""An account, and a poller that waits for some of its synthesis tasks, on a clock that skips idle time."""
+"""A simulated account and a poller that waits for some of its tasks, on a clock that skips idle time."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _START_OF_TIME = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 class SkippingSelector(selectors.DefaultSelector):
-    """Lets time pass at once instead of waiting."""
+    """A selector that advances the virtual time instead of waiting."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everything waits for something that never comes"
+        assert timeout is not None, "deadlock: no timer is pending"
         self.now += max(0.0, timeout)
         return super().select(0)
 
@@ -55,24 +55,27 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._skipping.now
 
-    def run_in_executor(  # type: ignore[override]  # of what it may be given, what the poller gives it
+    def run_in_executor(  # type: ignore[override]  # only the arguments that the poller passes
         self, executor: Executor | None, function: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run a blocking call at once: time does not pass by itself while a thread works."""
+        """Run a blocking call immediately, because virtual time does not pass while a thread works."""
         self._skipping.now += _ANSWER_SECONDS
         future: asyncio.Future[Any] = self.create_future()
         try:
             future.set_result(function(*args))
-        except Exception as error:  # noqa: BLE001  # it goes where an executor would take it
+        except Exception as error:  # noqa: BLE001  # passed to the future, as an executor does
             future.set_exception(error)
         return future
 
 
 @dataclass
 class Account:
-    """The synthesis tasks of an account, oldest first: `ours` and `foreign` end at these seconds.
+    """The synthesis tasks of an account, with the seconds at which they end, oldest first.
 
-    Ours were created last where `ours_last`, else first.
+    :param ours: the end of each task that the poller waits for
+    :param foreign: the end of each other task
+    :param newest_first: whether lists start with the newest task
+    :param ours_last: whether ``ours`` were created after ``foreign``, otherwise before
     """
 
     ours: list[float]
@@ -103,7 +106,7 @@ class Account:
         return max(1, math.ceil(listed / _PAGE))
 
     def page(self, status: str, now: float, place: int) -> tuple[list[dict[str, Any]], int | None]:
-        """The page that begins at a place in the order, which stays where it is when a task ends."""
+        """Return the page that begins at a place; the end of a task does not change the places."""
         found: list[dict[str, Any]] = []
         for index in range(place, len(self._order)):
             if self._lists(self._order[index], status, now):
@@ -120,13 +123,13 @@ class Outcome:
 
 
 class Answers:
-    """Answers a client's calls for an account, and counts them.
+    """Answers a client's requests for an account, and counts them.
 
-    It stands where botocore's Stubber does, and as there an answer must have the operation's shape; that is
-    checked once for each kind of answer.
+    It replaces botocore's Stubber. Like there, an answer must have the operation's shape; each kind of answer
+    is validated once.
 
-    :param account: what is asked about
-    :param clock: the seconds since the account began
+    :param account: the simulated account
+    :param clock: a function that returns the virtual time in seconds
     """
 
     def __init__(self, account: Account, clock: Callable[[], float]) -> None:
@@ -157,7 +160,7 @@ class Answers:
 
 
 def poll(account: Account, schedule: Schedule) -> Outcome:
-    """Wait for all of ours with the poller and a real client."""
+    """Wait for all of the account's ``ours`` with the poller and a real client."""
     with asyncio.Runner(loop_factory=SkippingLoop) as runner, pytest.MonkeyPatch.context() as patch:
         clock = runner.get_loop().time
         answers = Answers(account, clock)
@@ -184,7 +187,7 @@ async def _wait_for_all(account: Account, schedule: Schedule, clock: Callable[[]
 
 
 def by_get(account: Account, schedule: Schedule) -> Outcome:
-    """Ask for each of ours when it is due, and nothing else, at the same rate."""
+    """Simulate waiting only with Get: request each of ``ours`` when it is due, at the same rate."""
     due = [(0.0, end) for end in account.ours]
     now, count, delays = 0.0, 0, []
     while due:
@@ -198,7 +201,7 @@ def by_get(account: Account, schedule: Schedule) -> Outcome:
 
 
 def by_list(account: Account, schedule: Schedule) -> Outcome:
-    """Read the lists of what is finished whenever ours are due, and nothing else, at the same rate."""
+    """Simulate waiting only with List: read lists of ended tasks when ``ours`` are due, at the same rate."""
     waiting = sorted(account.ours)
     now, count, delays = 0.0, 0, []
     while waiting:

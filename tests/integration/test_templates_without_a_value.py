@@ -1,4 +1,4 @@
-"""Templates that render to nothing: refused before anything is sent, without retries."""
+"""Templates that render to no value are refused before any request and without retries."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ def test_a_field_whose_template_has_no_value_fails_the_task_before_any_request(
     assert emulator.counters.snapshot() == {}
     for name in ("text", "output_s3_key", "output_s3_key_prefix", "output_path", "name"):
         assert f"{name} rendered to 'None'" in run.output
-    assert "no_such_task" in run.output, "the template"
-    assert "{{ … or '' }}" in run.output, "what to write instead"
+    assert "no_such_task" in run.output, "the error quotes the template"
+    assert "{{ … or '' }}" in run.output, "the error says what to write instead"
     assert "'empty.txt' that text names rendered to 'None'" in run.output
     assert "synthesis_task_id rendered to 'None'" in run.output
     assert "give the start operator's output, such as start.output" in run.output
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_nothing_is_refused_where_templates_render_as_native_objects(
+def test_a_text_without_a_value_is_refused_with_and_without_native_rendering(
     emulator: RunningEmulator, run_dag: RunDag, native: bool
 ) -> None:
     with new_dag("native", render_template_as_native_obj=native) as dag:
@@ -79,7 +79,7 @@ def test_nothing_is_refused_where_templates_render_as_native_objects(
     assert emulator.counters.snapshot() == {}
 
 
-def test_none_itself_leaves_a_parameter_out(emulator: RunningEmulator, run_dag: RunDag) -> None:
+def test_native_none_omits_an_optional_parameter(emulator: RunningEmulator, run_dag: RunDag) -> None:
     with new_dag("native", render_template_as_native_obj=True) as dag:
         PollyStartSpeechSynthesisTaskOperator(
             **start_arguments(emulator, engine=NOTHING, output_s3_key_prefix=NOTHING, **NO_WAIT)
@@ -88,6 +88,8 @@ def test_none_itself_leaves_a_parameter_out(emulator: RunningEmulator, run_dag: 
 
 
 @pytest.mark.parametrize("text", ["None", "{{ 'None of this.' }}"])
-def test_a_text_that_says_none_is_spoken(emulator: RunningEmulator, run_dag: RunDag, text: str) -> None:
+def test_a_literal_text_with_the_word_none_is_spoken(
+    emulator: RunningEmulator, run_dag: RunDag, text: str
+) -> None:
     assert run_dag(start_dag(emulator, text=text, **NO_WAIT)).task("start") == ("success", 1)
     assert emulator.counters.calls(START, "ok") == 1

@@ -1,4 +1,4 @@
-"""Texts that others supply: none reads a file, and what Airflow renders in them is what the guide says."""
+"""Untrusted texts never read a file, and Airflow renders them as the guide documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.dag_runs import FinishedRun, RunDag
 
 TEMPLATE = "{{ 7*7 }}"
-AS_IT_STANDS, RENDERED = len(TEMPLATE), len("49")
+LITERAL, RENDERED = len(TEMPLATE), len("49")
 CONF = "{{ dag_run.conf['text'] }}"
 FILE = "secret.txt"
 
@@ -46,7 +46,7 @@ def billed(run: FinishedRun, task_id: str, map_index: int = -1) -> int:
 
 
 @pytest.mark.parametrize("text", [FILE, TEMPLATE])
-def test_a_text_of_the_runs_conf_is_spoken_as_it_stands_where_it_may_not_name_a_file(
+def test_a_text_from_conf_is_spoken_literally_with_text_may_name_file_false(
     emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / FILE).write_text("The contents of the file, which is long.")
@@ -61,7 +61,7 @@ def test_a_text_of_the_runs_conf_is_spoken_as_it_stands_where_it_may_not_name_a_
     assert billed(run, "start") == billed(run, "speech") == len(text)
 
 
-def test_a_text_of_the_runs_conf_that_names_a_file_is_read_from_it_unless_it_may_not(
+def test_a_text_from_conf_that_names_a_file_is_read_from_the_file_by_default(
     emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path
 ) -> None:
     (tmp_path / FILE).write_text(TEXT)
@@ -70,7 +70,7 @@ def test_a_text_of_the_runs_conf_that_names_a_file_is_read_from_it_unless_it_may
     assert billed(run_dag(dag, conf={"text": FILE}), "start") == len(TEXT)
 
 
-def test_airflow_renders_what_expand_kwargs_takes_from_an_xcom_and_not_what_expand_takes(
+def test_airflow_renders_texts_that_expand_kwargs_takes_from_an_xcom_but_not_those_of_expand(
     emulator: RunningEmulator, run_dag: RunDag
 ) -> None:
     def mapped(task_id: str) -> Any:
@@ -96,7 +96,7 @@ def test_airflow_renders_what_expand_kwargs_takes_from_an_xcom_and_not_what_expa
     assert run.state == "success", run.output
     names = ("expand", "expand_literal", "expand_kwargs", "expand_kwargs_literal")
     assert {name: billed(run, name, 0) for name in names} == {
-        "expand": AS_IT_STANDS,
+        "expand": LITERAL,
         "expand_literal": RENDERED,
         "expand_kwargs": RENDERED,
         "expand_kwargs_literal": RENDERED,
@@ -104,7 +104,7 @@ def test_airflow_renders_what_expand_kwargs_takes_from_an_xcom_and_not_what_expa
 
 
 @pytest.mark.parametrize("text", [FILE, TEMPLATE])
-def test_a_text_of_the_runs_conf_that_a_function_returns_is_spoken_as_it_stands(
+def test_a_text_from_conf_that_a_function_returns_is_spoken_literally(
     emulator: RunningEmulator, run_dag: RunDag, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / FILE).write_text("The contents of the file, which is long.")
@@ -120,7 +120,7 @@ def test_a_text_of_the_runs_conf_that_a_function_returns_is_spoken_as_it_stands(
     assert billed(run, "speak") == len(text)
 
 
-def test_airflow_renders_a_decorated_functions_arguments_by_the_same_rules(
+def test_airflow_renders_the_arguments_of_a_decorated_function_by_the_same_rules(
     emulator: RunningEmulator, run_dag: RunDag
 ) -> None:
     with new_dag("arguments") as dag:
@@ -142,11 +142,11 @@ def test_airflow_renders_a_decorated_functions_arguments_by_the_same_rules(
         speak.override(task_id="conf")(CONF)
     run = run_dag(dag, conf={"text": TEMPLATE})
     assert run.state == "success", run.output
-    assert billed(run, "expand", 0) == billed(run, "conf") == AS_IT_STANDS
+    assert billed(run, "expand", 0) == billed(run, "conf") == LITERAL
     assert billed(run, "expand_kwargs", 0) == RENDERED
 
 
-def test_the_setting_may_stand_in_the_default_arguments_of_a_dag_with_decorated_functions(
+def test_text_may_name_file_in_default_args_works_with_decorated_functions(
     emulator: RunningEmulator, run_dag: RunDag
 ) -> None:
     with new_dag("defaults", default_args={"text_may_name_file": False}) as dag:
