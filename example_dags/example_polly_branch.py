@@ -63,7 +63,12 @@ def example_polly_branch() -> None:
         # Polly accepted nothing where there is no status.
         return {"completed": "publish", "failed": "check_bucket"}.get(status, "check_text")
 
-    story >> choose() >> [task(task_id=name)(print)() for name in ("publish", "check_bucket", "check_text")]
+    @task
+    def go_on() -> None:
+        """Stand for what your pipeline does next."""
+
+    names = ("publish", "check_bucket", "check_text")
+    story >> choose() >> [go_on.override(task_id=name)() for name in names]
     # [END howto_polly_branch_status]
 
 

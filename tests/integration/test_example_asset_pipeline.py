@@ -1,0 +1,77 @@
+"""The example whose mapped texts start one run of a second DAG, and the asset events of mapped tasks."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_polly_provider.compat import DAG, Asset
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+from tests.integration.dag_builder import new_dag, start_arguments
+from tests.integration.example_dags import FOLDER, dags_in
+
+if TYPE_CHECKING:
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.dag_runs import RunDag
+
+NAME = "example_polly_asset_pipeline"
+CHAPTERS = ["The first chapter.", "The second chapter.", "The last chapter."]
+
+pytestmark = pytest.mark.usefixtures("short_waits", "airflow_database")
+
+
+def test_mapped_texts_start_one_run_of_the_second_dag_with_the_audio_in_their_order(
+    emulator: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.integration import asset_runs
+
+    monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", emulator.bucket)
+    dags = dags_in(FOLDER / f"{NAME}.py")
+    published = dags[f"{NAME}_published"]
+    asset_runs.activate(*dags.values())
+
+    run = run_dag(dags[NAME])
+    asset_runs.scheduler_creates_runs()
+    asset_runs.scheduler_creates_runs()
+
+    assert run.state == "success", run.output
+    spoken = [run.xcoms("speak", index) for index in range(len(CHAPTERS))]
+    expected = {
+        "chapters": [xcoms["OutputS3Uri"] for xcoms in spoken],
+        "RequestCharacters": sum(map(len, CHAPTERS)),
+    }
+    assert asset_runs.created_runs(published.dag_id) == [[expected]]
+    consumer = asset_runs.run_created_dag(published, run_dag)
+    assert consumer.state == "success", consumer.output
+    assert consumer.xcoms("publish")["return_value"] == [expected]
+
+
+def test_each_mapped_instance_emits_an_event_and_a_run_can_miss_those_that_wait_together(
+    emulator: RunningEmulator, run_dag: RunDag
+) -> None:
+    from tests.integration import asset_runs
+
+    asset = Asset(f"s3://{emulator.bucket}/{uuid.uuid4().hex}")
+    with new_dag("mapped") as mapped:
+        arguments: dict[str, Any] = start_arguments(emulator, task_id="speak", outlets=[asset])
+        del arguments["text"]
+        PollyStartSpeechSynthesisTaskOperator.partial(**arguments).expand(text=CHAPTERS)
+    consumer = DAG(f"{mapped.dag_id}_c", schedule=[asset], start_date=datetime(2025, 1, 1, tzinfo=UTC))
+    asset_runs.activate(mapped, consumer)
+
+    run = run_dag(mapped)
+    asset_runs.scheduler_creates_runs()
+    asset_runs.scheduler_creates_runs()
+
+    assert run.state == "success", run.output
+    spoken = {index: run.xcoms("speak", index) for index in range(len(CHAPTERS))}
+    events = asset_runs.events_of(mapped.dag_id)
+    assert sorted(event["map_index"] for event in events) == [0, 1, 2]
+    for event in events:
+        xcoms = spoken[event["map_index"]]
+        assert event["extra"]["TaskId"] == xcoms["TaskId"]
+        assert event["extra"]["OutputS3Uri"] == xcoms["OutputS3Uri"]
+    assert asset_runs.created_runs(consumer.dag_id) == [[events[0]["extra"]]]
