@@ -94,7 +94,7 @@ def run_created_dag(dag: DAG, run_dag: RunDag) -> FinishedRun:
         ("airflow.models.dag", "_get_or_create_dagrun"),
     )
     module, name = next(
-        (found, name) for place, name in places if hasattr(found := first_module_of(place), name)
+        (found, name) for place, name in places if hasattr(found := import_module(place), name)
     )
     create: Callable[..., Any] = getattr(module, name)
 

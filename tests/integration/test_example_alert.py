@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
+from tests.integration.aws_clients import client_of
 from tests.integration.example_dags import FOLDER, dags_in
 
 if TYPE_CHECKING:
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 
+COOKBOOK = Path(__file__).resolve().parents[2] / "docs" / "cookbook.md"
 NAME = "example_polly_alert"
 START = "StartSpeechSynthesisTask"
 REASON = "The voice is hoarse."
@@ -81,3 +86,28 @@ def test_synthesis_task_that_takes_too_long_is_reported_with_its_id_and_status(
         "status: inProgress, reason: none"
     )
     assert TEXT not in message
+
+
+def test_sns_notifier_of_the_cookbook_publishes_the_synthesis_task_and_its_reason(
+    dag: DAG, emulator: RunningEmulator, run_dag: RunDag
+) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", COOKBOOK.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(source, str(COOKBOOK), "exec"), names)
+    speak: Any = dag.get_task("speak")
+    speak.retries, speak.on_failure_callback = 0, [names["notify"]]
+    emulator.faults.add(START, fail_task=REASON)
+
+    with client_of(emulator, "sns") as sns, client_of(emulator, "sqs") as sqs:
+        topic_arn = sns.create_topic(Name=names["notify"].target_arn.rpartition(":")[2])["TopicArn"]
+        assert topic_arn == names["notify"].target_arn
+        queue_url = sqs.create_queue(QueueName="polly-alerts")["QueueUrl"]
+        queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]
+        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn["QueueArn"])
+        run = run_dag(dag)
+        (received,) = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=5)["Messages"]
+
+    assert run.task("speak") == ("failed", 1)
+    assert json.loads(received["Body"])["Message"] == (
+        f"speak: synthesis task {run.xcoms('speak')['TaskId']} is failed: {REASON}"
+    )

@@ -49,7 +49,7 @@ def test_mapped_texts_start_one_run_of_the_second_dag_with_the_audio_in_their_or
     assert consumer.xcoms("publish")["return_value"] == [expected]
 
 
-def test_each_mapped_instance_emits_an_event_and_a_run_can_miss_those_that_wait_together(
+def test_each_mapped_instance_emits_an_event_and_events_that_wait_together_are_split_over_two_runs(
     emulator: RunningEmulator, run_dag: RunDag
 ) -> None:
     from tests.integration import asset_runs
@@ -67,11 +67,19 @@ def test_each_mapped_instance_emits_an_event_and_a_run_can_miss_those_that_wait_
     asset_runs.scheduler_creates_runs()
 
     assert run.state == "success", run.output
-    spoken = {index: run.xcoms("speak", index) for index in range(len(CHAPTERS))}
-    events = asset_runs.events_of(mapped.dag_id)
+    first, second, third = events = asset_runs.events_of(mapped.dag_id)
     assert sorted(event["map_index"] for event in events) == [0, 1, 2]
     for event in events:
-        xcoms = spoken[event["map_index"]]
+        xcoms = run.xcoms("speak", event["map_index"])
         assert event["extra"]["TaskId"] == xcoms["TaskId"]
         assert event["extra"]["OutputS3Uri"] == xcoms["OutputS3Uri"]
-    assert asset_runs.created_runs(consumer.dag_id) == [[events[0]["extra"]]]
+    assert asset_runs.created_runs(consumer.dag_id) == [[first["extra"]]]
+
+    run_dag(mapped)
+    asset_runs.scheduler_creates_runs()
+
+    fourth = asset_runs.events_of(mapped.dag_id)[3]
+    assert asset_runs.created_runs(consumer.dag_id) == [
+        [first["extra"]],
+        [second["extra"], third["extra"], fourth["extra"]],
+    ]
