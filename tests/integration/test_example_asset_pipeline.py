@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_polly_provider.compat import DAG, Asset
+from airflow_polly_provider.compat import DAG, Asset, task
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from tests.integration.dag_builder import new_dag, start_arguments
 from tests.integration.example_dags import FOLDER, dags_in
@@ -49,18 +49,37 @@ def test_mapped_texts_start_one_run_of_the_second_dag_with_the_audio_in_their_or
     assert consumer.xcoms("publish")["return_value"] == [expected]
 
 
-def test_each_mapped_instance_emits_an_event_and_events_that_wait_together_are_split_over_two_runs(
-    emulator: RunningEmulator, run_dag: RunDag
-) -> None:
+@pytest.fixture
+def mapped(emulator: RunningEmulator) -> DAG:
+    """A DAG whose mapped task has the asset in its outlets."""
+    asset = Asset(f"s3://{emulator.bucket}/{uuid.uuid4().hex}")
+    arguments: dict[str, Any] = start_arguments(emulator, task_id="speak", outlets=[asset])
+    del arguments["text"]
+    with new_dag("mapped", params={"count": len(CHAPTERS)}) as dag:
+
+        @task
+        def texts(params: Any = None) -> list[str]:
+            return CHAPTERS[: params["count"]]
+
+        PollyStartSpeechSynthesisTaskOperator.partial(**arguments).expand(text=texts())
+    return dag
+
+
+@pytest.fixture
+def consumer(mapped: DAG) -> DAG:
+    """A DAG that is scheduled on that asset."""
     from tests.integration import asset_runs
 
-    asset = Asset(f"s3://{emulator.bucket}/{uuid.uuid4().hex}")
-    with new_dag("mapped") as mapped:
-        arguments: dict[str, Any] = start_arguments(emulator, task_id="speak", outlets=[asset])
-        del arguments["text"]
-        PollyStartSpeechSynthesisTaskOperator.partial(**arguments).expand(text=CHAPTERS)
-    consumer = DAG(f"{mapped.dag_id}_c", schedule=[asset], start_date=datetime(2025, 1, 1, tzinfo=UTC))
-    asset_runs.activate(mapped, consumer)
+    (asset,) = mapped.get_task("speak").outlets
+    dag = DAG(f"{mapped.dag_id}_consumer", schedule=[asset], start_date=datetime(2025, 1, 1, tzinfo=UTC))
+    asset_runs.activate(mapped, dag)
+    return dag
+
+
+def test_each_mapped_instance_emits_an_event_and_events_that_wait_together_are_split_over_two_runs(
+    mapped: DAG, consumer: DAG, run_dag: RunDag
+) -> None:
+    from tests.integration import asset_runs
 
     run = run_dag(mapped)
     asset_runs.scheduler_creates_runs()
@@ -83,3 +102,17 @@ def test_each_mapped_instance_emits_an_event_and_events_that_wait_together_are_s
         [first["extra"]],
         [second["extra"], third["extra"], fourth["extra"]],
     ]
+
+
+def test_each_event_starts_a_run_if_the_scheduler_checks_after_each(
+    mapped: DAG, consumer: DAG, run_dag: RunDag
+) -> None:
+    from tests.integration import asset_runs
+
+    for _ in range(3):
+        assert run_dag(mapped, conf={"count": 1}).state == "success"
+        asset_runs.scheduler_creates_runs()
+
+    events = asset_runs.events_of(mapped.dag_id)
+    assert asset_runs.created_runs(consumer.dag_id) == [[event["extra"]] for event in events]
+    assert len(events) == 3
