@@ -1,7 +1,7 @@
 """Print random sentences of the pages, the docstrings and the messages, to be read by a stranger.
 
-Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each. The same seed
-gives the same sentences for the same files. Rewrite each sentence that has to be read twice.
+Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each.
+The same seed gives the same sentences for the same files. Rewrite each sentence that has to be read twice.
 """
 
 from __future__ import annotations

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.dag_runs import first_module_of
+from tests.integration.example_dags import FOLDER, dags_in
 
 if TYPE_CHECKING:
-    from airflow_polly_provider.compat import DAG
+    from pathlib import Path
+
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_dags").glob("example_*.py"))
+EXAMPLES = sorted(FOLDER.glob("example_*.py"))
 
 # A separate provider, only for Airflow 3.
 HAS_MESSAGE_QUEUES = find_spec("airflow.providers.common.messaging") is not None
-
-
-def dags_in(path: Path) -> dict[str, DAG]:
-    """Return the DAGs that Airflow finds in a file."""
-    module = first_module_of("airflow.dag_processing.dagbag", "airflow.models.dagbag")
-    bag = module.DagBag(str(path))
-    assert bag.import_errors == {}
-    dags: dict[str, DAG] = bag.dags
-    return dags
 
 
 def test_examples_are_found() -> None:

@@ -1,0 +1,65 @@
+"""Start a second DAG when all of many mapped texts are spoken: one asset event, and one DAG run, for all.
+
+On Airflow 2.11 an asset is a dataset; the same code runs there.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
+
+try:
+    from airflow.sdk import Asset, dag, task
+except ImportError:  # Airflow 2
+    from airflow.datasets import Dataset as Asset
+    from airflow.decorators import dag, task
+
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+SHARED: dict[str, Any] = {"start_date": datetime(2025, 1, 1), "catchup": False, "tags": ["polly", "example"]}
+
+# [START howto_polly_asset_pipeline]
+BOOK = Asset(f"s3://{BUCKET}/book")
+
+
+@dag(schedule=None, doc_md=__doc__, **SHARED)
+def example_polly_asset_pipeline() -> None:
+    """Speak three chapters, then emit one event for the whole book."""
+    speak = PollyStartSpeechSynthesisTaskOperator.partial(
+        task_id="speak",
+        voice_id="Amy",
+        output_s3_bucket_name=BUCKET,
+        output_s3_key_prefix="book/",
+        deferrable=True,
+    ).expand(text=["The first chapter.", "The second chapter.", "The last chapter."])
+
+    @task(outlets=[BOOK])
+    def book(chapters: list[dict[str, Any]], **context: Any) -> None:
+        """Put the audio of all chapters, in their order, on the event."""
+        extra = context["outlet_events"][BOOK].extra
+        extra["chapters"] = [chapter["OutputS3Uri"] for chapter in chapters]
+        extra["RequestCharacters"] = sum(chapter["RequestCharacters"] for chapter in chapters)
+
+    book(speak.output)
+
+
+@dag(schedule=[BOOK], **SHARED)
+def example_polly_asset_pipeline_published() -> None:
+    """Run when a book is spoken."""
+
+    @task
+    def publish(**context: Any) -> list[dict[str, Any]]:
+        """Return the extra of each event that started this run; there is none in a run started by hand."""
+        # Airflow 2.11 has triggering_dataset_events.
+        by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
+        return [dict(event.extra) for events in by_asset.values() for event in events]
+
+    publish()
+
+
+# [END howto_polly_asset_pipeline]
+
+example_polly_asset_pipeline()
+example_polly_asset_pipeline_published()
