@@ -1,8 +1,8 @@
 """Run one synthesis task on real AWS, and check and delete its object: ``make smoke-aws``.
 
-It uses the credentials and the region of the environment, as boto3 finds them, and the bucket that
-``POLLY_SYSTEM_TEST_BUCKET`` names. It starts a DAG with the start operator in this process; the deferred wait
-runs in this process too. With ``AWS_ENDPOINT_URL`` it runs against the emulator.
+It uses the credentials and the region that boto3 finds, and the bucket that the environment variable
+``POLLY_SYSTEM_TEST_BUCKET`` names. It runs a DAG with the start operator in this process, deferred wait
+included. With ``AWS_ENDPOINT_URL`` it runs against the emulator.
 
 Polly bills the characters of one sentence. CI runs this against the emulator only, never on AWS.
 """
@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,11 @@ def missing_settings(bucket: str) -> list[str]:
     session = boto3.Session()
     messages = []
     if not bucket:
-        messages.append(
-            f"{BUCKET_VARIABLE} is not set: name a bucket of yours in the region of your credentials' environment. "
-            f"{price(len(SENTENCE))}"
-        )
-    if session.region_name is None:
+        messages.append(f"{BUCKET_VARIABLE} is not set: name a bucket of yours. {price(len(SENTENCE))}")
+    if not session.region_name:
         messages.append("No region: set AWS_DEFAULT_REGION to the bucket's region.")
     if session.get_credentials() is None:
-        messages.append(
-            "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
+        messages.append("No credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
     return messages
 
 
@@ -77,7 +73,7 @@ def price(characters: int) -> str:
     """
     dollars = DOLLARS_PER_MILLION_CHARACTERS[ENGINE]
     return (
-        f"Price: {characters} characters × ${dollars} / 1,000,000 (engine {ENGINE}, {PRICES_OF}) = "
+        f"Price: {characters} characters * ${dollars} / 1,000,000 (engine {ENGINE}, {PRICES_OF}) = "
         f"${characters * dollars / 1_000_000:.6f}. Check the current price: {PRICE_PAGE}"
     )
 
@@ -94,14 +90,14 @@ def speak_and_check(bucket: str, prefix: str) -> int:
     with tempfile.TemporaryDirectory(prefix="airflow-polly-smoke-") as home:
         use_home(Path(home))
         # Only after Airflow has its home: these import it.
-        from airflow_polly_provider.aws.s3 import parse_s3_uri
+        from airflow_polly_provider.aws.s3 import parse_output_uri
 
         create_database()
         run = run_dag(make_dag(bucket, prefix))
         if run.state != "success":
             raise SmokeTestError(f"the DAG run ended as {run.state}. The task's log above says why.")
         characters = int(run.xcom("speak", "RequestCharacters"))
-        location = parse_s3_uri(run.xcom("speak", "OutputS3Uri"))
+        location = parse_output_uri(run.xcom("speak", "OutputUri"))
     s3 = boto3.client("s3")
     try:
         head = s3.head_object(Bucket=location.bucket, Key=location.key)
@@ -126,7 +122,7 @@ def make_dag(bucket: str, prefix: str) -> Any:
     from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 
-    with DAG("polly_smoke_test", schedule=None) as dag:
+    with DAG("polly_smoke_test", schedule=None, start_date=datetime(2025, 1, 1)) as dag:
         PollyStartSpeechSynthesisTaskOperator(
             task_id="speak",
             text=SENTENCE,
