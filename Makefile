@@ -165,5 +165,5 @@ $(addprefix env-,$(constraints)): env-%:
 		--group constraints-$(subst .,-,$*)
 
 clean: ## Remove environments, tools, caches and what the demo left
-	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -144,6 +144,8 @@ def sdist_problems(
         f"{folder}/{name}": content for name, content in tracked.items() if not is_excluded(name, excluded)
     }
     problems = content_problems("sdist", sdist, expected, {f"{folder}/PKG-INFO"})
+    if sdist.keys() - expected.keys() - {f"{folder}/PKG-INFO"}:
+        problems.append("The sdist must contain tracked files only: add a file to git or to .gitignore.")
     return problems + metadata_problems("sdist", sdist.get(f"{folder}/PKG-INFO", b""), version)
 
 

@@ -108,8 +108,9 @@ def test_entry_points_other_than_the_declared_ones_are_a_problem() -> None:
 
 @pytest.mark.parametrize("name", ["uv.lock", ".github/workflows/tests.yml", "notes.txt"])
 def test_an_excluded_or_untracked_file_in_the_sdist_is_a_problem(name: str) -> None:
-    (problem,) = sdist_problems(SOURCE | {f"{SDIST}/{name}": b""})
+    problem, advice = sdist_problems(SOURCE | {f"{SDIST}/{name}": b""})
     assert problem == f"The sdist contains {SDIST}/{name}, which must not be in it"
+    assert "add a file to git or to .gitignore" in advice
 
 
 @pytest.mark.parametrize("name", sorted(SOURCE))
