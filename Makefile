@@ -12,6 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
 bin := .venv/bin
 bin-2.11 := .venv-2.11/bin
+tools := .venv-tools/bin
 constraints := 2.11.0 3.0.6
 clients := tests/integration/emulator/clients
 examples-2.11.0 := tests/integration/test_example_dags.py
@@ -20,9 +21,11 @@ between := test-3.1 test-3.2
 in_parallel = -n $(WORKERS) --durations 15 $(PYTEST_ARGS)
 random_order := --random-order --random-order-seed $(shell date +%s)
 units-with := test-python-3.12 test-python-3.13
+check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
+.PHONY: screenshots lint-files lint-workflows lock-tools hooks dist smoke-aws env-tools
 .PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-commands
 
 help: ## List the targets
@@ -74,8 +77,17 @@ test-celery: env-celery ## Test many texts on Celery while machines are lost; ne
 test-clients: env-clients ## Test the emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
 	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
-test-wheel: ## Unit and integration tests against the built wheel, with their coverage
+test-wheel: env-tools ## Unit and integration tests against the built wheel, with their coverage (DIST=dist: against the wheel there)
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
+
+smoke-aws: env ## One synthesis task on real AWS, for $$0.000124; needs credentials and POLLY_SYSTEM_TEST_BUCKET
+	@$(bin)/python -m scripts.smoke_aws
+
+dist: env-tools ## Build sdist and wheel in dist/ and check them (TAG=v1.2.3: also against that tag)
+	@scripts/build_dist.sh dist
+
+screenshots: env ## Take the screenshots in docs/images of Airflow's UI; needs Chromium
+	@$(bin)/python -m scripts.screenshots
 
 docs: ## Build the documentation in docs/_build/html
 	@scripts/bootstrap.sh .venv-docs --no-default-groups --group docs --group airflow-3-3 --extra emulator
@@ -103,18 +115,42 @@ bench-commands: env ## Measure the CPU time that the package adds to `airflow` c
 	@scripts/bootstrap.sh .venv-with --no-editable --no-group lint
 	$(bin)/python -m benchmarks.airflow_commands $(BENCH_ARGS)
 
-lint: env ## Check lint rules, formatting, imports and types
+lint: env lint-files ## Check lint rules, formatting, imports, types, spelling and GitHub's files
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports
 	$(bin)/mypy
 
+lint-files: env-tools lint-workflows ## Check the spelling and .pre-commit-config.yaml
+	git ls-files -z | xargs -0 $(tools)/codespell
+	$(tools)/pre-commit validate-config
+
+lint-workflows: env-tools ## Check GitHub's workflows, issue forms and Dependabot's configuration; needs no network
+	$(call check-schema,github-workflows) .github/workflows/*.yml
+	$(tools)/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(call check-schema,github-issue-forms) .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(call check-schema,github-issue-config) .github/ISSUE_TEMPLATE/config.yml
+	$(call check-schema,dependabot) .github/dependabot.yml
+	$(tools)/zizmor --offline --quiet --no-progress --strict-collection --pedantic .
+
 format: env ## Format the code, and apply ruff's automatic fixes
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
+hooks: env env-tools ## Let git run the checks of .pre-commit-config.yaml before each commit
+	$(tools)/pre-commit install
+
+lock-tools: env-tools ## Write .ci/tools.txt again, after a change of .ci/tools.in
+	@# Outside of the project folder, whose settings for uv would restrict the platforms.
+	@folder=$$(mktemp -d) && cp .ci/tools.in "$$folder" && cd "$$folder" && "$(CURDIR)"/.tools/uv/bin/uv pip compile --quiet \
+		--universal --python-version 3.11 --no-header --no-annotate --generate-hashes -o tools.txt tools.in \
+		&& cp tools.txt "$(CURDIR)"/.ci/tools.txt && rm -r "$$folder"
+
 env: ## Build .venv from the lock
 	@scripts/bootstrap.sh .venv $(speech)
+
+env-tools: ## Build .venv-tools from .ci/tools.txt
+	@scripts/bootstrap.sh .venv-tools --requirements .ci/tools.txt
 
 env-2.11: ## Build .venv-2.11 from the lock
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-2.11 --no-group airflow-3-3 --group airflow-2-11
@@ -132,5 +168,5 @@ $(addprefix env-,$(constraints)): env-%:
 		--group constraints-$(subst .,-,$*)
 
 clean: ## Remove environments, tools, caches and the output of the demo
-	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Build a locked environment: scripts/bootstrap.sh ENVIRONMENT_FOLDER [arguments for `uv sync`]
+# or, without the project:    scripts/bootstrap.sh ENVIRONMENT_FOLDER --requirements FILE_WITH_HASHES
 #
 # Needs a supported Python and pip, but not venv or ensurepip. Installs uv from PyPI with `pip install --target`,
 # which even an externally managed pip allows.
@@ -59,4 +60,8 @@ fi
 [ -d "$environment" ] || echo "bootstrap: building $environment (takes some minutes if nothing is cached)" >&2
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT="$environment" UV_PYTHON_DOWNLOADS=never
+if [ "${1:-}" = --requirements ]; then
+    [ -x "$environment/bin/python" ] || "$uv" venv --quiet --python "$python" "$environment"
+    exec "$uv" pip sync --quiet --require-hashes --python "$environment/bin/python" "$2"
+fi
 exec "$uv" sync --frozen --quiet --python "$python" "$@"

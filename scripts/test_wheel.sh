@@ -1,9 +1,9 @@
 #!/bin/sh
-# Build the wheel, install it, and run the tests in a folder from which the source cannot be imported. Fail if the
-# coverage is below the limit in pyproject.toml.
+# Build the sdist and the wheel, check their contents, install the wheel, and run the tests in a folder from which the
+# source cannot be imported. Fail if the coverage is below the limit in pyproject.toml.
 # Usage: scripts/test_wheel.sh [arguments for `uv sync`]
 #
-# PYTEST_ARGS are passed to pytest.
+# PYTEST_ARGS are passed to pytest. If DIST is set to a folder that `make dist` has built, its wheel is tested instead.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,19 +12,13 @@ scripts/bootstrap.sh "$environment" --no-install-project "$@"
 python=$PWD/$environment/bin/python
 uv=.tools/uv/bin/uv
 
-rm -rf .build/wheel
-"$uv" build --quiet --wheel --python "$python" --out-dir .build/wheel
-"$uv" pip install --quiet --python "$python" --no-deps .build/wheel/*.whl
-
-git ls-files airflow_polly_provider | "$python" -c '
-import sys, zipfile
-
-packed = {name for name in zipfile.ZipFile(sys.argv[1]).namelist() if ".dist-info/" not in name}
-tracked = set(sys.stdin.read().split())
-if packed != tracked:
-    sys.exit(f"The wheel lacks {sorted(tracked - packed)} and has the extra files {sorted(packed - tracked)}.")
-print(f"The wheel contains the {len(packed)} files of the package")
-' .build/wheel/*.whl
+dist=${DIST:-.build/dist}
+if [ -n "${DIST:-}" ]; then
+    .venv-tools/bin/python -m scripts.check_dist "$dist"
+else
+    scripts/build_dist.sh "$dist"
+fi
+"$uv" pip install --quiet --python "$python" --no-deps "$dist"/*.whl
 
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
