@@ -35,7 +35,8 @@ def validate_string(value: object, parameter: str) -> str:
 def digits_of(value: object) -> object:
     """Return an integer as a string of its digits, and any other value unchanged.
 
-    :param value: the value of an operator's parameter; a template must have been rendered to text
+    :param value: the value of an operator's parameter after ``settle_rendered``, which renders a template
+        again as text if its result was an integer
     :raises PollyInvalidRequestError: the integer has too many digits for Python to convert it to a string
     """
     if not isinstance(value, int) or isinstance(value, bool):

@@ -57,7 +57,7 @@ def defer_until_ended(
     """Defer until a synthesis task completes or fails; Airflow then calls ``execute_complete``.
 
     The deferral also ends when ``timeout`` or the task's ``execution_timeout`` passes. Airflow 3 does not
-    apply ``execution_timeout`` to deferred time (apache/airflow issue 69678), so the deadline includes it.
+    apply ``execution_timeout`` to deferred time (apache/airflow issue 69678), so the trigger applies it.
 
     :param task: the operator or sensor
     :param synthesis_task_id: Polly's ``TaskId``
