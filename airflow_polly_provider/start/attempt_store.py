@@ -86,7 +86,7 @@ class AttemptedRun:
 class AttemptStore:
     """Saves start attempts for later tries.
 
-    A saved attempt remains when the task is cleared, so :meth:`load` checks which run it belongs to. If the
+    A saved attempt remains when the task is cleared, so ``load`` checks which run it belongs to. If the
     store cannot be read or written, a warning is logged. Later tries then find the synthesis task by the
     token in its output key, by listing the account's synthesis tasks.
 
