@@ -90,6 +90,7 @@ nitpick_ignore = [
     ("py:exc", "ClientError"),
     ("py:exc", "HTTPClientError"),
     # Airflow documents its errors as airflow.exceptions, under another name than the classes bear.
+    ("py:exc", "AirflowSensorTimeout"),
     ("py:class", "airflow.sdk.exceptions.AirflowException"),
     ("py:class", "airflow.sdk.exceptions.AirflowFailException"),
 ]

@@ -223,7 +223,10 @@ class TestInvalidRequest:
         monkeypatch.setattr(connection, "LOOK_UP_GRACE_SECONDS", 0.1)
         run = run_dag(start_dag(emulator, aws_conn_id="misspelt", region_name="us-east-1"))
         assert run.task("start") == ("failed", 1), run.output
-        assert "The connection 'misspelt' was not found, and nothing was sent" in run.output
+        assert (
+            "The connection 'misspelt' was not found. No request was sent with other credentials"
+            in run.output
+        )
 
 
 class TestSpokenText:

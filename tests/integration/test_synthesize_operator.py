@@ -249,7 +249,7 @@ class TestFailedRequest:
             run = run_dag(speak_dag(**destination))
             assert run.task("speak") == ("failed", 1)
             assert "PollyIncompleteAnswerError" in run.output
-            assert "pays for it, again" in run.output
+            assert "pays for it again" in run.output
         assert [each.name for each in tmp_path.iterdir()] == (["zebras.mp3"] if there_before else [])
         assert exists(s3, clean_bucket, KEY) == there_before
         if there_before:
