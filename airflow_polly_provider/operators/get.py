@@ -33,7 +33,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
         (False); None uses ``[operators] default_deferrable``
     :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
         when the synthesis task completes; requires ``wait_for_completion``, ``deferrable`` and Airflow 3.3+.
-        Success callbacks, listeners and asset events then do not run
+        Success callbacks and listeners then do not run, and no asset event is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first checks of a wait are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first

@@ -59,7 +59,7 @@ class SpeechDestination(Protocol):
 def speech_destination(
     *, bucket: object, key: object, path: object, hook_parameters: Mapping[str, Any]
 ) -> SpeechDestination:
-    """Return the destination that an operator's rendered parameters name.
+    """Return the destination given by an operator's rendered parameters.
 
     :param bucket: ``output_s3_bucket_name``
     :param key: ``output_s3_key``

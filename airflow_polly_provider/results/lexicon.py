@@ -49,7 +49,8 @@ def to_xcom_value(name: str, content: str, *, put: bool, attributes: Mapping[str
     :param name: the lexicon's name
     :param content: the PLS document
     :param put: whether the document was sent
-    :param attributes: LexiconAttributes as boto3 returns them; None where GetLexicon does not show them yet
+    :param attributes: LexiconAttributes as boto3 returns them; None if GetLexicon does not return the
+        lexicon yet
     """
     shown = {
         key: value.isoformat() if isinstance(value, datetime) else value

@@ -75,8 +75,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     Throttling, 5xx responses, network errors and responses that are not from Polly do not end the wait. An
     ``execution_timeout`` shorter than ``timeout`` ends it, also while the task is deferred, and Airflow then
-    retries the task. ``soft_fail`` and ``never_fail`` skip the task on every error of this package and on the
-    timeout, in all modes and Airflow versions, except when Airflow itself ends the task at its
+    retries the task. ``soft_fail`` and ``never_fail`` turn every error of this package, and the timeout, into
+    a skip, in all modes and Airflow versions. They do not apply when Airflow itself ends the task at its
     ``execution_timeout``. ``silent_fail`` continues the wait after errors that a retry may fix.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
@@ -98,7 +98,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         ``partial(start_trigger_args=PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output))``
     :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
         when the synthesis task completes; default False. Requires ``deferrable`` or ``start_from_trigger``,
-        and Airflow 3.3+. Success callbacks, listeners and asset events then do not run
+        and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset
+        event is created
     :param start_trigger_args: for a mapped sensor with ``start_from_trigger``, the result of
         :meth:`~airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor.mapped_start_trigger_args`
     :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``; never retried

@@ -32,8 +32,8 @@ class _EntityDeclaredError(Exception):
 def validate_well_formed(ssml: str) -> None:
     """Raise an error if SSML is not well-formed.
 
-    The check stops if the document declares an entity, and Polly checks the rest. Parsing the rest would
-    expand the entities, and the expansion can be arbitrarily large.
+    If the document declares an entity, the check ends there without an error, and Polly checks the rest.
+    Parsing the rest would expand the entities, and the expansion can be arbitrarily large.
 
     :param ssml: the document; the error does not quote it
     :raises PollyInvalidRequestError: the document is not well-formed; the error names line and column

@@ -65,7 +65,7 @@ class Cancellation:
 
 
 class Synthesizer:
-    """Synthesizes each text in its own child process.
+    """Starts a separate child process for each text.
 
     :param speech: True for speech, False for a tone; None for speech if the ``speech`` extra is installed.
     """

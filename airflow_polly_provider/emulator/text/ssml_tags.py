@@ -130,7 +130,8 @@ def _check_range(name: str, attributes: dict[str, str]) -> None:
 def check_support(engine: str, voice_id: str | None, name: str, attributes: dict[str, str]) -> None:
     """Check that an engine supports a tag, according to AWS's table of supported tags.
 
-    A tag that the table calls partly available is accepted, because the table does not state which part.
+    A tag that the table calls partially available is accepted, because the table does not state what is
+    unavailable.
 
     :param engine: Polly's Engine.
     :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.

@@ -1,10 +1,10 @@
 """Blocking calls from the event loop of a triggerer.
 
 boto3, and Airflow's look-up of connections and XComs, block. For a look-up, a triggerer process sends a
-message to its supervisor, over one stream that the triggerer's own event loop reads. On Airflow 3.0 and 3.1,
-a look-up in a plain thread (``asyncio.to_thread``) reads that stream in a second event loop, and the
-triggerer process dies: "Response read out of order" (apache/airflow issue 67380). On every version,
-``sync_to_async`` sends the look-up through the triggerer's own loop.
+message to its supervisor. All answers arrive on one stream, which only the triggerer's own event loop may
+read. On Airflow 3.0 and 3.1, a look-up in a plain thread (``asyncio.to_thread``) reads that stream in a
+second event loop, and the triggerer process dies: "Response read out of order" (apache/airflow issue 67380).
+On every version, ``sync_to_async`` sends the look-up through the triggerer's own loop.
 
 By default, ``sync_to_async`` uses one thread for all triggers of the process. With ``thread_sensitive=False``
 alone, it uses asyncio's small thread pool. In both cases, a few endpoints that hang would stop every other

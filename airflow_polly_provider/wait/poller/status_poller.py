@@ -309,7 +309,7 @@ _pollers: dict[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = {}
 
 
 def poller_for(settings: HookSettings) -> StatusPoller:
-    """Return the running event loop's poller for these settings. It is kept for a minute after its last wait.
+    """Return the running event loop's poller for these settings. It ends one minute after its last wait.
 
     :param settings: the connection settings
     """

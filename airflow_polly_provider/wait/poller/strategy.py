@@ -61,8 +61,8 @@ class ListCosts:
         """Record a list that was abandoned because it took too many requests.
 
         :param status: the status of the list
-        :param spent: the number of requests without a result, including those for earlier lists in the same
-            round
+        :param spent: the number of requests in this round that gave no usable result, including those for
+            lists that were abandoned earlier in the round
         """
         self._pages[status] = max(_ABANDONED_COST_FACTOR * spent, self._pages[status])
 
