@@ -42,7 +42,7 @@ def alert(context: Any) -> None:
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_alert() -> None:
-    """Speak an announcement within half an hour, in at most two tries."""
+    """Speak an announcement in at most two tries of half an hour each."""
     # [START howto_polly_alert]
     PollyStartSpeechSynthesisTaskOperator(
         task_id="speak",

@@ -60,7 +60,7 @@ def example_polly_branch() -> None:
     def choose(**context: Any) -> str:
         """Choose the next task by the synthesis task's TaskStatus."""
         status = context["ti"].xcom_pull(task_ids="story", key="TaskStatus")
-        # Polly accepted nothing where there is no status.
+        # No status: Polly refused the request. After a time-out it is "inProgress"; give that a branch too.
         return {"completed": "publish", "failed": "check_bucket"}.get(status, "check_text")
 
     @task

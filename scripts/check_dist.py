@@ -66,7 +66,9 @@ def read_version(source: str) -> str:
     """
     versions: list[str] = re.findall(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if len(versions) != 1:
-        raise ValueError(f'{VERSION_FILE} must have one line __version__ = "…", and has {len(versions)}.')
+        raise ValueError(
+            f'{VERSION_FILE} must have exactly one line __version__ = "…", but has {len(versions)}.'
+        )
     return versions[0]
 
 
@@ -98,7 +100,7 @@ def folder_problems(folder: Path, expected: set[str]) -> list[str]:
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if found == expected:
         return []
-    return [f"{folder} must contain {sorted(expected)}, and contains {sorted(found)}. Run: make dist"]
+    return [f"{folder} must contain {sorted(expected)}, but contains {sorted(found)}. Run: make dist"]
 
 
 def wheel_problems(

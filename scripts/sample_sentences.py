@@ -100,7 +100,7 @@ def from_messages() -> Iterator[Sentence]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
-            if name.endswith(("Error", "Exception")) or name in LOGGING or name == "_complain":
+            if name.endswith(("Error", "Exception")) or name in LOGGING or name == "_add_problem":
                 yield from _sentences(_message(node.args[0]), path, node.lineno)
 
 

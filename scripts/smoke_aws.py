@@ -38,8 +38,9 @@ def main() -> int:
         print("\n".join(missing), file=sys.stderr)
         return 2
     print(f"Endpoint: {os.environ.get('AWS_ENDPOINT_URL', 'AWS')}. Bucket: {bucket}.")
-    print(price(len(SENTENCE)), flush=True)
+    print(price(len(SENTENCE)))
     prefix = f"airflow-polly-provider/smoke-{uuid.uuid4().hex[:8]}"
+    print(f"If this does not end by itself, delete what is left under s3://{bucket}/{prefix}", flush=True)
     try:
         characters = speak_and_check(bucket, prefix)
     except (SmokeTestError, BotoCoreError, ClientError) as error:
@@ -105,11 +106,12 @@ def speak_and_check(bucket: str, prefix: str) -> int:
         s3.delete_object(Bucket=location.bucket, Key=location.key)
     print(f"s3://{location.bucket}/{location.key}: {head['ContentLength']:,} bytes of {head['ContentType']}")
     if head["ContentLength"] == 0 or head["ContentType"] != "audio/mpeg":
-        raise SmokeTestError(f"the object must be audio/mpeg and not empty, and is {head['ContentType']}.")
+        got = f"{head['ContentLength']} bytes of {head['ContentType']}"
+        raise SmokeTestError(f"expected audio/mpeg that is not empty, got {got}.")
     if not location.key.startswith(prefix) or location.bucket != bucket:
-        raise SmokeTestError(f"the object must be under s3://{bucket}/{prefix}, and is {location}.")
+        raise SmokeTestError(f"expected the object under s3://{bucket}/{prefix}, but it is {location}.")
     if characters != len(SENTENCE):
-        raise SmokeTestError(f"Polly must bill {len(SENTENCE)} characters, and bills {characters}.")
+        raise SmokeTestError(f"expected {len(SENTENCE)} billed characters, got {characters}.")
     return characters
 
 
