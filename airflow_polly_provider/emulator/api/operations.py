@@ -112,7 +112,7 @@ class PollyService:
         :param operation: the operation's name in the service model.
         :param region: the region in the request's credential scope.
         :param parameters: the request's parameters, already validated against the service model.
-        :param fail_task: the reason, if the started synthesis task must fail; None to synthesize its text.
+        :param fail_task: the failure reason, to make the started synthesis task fail; None to do its work.
         :raises ApiError: if Polly would answer with an error.
         """
         self.quotas.spend(operation, region, parameters)

@@ -66,7 +66,7 @@ class Ssml:
         return "".join(self._words)
 
     def _parse(self) -> None:
-        # Parse twice: an error in the document's form must be reported, even if a wrong tag comes first.
+        # Parse twice, because an error in the XML must be reported even if an invalid tag comes before it.
         _read(self._parser_with_doctype_refused(), self._data)
         self._parser = self._parser_with_doctype_refused()
         self._parser.StartElementHandler = self._start
