@@ -1,8 +1,8 @@
 """The CPU time that the package adds to every `airflow` command: ``make bench-commands``.
 
-Measures the user CPU time of commands in an environment with the package and in the same environment without
-it, alternately. On a shared machine the time of a command varies by more than the package adds. Therefore the
-last line shows only the imports, which are the only part of the package that a command runs.
+Measures the user CPU time of `airflow` commands, alternately in an environment with the package and in the
+same environment without it. On a shared machine, this time varies by more than the package adds. Therefore
+the last line shows the time of the imports alone, because a command runs no other part of the package.
 """
 
 from __future__ import annotations

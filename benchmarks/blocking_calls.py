@@ -1,12 +1,12 @@
 """Compares ways to make blocking calls from a triggerer's event loop: ``make bench-blocking``.
 
-Runs the status requests of the poller in four ways, each in its own process, on a bare event loop against an
-endpoint on this machine:
+Sends the poller's status requests in four ways. Each way has its own process, with a bare event loop and an
+endpoint on this machine. The cases are:
 
-- *one hung*, *six hung*: 100 waits on one connection whose synthesis tasks complete 10 seconds after the
-  start, while one or six other connections have an endpoint that accepts requests and never answers (timeout
-  60 seconds). The result is the number of seconds until all 100 were seen, and the longest time that another
-  trigger of the process waited for its own ``sync_to_async``.
+- *one hung*, *six hung*: one connection has 100 waits for synthesis tasks that complete after 10 seconds. One
+  or six other connections have an endpoint that accepts requests and never answers (timeout 60 seconds). The
+  results are the seconds until all 100 waits have ended, and the longest time that another trigger of the
+  process waited for a ``sync_to_async`` call of its own.
 - *requests*: the total requests per second of four connections to an endpoint that answers after 10 ms.
 """
 
@@ -48,7 +48,7 @@ HUNG_TIMEOUT_SECONDS = 60
 ANSWER_SECONDS = 0.01
 REQUEST_SECONDS = 5.0
 CASE_LIMIT_SECONDS = 180
-"""Time limit of a case: with six hanging connections on one thread, the others make almost no progress."""
+"""Time limit of a case. With six hanging connections on one thread, the others make almost no progress."""
 
 
 class Polly(BaseHTTPRequestHandler):
@@ -116,7 +116,7 @@ def connect(name: str, url: str) -> None:
 
 
 def go(way: str) -> type[BlockingCalls]:
-    """Make the poller's calls in the given way, and return the class that it uses."""
+    """Make the poller use the given way for its calls, and return the class that makes the calls."""
     from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
     async def to_thread(self: BlockingCalls, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +135,7 @@ def go(way: str) -> type[BlockingCalls]:
 
 
 async def wait_beside_hung(connections: int) -> dict[str, float]:
-    """Return the seconds until all good waits were seen, and the longest wait of another trigger."""
+    """Return the seconds until all good waits have ended, and the longest wait of another trigger."""
     from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
     def trigger(name: str, connection: str) -> PollySpeechSynthesisTaskTrigger:

@@ -1,8 +1,8 @@
 """Check what a built sdist and wheel contain: ``python -m scripts.check_dist dist [--tag v1.2.3]``.
 
-The wheel must contain the package's files that git tracks, its metadata, and nothing else. The sdist must
-contain all files that git tracks, except those that ``pyproject.toml`` excludes. Their content must be that
-of the working tree. The check needs only the standard library.
+The wheel must contain the package's files that git tracks and the wheel's metadata, and nothing else. The
+sdist must contain all files that git tracks, except those that ``pyproject.toml`` excludes. The content of
+these files must be that of the working tree. The check needs only the standard library.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def read_version(source: str) -> str:
     """Return the version that the package's ``__init__.py`` sets.
 
     :param source: text of that file
-    :raises ValueError: if it does not set exactly one
+    :raises ValueError: if it does not set exactly one version
     """
     versions: list[str] = re.findall(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if len(versions) != 1:
@@ -82,7 +82,7 @@ def read_wheel(file: Path) -> dict[str, bytes]:
 
 
 def read_sdist(file: Path) -> dict[str, bytes]:
-    """Return the members of an sdist that are not folders, with their content.
+    """Return the members of an sdist except folders, with their content.
 
     :param file: the sdist
     """
@@ -108,7 +108,7 @@ def wheel_problems(
 ) -> list[str]:
     """Return what is wrong with the wheel's content.
 
-    :param wheel: its files
+    :param wheel: the files of the wheel, with their content
     :param tracked: the files that git tracks
     :param version: the package's version
     :param project: content of ``pyproject.toml``
@@ -135,7 +135,7 @@ def sdist_problems(
 ) -> list[str]:
     """Return what is wrong with the sdist's content.
 
-    :param sdist: its files, under the folder that each sdist has
+    :param sdist: the files of the sdist, with their content; their paths begin with the folder of the sdist
     :param tracked: the files that git tracks
     :param version: the package's version
     :param project: content of ``pyproject.toml``
@@ -152,7 +152,7 @@ def sdist_problems(
 
 
 def is_excluded(name: str, excluded: Iterable[str]) -> bool:
-    """Tell whether hatchling leaves a file out of the sdist.
+    """Return whether hatchling leaves a file out of the sdist.
 
     :param name: path from the root of the repository
     :param excluded: files and folders, each with a leading slash
@@ -168,7 +168,7 @@ def content_problems(
     :param kind: ``sdist`` or ``wheel``
     :param found: the files in it
     :param expected: the files that must be in it, with their content
-    :param written: further files, which the build backend writes
+    :param written: additional files that the build backend writes
     """
     missing = sorted((expected.keys() | written) - found.keys())
     unexpected = sorted(found.keys() - expected.keys() - written)
@@ -180,7 +180,7 @@ def content_problems(
 
 
 def metadata_problems(kind: str, metadata: bytes, version: str) -> list[str]:
-    """Return a message if the metadata have another version than the package.
+    """Return a message if the version in the metadata is not the package's version.
 
     :param kind: ``sdist`` or ``wheel``
     :param metadata: content of ``METADATA`` or ``PKG-INFO``
@@ -195,7 +195,7 @@ def metadata_problems(kind: str, metadata: bytes, version: str) -> list[str]:
 def release_problems(tag: str, version: str, changelog: str) -> list[str]:
     """Return why a tag cannot be released.
 
-    :param tag: such as ``v1.2.3``
+    :param tag: the tag, such as ``v1.2.3``
     :param version: the package's version
     :param changelog: text of ``CHANGELOG.md``
     """

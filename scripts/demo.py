@@ -94,7 +94,7 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
     with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
         env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
         if stay:
-            # Airflow's default, so that edits of the examples take effect.
+            # This is Airflow's default. It makes edits of the examples take effect.
             env["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "30"
         with AirflowStack(home=home, dags_folder=EXAMPLES, env=env) as stack:
             narrator.print_line(f"Airflow is running ({', '.join(stack.components)}); starting {DAG_ID}")

@@ -17,7 +17,7 @@ SHOWN = ("apache-airflow-providers-amazon", "apache-airflow-providers-common-com
 
 
 def resolve(constraints: Path, airflow: str, python: str) -> tuple[bool, str]:
-    """Return whether the requirements can be met, and the chosen versions or the reason.
+    """Return whether the requirements can be met, and the chosen versions or the reason why not.
 
     :param constraints: path of the constraint file
     :param airflow: Airflow version of the constraint file

@@ -1,6 +1,6 @@
 """Print random sentences of the pages, the docstrings and the messages, to be read by a stranger.
 
-Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each.
+Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each source.
 The same seed gives the same sentences for the same files. Rewrite each sentence that has to be read twice.
 """
 
@@ -29,7 +29,7 @@ FEWEST_WORDS = 4
 class Sentence(NamedTuple):
     """A sentence and where it is.
 
-    :param place: the file, and the line where its paragraph begins
+    :param place: the file, and the line where the sentence's paragraph begins
     """
 
     text: str
@@ -49,7 +49,7 @@ def main() -> None:
 def sample(seed: int, count: int) -> list[Sentence]:
     """Return random sentences, a third each from pages, docstrings and messages.
 
-    :param seed: the same seed returns the same sentences
+    :param seed: a number; the same number returns the same sentences
     :param count: how many
     """
     chosen = random.Random(seed)
@@ -65,7 +65,7 @@ def sample(seed: int, count: int) -> list[Sentence]:
 
 
 def from_pages() -> Iterator[Sentence]:
-    """Yield the sentences of all Markdown pages, table cells included and code blocks left out."""
+    """Yield the sentences of all Markdown pages, including table cells, but without code blocks."""
     for path in _files(PAGES):
         text = re.sub(r"^(```|:::).*?^\1", _blank_lines, path.read_text(), flags=re.DOTALL | re.MULTILINE)
         line = 1
@@ -81,7 +81,7 @@ def from_pages() -> Iterator[Sentence]:
 
 
 def from_docstrings() -> Iterator[Sentence]:
-    """Yield the sentences of all docstrings, the descriptions of parameters included."""
+    """Yield the sentences of all docstrings, including the descriptions of parameters."""
     for path in _files(CODE):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,6 +1,6 @@
 """Take the screenshots of the documentation: ``make screenshots``.
 
-Runs example DAGs on a real Airflow against the emulator, and photographs Airflow's UI with headless Chromium
+Runs example DAGs on a real Airflow against the emulator, and captures Airflow's UI with headless Chromium
 (Debian's package ``chromium``).
 """
 
@@ -24,7 +24,8 @@ EXAMPLES = ROOT / "example_dags"
 IMAGES = ROOT / "docs" / "images"
 BUCKET = "polly-demo"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# The UI loads its data after the page; Chromium's clock runs ahead as soon as nothing is being loaded.
+# Time limit in Chromium's clock, because the UI loads its data after the page. This clock runs ahead whenever
+# nothing is being loaded.
 VIRTUAL_MILLISECONDS = 20_000
 RUN_SECONDS = 300
 
@@ -32,10 +33,10 @@ RUN_SECONDS = 300
 class Shot(NamedTuple):
     """One screenshot.
 
-    :param name: of the file in ``docs/images``
-    :param path: the page, after Airflow's base URL; ``{run}`` is the run's id
-    :param dag_id: the DAG that is run for it
-    :param size: of the browser's window, in pixels
+    :param name: name of the file in ``docs/images``
+    :param path: path of the page, after Airflow's base URL; ``{run}`` stands for the run's id
+    :param dag_id: the DAG to run for the screenshot
+    :param size: size of the browser's window, in pixels
     """
 
     name: str
@@ -66,7 +67,7 @@ def main() -> int:
 
 
 def photograph(browser: str, home: Path) -> None:
-    """Run the DAGs, and photograph their pages.
+    """Run the DAGs, and take screenshots of their pages.
 
     :param browser: Chromium's command
     :param home: folder for Airflow and the browser's profile

@@ -1,10 +1,10 @@
 """Run one synthesis task on real AWS, and check and delete its object: ``make smoke-aws``.
 
-It uses the credentials and the region that boto3 finds, and the bucket that the environment variable
-``POLLY_SYSTEM_TEST_BUCKET`` names. It runs a DAG with the start operator in this process, deferred wait
-included. With ``AWS_ENDPOINT_URL`` it runs against the emulator.
+It uses the credentials and the region that boto3 finds, and the bucket in the environment variable
+``POLLY_SYSTEM_TEST_BUCKET``. In this process, it runs a DAG with the start operator, including the deferred
+wait. If ``AWS_ENDPOINT_URL`` is the URL of an emulator, it runs against the emulator.
 
-Polly bills the characters of one sentence. CI runs this against the emulator only, never on AWS.
+Polly bills the characters of one sentence. CI runs this only against the emulator, never against AWS.
 """
 
 import os
@@ -28,7 +28,7 @@ DOLLARS_PER_MILLION_CHARACTERS = {"standard": 4, "neural": 16, "generative": 30,
 
 
 class SmokeTestError(RuntimeError):
-    """The result is not what it must be."""
+    """The result is not the expected one."""
 
 
 def main() -> int:
@@ -82,15 +82,15 @@ def price(characters: int) -> str:
 def speak_and_check(bucket: str, prefix: str) -> int:
     """Run the DAG, check the object, delete it, and return the number of characters billed.
 
-    :param bucket: where Polly writes
+    :param bucket: bucket in which Polly writes the object
     :param prefix: start of the object's key
-    :raises SmokeTestError: the DAG failed, or its result is wrong
+    :raises SmokeTestError: if the DAG failed, or its result is wrong
     """
     from airflow_polly_provider.emulator.dag_runs import create_database, run_dag, use_home
 
     with tempfile.TemporaryDirectory(prefix="airflow-polly-smoke-") as home:
         use_home(Path(home))
-        # Only after Airflow has its home: these import it.
+        # Import this only now, because it imports Airflow, which must have its home by then.
         from airflow_polly_provider.aws.s3 import parse_output_uri
 
         create_database()
@@ -118,7 +118,7 @@ def speak_and_check(bucket: str, prefix: str) -> int:
 def make_dag(bucket: str, prefix: str) -> Any:
     """Return a DAG that starts a synthesis task, and defers until it ends.
 
-    :param bucket: where Polly writes
+    :param bucket: bucket in which Polly writes the object
     :param prefix: start of the object's key
     """
     from airflow_polly_provider.compat import DAG

@@ -104,7 +104,7 @@ async def serve(settings: Settings) -> None:
 
 
 def describe_reach(host: str) -> str:
-    """Return a sentence about who can reach the emulator, with a warning if other machines can.
+    """Return a sentence that states who can reach the emulator, as a warning if other machines can reach it.
 
     :param host: the address that the emulator is bound to.
     """

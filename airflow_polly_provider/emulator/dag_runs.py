@@ -1,7 +1,7 @@
 """Functions that run whole DAGs in the test's process, on every Airflow version that this package supports.
 
 On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So the database must exist
-and contain the DAG. Airflow reads its configuration when it is imported: call :func:`use_home` before that.
+and contain the DAG. Airflow reads its configuration when it is imported: first call :func:`use_home`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class DagTestRun:
 def use_home(folder: Path) -> None:
     """Make Airflow use a folder as its home, with a separate SQLite database.
 
-    Nothing of this machine's Airflow is used: variables such as ``AIRFLOW__CORE__DAGS_FOLDER`` are removed
-    from the environment.
+    The settings of this machine's Airflow are not used: variables such as ``AIRFLOW__CORE__DAGS_FOLDER`` are
+    removed from the environment.
 
     :param folder: the folder to use as Airflow's home
     :raises RuntimeError: if Airflow is already imported
@@ -100,7 +100,8 @@ def use_home(folder: Path) -> None:
 
 def create_database() -> None:
     """Create Airflow's metadata database, as ``airflow db migrate`` does."""
-    # This process has already imported Airflow. The command line would take three times as long.
+    # Call a function, because this process has already imported Airflow. The command would take three
+    # times as long.
     from airflow.utils.db import upgradedb
 
     root = logging.getLogger()

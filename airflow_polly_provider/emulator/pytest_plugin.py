@@ -65,7 +65,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def polly_emulator_settings() -> dict[str, Any]:
-    """Return the settings that differ from the defaults; override this fixture to set some.
+    """Override this fixture to change settings: return those that differ from the defaults.
 
     The keys are fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`.
     """

@@ -1,4 +1,4 @@
-"""The emulator for tests. It runs in this process, on a free port of the loopback interface.
+"""The emulator for tests. It runs in the test's process, on a free port of the loopback interface.
 
 .. code-block:: python
 
@@ -107,7 +107,7 @@ class RunningEmulator:
         self.call(lambda: self._server.app.service.quotas.set(checked))
 
     def advance_clock(self, seconds: float) -> None:
-        """Set the clock forward, and update the status of every synthesis task that is then due.
+        """Set the clock forward, and apply all status changes that are then due.
 
         :param seconds: the number of seconds.
         """
@@ -126,9 +126,9 @@ class RunningEmulator:
             self._server.app.service.aws.empty_bucket(bucket, self.region)
 
     def delete_buckets(self) -> None:
-        """Delete the buckets in the settings, except those that another emulator in this process still uses.
+        """Delete the buckets in the settings, except those that another emulator in this process also has.
 
-        All emulators in a process share one S3, so the objects would otherwise outlive the emulator.
+        All emulators in a process share one S3, in which the objects would otherwise remain.
         """
         for bucket in self._server.settings.buckets:
             if not _users[bucket]:
@@ -164,8 +164,9 @@ def running_emulator(*, clock: Clock | None = None, **settings: Any) -> Iterator
     """Run an emulator until the end of the ``with`` block.
 
     :param clock: the source of the emulator's timestamps; None for the machine's clock.
-    :param settings: fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`. The defaults
-        differ: ``scheduled_seconds`` is 0.1, ``in_progress_seconds`` is 0.2, and there is one bucket.
+    :param settings: fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`. Some defaults
+        differ from that class: ``scheduled_seconds`` is 0.1, ``in_progress_seconds`` is 0.2, and there is one
+        bucket.
     """
     quick: dict[str, Any] = {
         "buckets": (DEFAULT_BUCKET,),

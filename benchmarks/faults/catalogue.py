@@ -32,17 +32,17 @@ class Fault:
 
     :param name: name of the row in the table
     :param modes: DAGs that the fault is tested with
-    :param emulator: faults of the emulator; each applies to as many calls as there are Airflow tasks
-    :param refusals_shared: whether mapped tasks share the emulator's faults
+    :param emulator: faults of the emulator; their ``times`` are multiplied by the number of Airflow tasks
+    :param refusals_shared: whether ``times`` are not multiplied, so that mapped tasks share them
     :param spoil: what the gate does to the answers of starts
     :param shut: whether the emulator's port is closed when the tasks start
-    :param hold: place at which each task's process is stopped, and then killed unless ``event`` is set
+    :param hold: place at which each task's process pauses; it is then killed unless ``event`` is set
     :param clears: whether each held task is cleared instead of killed
     :param store_away: whether Airflow's task state store is unavailable in the first try
-    :param look_ups_fail: number of failing look-ups of the connection for each task: the first ones, or with
+    :param look_ups_fail: how many look-ups of the connection fail for each task: the first ones, or with
         ``event`` the first ones after the event
-    :param event: component that is killed when every task is held or, without ``hold``, deferred
-    :param list_delay_seconds: delay until the emulator's lists contain a synthesis task
+    :param event: component that is killed when every task is held, or, without ``hold``, is deferred
+    :param list_delay_seconds: how long a new synthesis task is missing from the emulator's lists
     :param look_seconds: duration of the search for a token; None for the default
     :param fails: whether the run must fail
     :param slow: duration of a synthesis in seconds

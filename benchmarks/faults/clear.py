@@ -1,4 +1,4 @@
-"""Clear one Airflow task of a run like the UI: python -P clear.py DAG RUN TASK."""
+"""Clear one Airflow task of a run, as Airflow's UI does: python -P clear.py DAG RUN TASK."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _drop_connections(database_url: str) -> None:
 
 
 def start_what_died(stack: AirflowStack) -> None:
-    """Restart components that ended because of an event, like a service manager."""
+    """Restart components that ended because of an event, as a service manager would."""
     for name, component in stack.components.items():
         try:
             component.check()

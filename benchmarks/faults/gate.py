@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the emulator that can close its port and break answers like a faulty network."""
+"""A TCP proxy in front of the emulator. It can close its port, and break answers as a faulty network does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ERROR = (
     b"Content-Type: application/json\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_ERROR_BODY), _ERROR_BODY)
 )
-# In the encoding that applies to a page that declares none.
+# A page without a declared encoding, in the encoding that then applies.
 _PAGE_BODY = "<html><body>Accès refusé</body></html>".encode("latin-1")
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
     len(_PAGE_BODY),
@@ -68,7 +68,7 @@ class Gate:
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(_SECONDS)
 
     def spoil(self, how: Spoiling, times: int) -> None:
-        """Forward the next starts, but break their answers.
+        """Forward the next start requests, but break their answers.
 
         :param how: error 500 or a page instead of the answer; or half of the answer and then a TCP reset
         :param times: number of starts
@@ -130,7 +130,7 @@ class Gate:
             if pending[0] == "reset":
                 to_client.write(chunk[: len(chunk) // 2])
                 await to_client.drain()
-                # Send the first half before the reset, which discards unsent data.
+                # Wait until the first half is sent, because a reset discards data that is not sent yet.
                 await asyncio.sleep(0.1)
                 _reset(to_client)
             else:

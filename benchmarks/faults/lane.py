@@ -67,7 +67,7 @@ class Lane:
 
         :param look_ups: number of look-ups
         """
-        # If a process of Airflow 3 does not find a connection, the API server looks it up a second time.
+        # If a process of Airflow 3 does not find a connection, the API server looks the connection up again.
         for _ in range(look_ups * (2 if AIRFLOW_MAJOR >= 3 else 1)):
             self._hidden += 1
             (self._secrets / f"{self.connection_id}.away.{self._hidden}").touch()

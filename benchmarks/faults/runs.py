@@ -91,7 +91,7 @@ class FaultyRun:
 
     :param stack: Airflow stack
     :param lane: lane with the emulator
-    :param hold_folder: folder in which stopped processes of the DAGs write their process ids
+    :param hold_folder: folder in which paused processes of the DAGs write their process ids
     :param fault: fault to cause
     :param mode: mode, which is the DAG id
     :param tasks: number of Airflow tasks that start synthesis tasks
@@ -139,7 +139,7 @@ class FaultyRun:
     @property
     def _hold(self) -> str | None:
         if self._fault.event and self._fault.hold is None:
-            # A task that does not wait is stopped, so that it is still running when the event occurs.
+            # Pause a task that does not wait for its synthesis task, so that it still runs during the event.
             return "remembered" if self._mode == NOT_WAITING else None
         return self._fault.hold
 
@@ -212,7 +212,7 @@ class FaultyRun:
     def _clear_held(self) -> None:
         if self._markers() and not self._killed:
             self._killed.update(marker.name for marker in self._markers())
-            # -P: modules in the same folder have the names of other modules.
+            # -P keeps the script's folder out of sys.path: some files in it have the names of other modules.
             command = [sys.executable, "-P", str(_CLEAR), self._mode, self._run_id, "start"]
             subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 

@@ -1,1 +1,1 @@
-"""Measures the cost of many texts on several machines: see ``python -m benchmarks.scale --help``."""
+"""Measures the time and CPU use of many texts on several machines: ``python -m benchmarks.scale --help``."""

@@ -1,4 +1,4 @@
-"""Measures the cost of many texts on several machines: ``python -m benchmarks.scale --help``.
+"""Measures the time and CPU use of many texts on several machines: ``python -m benchmarks.scale --help``.
 
 Prints the results and writes them to a file, one JSON object per line. Needs the environment of
 ``make test-celery``, and PostgreSQL and Redis servers. Set POSTGRESQL and REDIS to use servers elsewhere.

@@ -1,4 +1,4 @@
-"""Measures many texts on Celery workers, and the cost of a lost machine with Airflow's defaults."""
+"""Measures many texts on Celery workers, and the effect of a lost machine with Airflow's defaults."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def measure(texts: int, *, lose_machines: bool) -> Iterator[dict[str, Any]]:
             "POLLY_SCALE_TEXTS": str(texts),
         }
         with celery_stack(home=Path(folder), dags_folder=_DAGS, env=env) as stack:
-            # Let both triggerers and workers import their modules before the measurement.
+            # Let both triggerers and both workers import their modules before the measurement.
             stack.wait_for_run("warm_up", stack.trigger("warm_up"), _RUN_SECONDS)
             idle = _idle(stack)
             for way in _WAYS:

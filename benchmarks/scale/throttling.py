@@ -28,7 +28,7 @@ def measure(slots: int, texts: int, process_seconds: float) -> dict[str, Any]:
 
     :param slots: number of simultaneous starts
     :param texts: number of texts
-    :param process_seconds: seconds that each start waits, for the start of its process
+    :param process_seconds: seconds that each start waits first, as if a process had to start
     """
     with running_emulator(audio="none", quotas=AWS_QUOTAS) as emulator:
         os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = emulator.airflow_connection()

@@ -1,1 +1,1 @@
-"""Compares the cost of waiting with alternatives: see `benchmarks.waiting.__main__`."""
+"""Compares the CPU time and memory of waiting in several ways: see `benchmarks.waiting.__main__`."""

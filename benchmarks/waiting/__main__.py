@@ -1,4 +1,4 @@
-"""Compares the cost of waiting with alternatives: ``python -m benchmarks.waiting --help``.
+"""Compares the CPU time and memory of waiting in several ways: ``python -m benchmarks.waiting --help``.
 
 Appends the results to a file, one JSON object per line, and prints a table of all results in the file.
 """

@@ -22,7 +22,10 @@ _DRIVERS = ("psycopg2-binary", "asyncpg")
 
 
 def aws_waiter() -> Way:
-    """Return the amazon provider's way: the same Airflow and amazon provider as here, with aiobotocore."""
+    """Return the amazon provider's way.
+
+    Its environment has the same Airflow and amazon provider as this one, and aiobotocore.
+    """
     home = BUILD / "waiting-aiobotocore"
     packages = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-amazon")]
     if not (home / "built").exists():

@@ -21,8 +21,8 @@ _MEBIBYTE = 2**20
 class Stalls:
     """Delays of the event loop.
 
-    Wall-clock time includes the time that other processes used the cores. The CPU time of the loop's own
-    thread only includes code that ran on the loop without a break.
+    A delay in wall-clock time includes the time in which other processes used the cores. The CPU time of the
+    loop's own thread includes only code that ran on the loop without a break.
     """
 
     longest: float = 0.0
@@ -40,7 +40,7 @@ class Stalls:
 
 @dataclass
 class Meter:
-    """Measures the process of the running event loop during the block."""
+    """Measures the process of the running event loop during the ``async with`` block."""
 
     start: Stalls = field(default_factory=Stalls)
     later: Stalls = field(default_factory=Stalls)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.waiting.processes import Way
 
 _CREATED_A_SECOND = 10
-"""Polly accepts 10 starts per second, so many synthesis tasks have different creation times."""
+"""The creation times of many synthesis tasks differ, because Polly accepts only 10 starts per second."""
 
 _FOREIGN_EVERY_SECONDS = 2.5
 _DEFAULT_INTERVAL = 30.0
@@ -34,7 +34,7 @@ class Scenario:
     :param interval: ``poke_interval`` of the waits
     :param quotas: whether the emulator throttles like AWS
     :param foreign: number of other ended synthesis tasks in the account from the last 72 hours
-    :param newest_first: direction of the lists, which AWS does not document
+    :param newest_first: whether lists begin with the newest synthesis task; AWS does not document the order
     :param processes: number of triggerers that share the waits
     """
 

@@ -1,6 +1,6 @@
 """Measures mapped sensors on a real Airflow with PostgreSQL: ``python -m benchmarks.waiting.stack --help``.
 
-Runs in an environment with PostgreSQL drivers.
+It needs an environment with PostgreSQL drivers.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class WaitingDags:
         while (state := self._stack.metadata.run_state(dag_id, run_id)) not in ("success", "failed"):
             if time.monotonic() > deadline:
                 return "no end"
-            # Check rarely: without workers, answering would be most of the CPU time of Airflow.
+            # Check rarely: in a wait without workers, Airflow would use most of its CPU time to answer this.
             time.sleep(_LOOK_EVERY_SECONDS)
         return state
 

@@ -1,4 +1,4 @@
-"""A process that waits for many synthesis tasks, like a triggerer without Airflow's own work.
+"""A process that waits for many synthesis tasks, as a triggerer does, but without Airflow's own work.
 
 It prints ``ready`` when all modules are imported, reads a JSON line with the synthesis tasks, and prints a
 JSON line with the measurements. It runs in this project's environment and in that of the amazon provider's

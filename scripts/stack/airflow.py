@@ -41,9 +41,9 @@ _POLL_SECONDS = 0.25
 class AirflowStack:
     """Runs a scheduler and a triggerer, and on Airflow 3 an API server and a DAG processor.
 
-    The components use the Python interpreter of the caller. In the ``with`` block all components are healthy.
-    After it all their processes have ended, even after an exception, Ctrl-C or SIGTERM. (After SIGKILL of the
-    caller they keep running.)
+    The components use the caller's Python interpreter. When the ``with`` block begins, all components are
+    healthy. When it ends, all their processes end too, even after an exception, Ctrl-C or SIGTERM. (They keep
+    running only if the caller gets SIGKILL.)
 
     :param home: folder for the database, logs and configuration; created if missing, kept at the end
     :param dags_folder: folder with the DAG files
@@ -53,9 +53,9 @@ class AirflowStack:
         on Airflow 2 with SQLite
     :param database_url: SQLAlchemy URL of an empty database; by default SQLite in ``home``
     :param parallelism: maximum number of tasks that run at the same time
-    :param machines: kind of component by machine name, for several components of a kind or for Celery
-        workers: ``{"worker-1": "worker", …}``. Machines share no files. By default one component of each
-        kind, all on the same machine.
+    :param machines: kind of component by machine name, such as ``{"worker-1": "worker", …}``; needed for
+        several components of a kind and for Celery workers. Machines share no files. By default, there is one
+        component of each kind, and all are on the same machine.
     :param startup_timeout: maximum seconds until all components are healthy
     """
 
@@ -142,7 +142,7 @@ class AirflowStack:
         self.components[name].kill(signal_number, whole=whole)
 
     def wait_until_healthy(self, name: str) -> None:
-        """Wait until a component has reported since its last start.
+        """Wait until a component has started to report after its last start.
 
         :raises ComponentDiedError: if any component has ended
         :raises StackTimeoutError: after ``startup_timeout`` seconds
@@ -275,12 +275,12 @@ class AirflowStack:
         return self.metadata.xcoms(dag_id, run_id, task_id, map_index)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return the logs of a task instance in workers, for all tries."""
+        """Return what workers logged for a task instance, in all tries."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log")
         return "".join(path.read_text() for path in logs if ".log.trigger." not in path.name)
 
     def trigger_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return the logs of a task instance in triggerers; empty if it was never in one."""
+        """Return what triggerers logged for a task instance; empty if it was never in a triggerer."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log.trigger.*")
         return "".join(path.read_text() for path in logs)
 

@@ -32,8 +32,8 @@ def celery_stack(
 ) -> Iterator[AirflowStack]:
     """Run two schedulers, two triggerers and two Celery workers, an API server and a DAG processor.
 
-    Each has its own files, as if it ran on its own machine. The database and the keys in Redis are deleted at
-    the end.
+    Each component has its own files, as if it ran on its own machine. At the end, the database and the keys
+    in Redis are deleted.
 
     :param home: folder for all logs and the machines' files
     :param dags_folder: folder with the DAG files; each machine gets a copy

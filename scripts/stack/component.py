@@ -113,7 +113,7 @@ class Component:
         if self._process is None:
             return
         deadline = time.monotonic() + timeout
-        # After its parent has ended, only this list can find a process in another session.
+        # If the parent of a process in another session has ended, the process is found only in this list.
         remaining = self.members()
         _send([p for p in remaining if whole or p.pid == self._process.pid], signal_number)
         while remaining:

@@ -1,7 +1,7 @@
 """Airflow 2.11's metadata, read with SQL and written with its command line.
 
-2.11 is the last version of Airflow 2, so its tables no longer change. A stack without a webserver starts in
-half the time.
+2.11 is the last version of Airflow 2, so its tables no longer change. The REST API of Airflow 2 would need a
+webserver, and a stack without a webserver starts in half the time.
 """
 
 import json
@@ -14,7 +14,7 @@ from scripts.stack.errors import StackError
 from scripts.stack.states import RunStates
 
 _COMMAND_SECONDS = 120
-# Does the same as the `airflow` command, for several commands.
+# Runs several commands in the way in which the `airflow` command runs one.
 _RUN_COMMANDS = """
 import json, sys
 from airflow.cli.cli_parser import get_parser

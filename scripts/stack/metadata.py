@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """One task of a DAG run; ``map_index`` is -1 unless it is mapped, ``state`` None until scheduled."""
+    """One task of a DAG run. ``map_index`` is -1 if it is not mapped; ``state`` is None until scheduled."""
 
     task_id: str
     map_index: int

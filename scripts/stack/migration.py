@@ -1,4 +1,4 @@
-"""Create Airflow's metadata database; with SQLite only once per process, then copy it."""
+"""Create Airflow's metadata database. With SQLite, do so once per process, and copy it for later stacks."""
 
 import atexit
 import functools

@@ -53,7 +53,8 @@ class RestMetadata(RunStates):
                 status = error.response.status_code
                 if repeated and status == httpx.codes.CONFLICT:
                     return
-                # On SQLite another writer can lock the database too long. The run id prevents a second run.
+                # On SQLite, another writer can lock the database for too long. So repeat the request; the run
+                # id prevents a second run.
                 if not httpx.codes.is_server_error(status) or repeated == _TRIGGER_REPETITIONS:
                     raise
                 time.sleep(_BETWEEN_TRIGGERS_SECONDS)

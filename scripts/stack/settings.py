@@ -13,11 +13,11 @@ from pathlib import Path
 
 AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[0])
 
-# DAG files do not change while a stack runs, and parsing them again costs more than running them.
+# DAG files do not change while a stack runs, and parsing them again takes more CPU time than running them.
 _REPARSE_SECONDS = "3600"
 _AIRFLOW_2 = {"AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS}
 # Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow again for each task.
-# LocalExecutor with one task at a time forks instead. Airflow's own tests set this too.
+# LocalExecutor with one task at a time forks instead. Airflow's own tests set this variable too.
 _LOCAL_WITH_SQLITE = {"_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1"}
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
 
@@ -68,7 +68,7 @@ def _common(dags_folder: Path, database_url: str, executor: str | None, parallel
         **(_LOCAL_WITH_SQLITE if sequential else {}),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # The default resolves the name, which hangs without DNS.
+        # The default resolves the machine's name, which hangs without DNS.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         # Without this setting, each component would generate its own key.
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

@@ -24,7 +24,7 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise an exception like Ctrl-C; no effect outside the main thread.
+    """Make SIGTERM and SIGHUP raise an exception, as Ctrl-C does; no effect outside the main thread.
 
     :raises Terminated: when one of them is received
     """

@@ -1,7 +1,7 @@
 """The states of processes, runs and tasks, read with SQL from tables that Airflow 2.11 and 3 share.
 
-A stack reads the states several times a second. Through the API server of Airflow 3, that used more processor
-time than all other components together.
+A stack reads the states several times a second. Reading them through the API server of Airflow 3 used more
+processor time than all other components together.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -58,7 +58,7 @@ class Catalogue:
 
     @contextmanager
     def _change(self, region: str) -> Iterator[LexiconShelf]:
-        """Yield the lexicons of a region for a change; undo the change if it fails or cannot be stored."""
+        """Let the block change the lexicons of a region. If the block or storing fails, undo the change."""
         shelf = self.shelf(region)
         before = {name: replace(lexicon, tags=dict(lexicon.tags)) for name, lexicon in shelf.lexicons.items()}
         try:

@@ -1,4 +1,4 @@
-"""Polly's operations. Their requests are already parsed and validated."""
+"""Polly's operations, for requests that are already parsed and validated."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class PollyService:
         self._jobs.close()
 
     def announce(self, endpoint_url: str) -> None:
-        """Write the emulator's URL into its state folder, for an emulator that tries to use the same folder.
+        """Write this emulator's URL into the state folder. A second emulator shows it in its error message.
 
         :param endpoint_url: the emulator's URL.
         """
@@ -112,7 +112,7 @@ class PollyService:
         :param operation: the operation's name in the service model.
         :param region: the region in the request's credential scope.
         :param parameters: the request's parameters, already validated against the service model.
-        :param fail_task: the reason with which the started synthesis task fails; None to do its work.
+        :param fail_task: the failure reason, to make the started synthesis task fail; None to do its work.
         :raises ApiError: if Polly would answer with an error.
         """
         self.quotas.spend(operation, region, parameters)
@@ -147,7 +147,7 @@ class PollyService:
         self.quotas.set(validate_quotas(self._settings.quotas))
 
     def tick(self) -> None:
-        """Update the status of every synthesis task that is due, and schedule the next update."""
+        """Apply all status changes that are due, and schedule the next call of this method."""
         self._tick_handle = None
         for store in self._stores.values():
             store.advance()
@@ -230,8 +230,8 @@ class PollyService:
             self.aws.create_bucket(bucket, region)
         jobs = list(state.tasks())
         if jobs and jobs[-1].created > self._clock.time():
-            # The clock of the earlier emulator was set forward. Set this clock forward too: otherwise
-            # unfinished tasks would wait until the real time reaches their stored times.
+            # The clock of the earlier emulator was set forward. Set this clock forward too. Otherwise,
+            # unfinished tasks would wait until this clock reaches their stored times.
             self._clock.advance(jobs[-1].created - self._clock.time())
         for job in jobs:
             task = self._remember(job)

@@ -23,23 +23,23 @@ Service = Literal["s3", "sns", "sqs", "sts"]
 SERVICES: tuple[Service, ...] = get_args(Service)
 """The services other than Polly, by their names in a credential scope."""
 
-# These two services run the action that a URL names. A web page can make a browser open any URL, so they
-# accept no presigned URL.
+# A URL alone can name an action of these two services, and a web page can make a browser open any URL. So the
+# emulator accepts no presigned URLs for them.
 _NOT_BY_URL = {"sns", "sqs"}
-# The control paths of moto, and those of the emulator if the path spells them differently (extra slashes or
-# percent-encoding), so that the router did not recognize them.
+# The control paths of moto and of the emulator. The router does not recognize the emulator's control paths if
+# they are written with extra slashes or percent-encoding, so these requests get here.
 _CONTROL_PATH = re.compile(r"/+(?:moto-api|_emulator)(?:/|$)")
 _UNSIGNED_STS = re.compile(rb"(?:^|&)Action=AssumeRoleWith(?:SAML|WebIdentity)(?:&|$)")
-# Headers of moto's answers that are removed: the emulator's server frames the answers, and the emulator
-# decides which web pages may read them.
+# Headers that are removed from moto's answers, because the emulator itself decides how an answer is sent and
+# which web pages may read it.
 _LEFT_OUT = re.compile(r"connection|transfer-encoding|access-control-.*", re.IGNORECASE)
 
 
 def service_of(request: Request, signed_for: str | None) -> Service:
-    """Return the service, other than Polly, that a request is for.
+    """Return which of S3, SNS, SQS and STS a request is for.
 
-    moto's own server also looks at the path, so a request can reach its control paths and a hundred other
-    services. This function ignores the path and returns one of :data:`SERVICES`.
+    moto's own server also considers the path, so there a request can reach moto's control paths and a hundred
+    other services. This function ignores the path and returns one of :data:`SERVICES`.
 
     :param request: the request.
     :param signed_for: the service in the request's credential scope; None for an unsigned request.
@@ -127,7 +127,7 @@ class Aws:
         body: bytes = b"",
         content_type: str | None = None,
     ) -> Response:
-        """Send the emulator's own request to a service. Blocks.
+        """Send a request of the emulator itself to a service. Blocks.
 
         :param service: the service, such as ``s3``.
         :param region: the region, such as ``us-east-1``.
@@ -169,7 +169,7 @@ class Aws:
         """Delete every object in a bucket, if the bucket exists.
 
         :param name: the bucket's name.
-        :param region: the region that signs the requests.
+        :param region: the region for which the requests are signed.
         """
         while True:
             answer = self.call("s3", region, "GET", f"/{name}?list-type=2")
@@ -183,7 +183,7 @@ class Aws:
         """Delete a bucket with all its objects, if it exists.
 
         :param name: the bucket's name.
-        :param region: the region that signs the requests.
+        :param region: the region for which the requests are signed.
         """
         self.empty_bucket(name, region)
         self.call("s3", region, "DELETE", f"/{name}")
@@ -192,7 +192,7 @@ class Aws:
         """Return whether a bucket exists.
 
         :param name: the bucket's name.
-        :param region: the region that signs the request.
+        :param region: the region for which the request is signed.
         """
         return self.call("s3", region, "HEAD", f"/{name}").status == 200
 
@@ -202,7 +202,7 @@ class Aws:
         :param bucket: the bucket's name.
         :param key: the object's key.
         :param body: the object's content.
-        :param region: the region that signs the request.
+        :param region: the region for which the request is signed.
         :param content_type: the object's content type.
         """
         return self.call(
@@ -220,7 +220,7 @@ class Aws:
         :param topic_arn: the topic's ARN.
         :param message: the message.
         :param subject: the subject.
-        :param region: the region that signs the request.
+        :param region: the region for which the request is signed.
         """
         form = {
             "Action": "Publish",

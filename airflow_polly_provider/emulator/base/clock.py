@@ -1,11 +1,11 @@
-"""The emulator's clock. A test can set it forward, and so does not need to wait 72 hours."""
+"""The emulator's clock. A test can set it forward by 72 hours instead of waiting."""
 
 from __future__ import annotations
 
 import time
 
 LONGEST_SECONDS = 100 * 366 * 86400
-"""One century. Python cannot represent every time further in the future as a date."""
+"""One century. Python's dates cannot represent every time that is further in the future."""
 
 
 class Clock:

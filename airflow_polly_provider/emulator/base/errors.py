@@ -11,7 +11,8 @@ class ApiError(Exception):
     :param code: the error class in the service model, such as ``InvalidSsmlException``.
     :param message: the error message for the client.
     :param status: the HTTP status; None for the status that the service model defines for the code.
-    :param detail: the cause, if ``message`` is Polly's own and does not name it; sent in a response header.
+    :param detail: the cause, if ``message`` is Polly's own and does not name the cause; sent in a response
+        header.
     :param members: further members of the error's shape, such as ``reason`` of a ValidationException.
     """
 

@@ -16,7 +16,7 @@ Quotas = dict[str, tuple[float, float]]
 """Calls per second and burst, by quota name. A quota that is not in the table has no limit."""
 
 # https://docs.aws.amazon.com/polly/latest/dg/limits.html, read in November 2026. The page states no burst for
-# the newest engines; there, the burst equals the rate.
+# the newest engines. For these, the table uses the rate as the burst.
 AWS_QUOTAS: Quotas = {
     "start.standard": (10, 12),
     "start.neural": (10, 12),
@@ -117,7 +117,8 @@ class QuotaKeeper:
 
         :param operation: the operation's name in the service model.
         :param region: the region of the call.
-        :param parameters: the call's parameters; ``Engine`` selects the quota for starts and speech.
+        :param parameters: the call's parameters; ``Engine`` selects the quota of StartSpeechSynthesisTask and
+            SynthesizeSpeech.
         :raises ApiError: ``ThrottlingException`` if the quota is used up.
         """
         name = _GROUPS.get(operation)

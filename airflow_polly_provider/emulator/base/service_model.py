@@ -43,18 +43,18 @@ def load_service_model() -> Any:
 
 
 class ApiModel:
-    """The service model, prepared for a server: botocore prepares it for clients."""
+    """The service model in a form for servers. botocore's own form is for clients."""
 
     def __init__(self) -> None:
         self.service = load_service_model()
         self._operations = {name: self.service.operation_model(name) for name in self.service.operation_names}
-        # Routes without a path parameter, by method and path. Routes with one, by method and by the part of
-        # the path before the parameter; the parameter is always the end of the path.
+        # The first table has the routes without a path parameter, by method and path. The second has the
+        # routes with one, by method and by the part of the path before the parameter, which is always last.
         self._exact: dict[tuple[str, str], str] = {}
         self._by_prefix: dict[tuple[str, str], str] = {}
         for name, operation in self._operations.items():
             self._add_route(name, operation)
-        # A presigned URL has all members in the query string. The model does not describe this route.
+        # A presigned URL has all members in its query string. The model does not describe this route.
         self._exact["GET", _SPEECH_PATH] = _PRESIGNED
         self._statuses = dict(COMMON_STATUSES)
         for shape in self.service.error_shapes:
@@ -175,7 +175,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _from_query(shape: Any, query: str) -> dict[str, Any]:
-    """Return the members in a presigned URL; each item of a list is a query parameter of the same name."""
+    """Return the members in a presigned URL. Each list item is a query parameter of the same name."""
     given: dict[str, list[str]] = parse_qs(query, keep_blank_values=True)
     return {
         name: given[name] if member.type_name == "list" else given[name][-1]

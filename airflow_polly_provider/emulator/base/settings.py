@@ -28,16 +28,18 @@ class Settings:
     :param host: the address to bind. Other machines can use the emulator unless this is a loopback address.
     :param port: the port; 0 for any free port.
     :param buckets: S3 buckets to create when the emulator starts.
-    :param region: the region of these buckets and of seeded synthesis tasks that name no region.
+    :param region: the region of these buckets, and of synthesis tasks that are seeded without a region.
     :param scheduled_seconds: how long a synthesis task stays ``scheduled``.
-    :param in_progress_seconds: how long it then stays ``inProgress``, at least; it also waits for its audio.
-    :param list_delay_seconds: the delay from the start of a synthesis task until lists show it.
+    :param in_progress_seconds: the minimum time that it then stays ``inProgress``; it stays longer if its
+        audio is not ready.
+    :param list_delay_seconds: how long a new synthesis task is missing from lists.
     :param newest_first: whether lists begin with the newest synthesis task; Polly's documentation does not
-        state the direction.
-    :param audio: ``speech``, ``tone`` or ``none`` (synthesis tasks complete, but no object is written); None
-        for speech if the ``speech`` extra is installed, and a tone otherwise.
+        state the order.
+    :param audio: ``speech``, ``tone``, or ``none`` to complete synthesis tasks without writing an object. The
+        default None means ``speech`` if the ``speech`` extra is installed, else ``tone``.
     :param quotas: request quotas by name, as in :data:`~.quotas.AWS_QUOTAS`; no limits by default.
-    :param state: a folder that stores synthesis tasks, objects and lexicons; None to keep them in memory.
+    :param state: a folder in which to store synthesis tasks, objects and lexicons; None to keep them in
+        memory.
     :param cors_origins: origins, such as ``http://localhost:3000``, whose web pages may call the emulator;
         none by default.
     :raises ValueError: if a value is not valid; the message names the setting or the value.

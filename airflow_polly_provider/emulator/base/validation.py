@@ -1,8 +1,8 @@
-"""Validation of requests against the service model. botocore's own validator checks only a part of it.
+"""Validation of requests against the service model, of which botocore's own validator checks only a part.
 
-The messages are those of AWS's validator, which checks the whole request and then lists every error. Polly's
-messages for an enumeration (node-sonos-http-api 658) and a pattern (aws-sdk-js 2644) were seen in public. For
-lengths, bounds, missing members and lists, the messages of other AWS services were seen.
+The messages are those of AWS's validator, which checks the whole request and then lists every error. For
+enumerations and patterns, Polly's own messages are known from public reports (node-sonos-http-api 658,
+aws-sdk-js 2644). For lengths, bounds, missing members and lists, they are those of other AWS services.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from airflow_polly_provider.emulator.base.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Polly answers a value that does not match its pattern with ValidationException, as reported for the bucket
-# (aws-sdk-js 2644) and the key prefix (boto3 2429). For the two shapes below, no report is known, and the
-# service model has a specific error class.
+# If a value does not match its pattern, Polly answers with ValidationException. This was reported for the
+# bucket (aws-sdk-js 2644) and the key prefix (boto3 2429). For the two shapes below, no report is known, so
+# the emulator uses the specific error class that the service model has.
 PATTERN_ERRORS = {"TaskId": "InvalidTaskIdException", "SnsTopicArn": "InvalidSnsTopicArnException"}
 _KEY_PREFIX = "OutputS3KeyPrefix"
 _KEY_PREFIX_MESSAGE = "Invalid output S3 key prefix"

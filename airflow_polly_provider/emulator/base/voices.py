@@ -13,7 +13,7 @@ from airflow_polly_provider.emulator.base.service_model import load_service_mode
 
 _DEFAULT_ENGINE = "standard"
 
-# espeak's language for Polly's language code, if it is not simply the part before the hyphen.
+# espeak's names of languages that are not simply the part of Polly's language code before the hyphen.
 _ESPEAK_LANGUAGES = {
     "arb": "ar",
     "cmn": "cmn",
@@ -92,7 +92,7 @@ def check_voice(request: dict[str, Any]) -> None:
     voice = describe(request["VoiceId"])
     engine = request.get("Engine") or _DEFAULT_ENGINE
     if engine not in voice["SupportedEngines"]:
-        # Reported for a given engine and for the default engine: hoffm/the-weather-in-brooklyn 1,
+        # This message was reported for requests with and without an engine: hoffm/the-weather-in-brooklyn 1,
         # amazon-polly-tts-for-windows 19.
         raise invalid(f"This voice does not support the selected engine: {engine}")
     language = request.get("LanguageCode")
@@ -118,7 +118,7 @@ def espeak_language(language_code: str) -> str:
 
 
 def sound_of(voice_id: str, language_code: str | None) -> Sound:
-    """Return the espeak settings for a voice: the same each time, and different from other voices.
+    """Return a voice's espeak settings, which are the same each time, and differ from those of other voices.
 
     :param voice_id: Polly's VoiceId.
     :param language_code: the requested language of a bilingual voice; None for the voice's main language.
@@ -127,5 +127,5 @@ def sound_of(voice_id: str, language_code: str | None) -> Sound:
     variants = _VARIANTS[voice["Gender"]]
     number = sum(voice_id.encode())
     language = espeak_language(language_code or voice["LanguageCode"])
-    # Different pitch and speed distinguish voices that share a variant, for both children and adults.
+    # Voices that share a variant, whether of adults or of children, differ in pitch and speed.
     return Sound(f"{language}+{variants[number % len(variants)]}", 42 + number % 17, 165 + number % 19)

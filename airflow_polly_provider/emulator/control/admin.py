@@ -1,7 +1,7 @@
 """The emulator's control interface over HTTP, for tests in another process.
 
 Every request must have the header ``X-Polly-Emulator: 1``, which a web page cannot send without permission.
-It must have no ``Origin``, and its ``Host`` must be localhost, an IP address or the address given as host.
+A request must have no ``Origin``. Its ``Host`` must be localhost, an IP address or the ``host`` setting.
 
 ========  =========================  =====================================================================
 method    path                       meaning
@@ -13,9 +13,9 @@ DELETE    ``/_emulator/faults``      remove all faults
 GET       ``/_emulator/counters``    get the number of calls by operation and outcome
 DELETE    ``/_emulator/counters``    reset the counters
 POST      ``/_emulator/clock``       set the clock forward: ``{"advance_seconds": 3600}``
-POST      ``/_emulator/tasks``       seed synthesis tasks: the fields of :class:`~.seeding.Seed`, ``region``
+POST      ``/_emulator/tasks``       seed synthesis tasks: fields of :class:`~.seeding.Seed` and ``region``
 GET       ``/_emulator/quotas``      get the active quotas
-PUT       ``/_emulator/quotas``      replace the quotas: ``{"read-tasks": [10, 10]}``; ``{}`` for none
+PUT       ``/_emulator/quotas``      replace the quotas: ``{"read-tasks": [10, 10]}``; ``{}`` for no limits
 ========  =========================  =====================================================================
 """
 

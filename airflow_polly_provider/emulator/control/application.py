@@ -69,8 +69,8 @@ class Application:
         self._guard = BrowserGuard(settings.cors_origins)
         self._admin = Admin(settings, clock, self.faults, self.counters, self.service)
         self._pool = ThreadPoolExecutor(_MOTO_THREADS, thread_name_prefix="polly-emulator-aws")
-        # An SQS client may wait up to 20 seconds for a message. The separate pool keeps these waits from
-        # delaying requests to other services.
+        # A request of an SQS client may wait up to 20 seconds for a message. SQS has a separate pool, so that
+        # these waits do not delay requests to other services.
         self._waiting_pool = ThreadPoolExecutor(_SQS_THREADS, thread_name_prefix="polly-emulator-sqs")
         self._request_numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None

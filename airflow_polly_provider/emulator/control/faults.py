@@ -1,4 +1,4 @@
-"""Faults, which make calls fail on demand, and counters of the calls, for tests of a client's behaviour."""
+"""Faults that make calls fail on demand, and counters of the calls. Both are for tests of a client."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ _ERROR_CLASS = re.compile(r"[A-Za-z][\w.]*", re.ASCII)
 class Fault:
     """A fault that affects some or all calls of an operation.
 
-    The effects can be combined: a fault with a delay and an error answers with the error after the delay.
+    A fault can have several effects. For example, if it has a delay and an error, the client gets the error
+    after the delay.
 
     :param operation: the operation's name in the service model, such as ``StartSpeechSynthesisTask``, or
         ``*`` for all operations.
     :param times: the number of calls that the fault affects; None for all calls until the faults are
         cleared.
-    :param share: the probability that the fault affects a call, above 0 and at most 1; the random choice is
+    :param share: the probability that the fault affects a call, above 0 and at most 1; the random choices are
         the same in each run.
     :param error: an error class to answer with, such as ``ThrottlingException``; the operation does not run.
-    :param status: the HTTP status of ``error`` or ``page``; None for the service model's status of the error,
-        and for 200 of the page.
+    :param status: the HTTP status of ``error`` or ``page``; None for the status that the service model has
+        for the error, or for 200 with ``page``.
     :param message: the message of ``error``.
     :param delay_seconds: the delay of the answer.
     :param drop: ``before`` to close the connection without running the operation, ``after`` to run it and
         then close the connection without an answer.
     :param cut: whether to run the operation, send only the first half of the answer and close the connection.
-    :param page: an HTML page to send instead of the answer, as a proxy does. The operation runs; the page is
-        encoded in Latin-1.
-    :param fail_task: a reason: the synthesis task is accepted, and ends ``failed`` with this reason.
+    :param page: an HTML page, encoded in Latin-1, to send instead of the answer, as a proxy may do. The
+        operation still runs.
+    :param fail_task: the reason of a failure: the start is accepted, but the synthesis task ends ``failed``
+        with this reason.
     :raises ValueError: if the fault has no effect, or a value is not valid.
     """
 

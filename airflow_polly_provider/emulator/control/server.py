@@ -1,4 +1,4 @@
-"""The emulator's server: it listens on a socket."""
+"""The emulator's server, which listens on a socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REQUIRED = ("h11", "h2", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
-    """The ``emulator`` extra is not installed, or ``audio`` is ``speech`` without the ``speech`` extra."""
+    """The ``emulator`` extra is missing, or ``audio`` is ``speech`` and the ``speech`` extra is missing."""
 
 
 def require_extras(settings: Settings) -> None:

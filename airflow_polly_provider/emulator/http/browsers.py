@@ -3,11 +3,11 @@
 The emulator checks no credentials, so any web page that the user has open could use it. Three checks prevent
 this:
 
-- The ``Host`` of a request must be a name of this machine. This blocks DNS rebinding, where the owner of a
-  DNS name points it to this machine.
-- An ``Origin`` other than the emulator's own must be allowed by the settings.
-- A link or an image on another site can send a request with a signed URL. Such a request to Polly is served
-  only if it is for speech. S3 objects are served.
+- The ``Host`` of a request must be a name of this machine. This blocks DNS rebinding, an attack in which the
+  owner of a DNS name makes the name point to this machine.
+- If a request has an ``Origin`` other than the emulator's own, the settings must allow this origin.
+- A link or an image on another site can send a request with a presigned URL. If it is a request to Polly, it
+  is served only if it requests speech. Requests for S3 objects are served.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class BrowserGuard:
     def bind(self, address: str) -> None:
         """Set the address that the emulator is bound to.
 
-        If other machines can reach this address, the guard does not know their names for the emulator, and
-        accepts any ``Host``.
+        If other machines can reach this address, the guard accepts any ``Host``, because it does not know by
+        which names they reach the emulator.
 
         :param address: an IP address.
         """
@@ -64,7 +64,7 @@ class BrowserGuard:
         origin = request.headers.get("origin")
         if origin is None:
             return self._refuse_link(request)
-        # Anyone may own a DNS name, so only an address or a local name counts as the emulator's own origin.
+        # A DNS name can belong to anyone. So only an address or a local name counts as the emulator's origin.
         is_own = is_address(host) and origin.lower() == f"http://{host}".lower()
         if is_own or self._allows(origin):
             return None

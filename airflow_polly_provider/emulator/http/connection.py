@@ -1,8 +1,8 @@
 """The base class of HTTP/1.1 and HTTP/2 connections.
 
-The emulator uses no web framework. A poller makes thousands of calls, and these are answered directly on the
-event loop; only slow answers are awaited. Faults also need a connection that can be closed, or an answer that
-can be cut, at any point. A framework does not allow that.
+The emulator uses no web framework, for two reasons. A poller makes thousands of calls. Here most are answered
+directly on the event loop, and only slow answers are awaited. And a fault must be able to close a connection
+or cut an answer at any point, which a framework does not allow.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class TimeLimits:
 
     :param request_seconds: the limit before the first request, and within an incomplete request.
     :param idle_seconds: the limit between two requests; boto3 keeps its connections open.
-    :param unread_seconds: the limit while the client reads nothing of an answer; a browser with paused audio
-        does so.
+    :param unread_seconds: the limit while the client reads nothing of an answer, as a browser does while its
+        audio is paused.
     """
 
     request_seconds: float = 30.0
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         """Close the connection after all data is sent."""
 
     def _bytes_not_received(self) -> int:
-        """Return how many bytes of answers the client has not received, in this process and in the kernel."""
+        """Return how many bytes of answers still wait, in this process or in the kernel, for the client."""
         assert self._transport is not None
         buffered = self._transport.get_write_buffer_size()
         if not buffered:

@@ -68,8 +68,8 @@ class Http1Connection(Connection):
         if self._answering is None:
             self._serve_received()
         elif self._transport is not None:
-            # Pipelined requests wait until the current answer is sent. The connection continues to read, to
-            # detect a disconnect, but only up to a limit: further data stays with the client, not in memory.
+            # Pipelined requests wait until the current answer is sent. Meanwhile, continue to read, to detect
+            # a disconnect. Stop at a limit, so that further data does not fill this process's memory.
             self._waiting_bytes += len(data)
             if self._waiting_bytes > MAX_HEAD_BYTES:
                 self._transport.pause_reading()
@@ -167,8 +167,8 @@ class Http1Connection(Connection):
     def _write(self, *events: h11.Event) -> None:
         assert self._transport is not None
         pieces = (piece for event in events for piece in self._http.send_with_data_passthrough(event) or ())
-        # asyncio in Python 3.12 and 3.13 keeps an empty piece in its buffer. It then tries endlessly to send
-        # it, and never closes the connection.
+        # If an empty piece is written, asyncio in Python 3.12 and 3.13 keeps it in the buffer. Then asyncio
+        # tries endlessly to send it, and never closes the connection.
         self._transport.writelines([piece for piece in pieces if piece])
 
 

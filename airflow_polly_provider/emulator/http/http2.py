@@ -38,11 +38,11 @@ class _Stream:
     :param headers: the request's headers, including pseudo-headers.
     :param body: the received part of the request body.
     :param is_whole: whether the complete request has arrived.
-    :param is_asked: whether the answer is being computed, or is computed.
+    :param is_asked: whether the computation of the answer has started.
     :param answering: the task that computes the answer.
     :param unsent: the part of the answer's body that is not sent yet, limited by the client's flow control.
     :param delivery: the answer's ``delivery``.
-    :param sends: whether the head of the answer is sent.
+    :param sends: whether the head of the answer has been sent.
     """
 
     headers: dict[str, str]
@@ -90,11 +90,11 @@ class Http2Connection(Connection):
                 for event in self._http.receive_data(frame):
                     self._take(event)
         except h2.exceptions.ProtocolError as error:
-            # h2 has already queued a GOAWAY frame with the reason. Closing the connection sends it.
+            # h2 has already queued a GOAWAY frame with the reason. It is sent before the connection closes.
             log.info("A client violated the HTTP/2 protocol: %s; the emulator closes the connection", error)
             self._hang_up()
             return
-        # Answer only now: a later frame in the same data may have cancelled a request.
+        # Answer only after all frames are read, because a later frame may cancel a request.
         for number, stream in list(self._streams.items()):
             if stream.is_whole and not stream.is_asked:
                 self._answer(number, stream)
@@ -104,7 +104,7 @@ class Http2Connection(Connection):
         """Yield the received frames for h2, except a GOAWAY without an error.
 
         A client that closes the connection sends GOAWAY, and still waits for the answers to its requests (RFC
-        9113, section 6.8). After a GOAWAY, h2 would refuse to send them.
+        9113, section 6.8). After a GOAWAY, h2 would refuse to send these answers.
         """
         self._received += data
         if not self._is_begun:
@@ -113,7 +113,7 @@ class Http2Connection(Connection):
         while len(self._received) >= _FRAME_HEAD_BYTES:
             length = int.from_bytes(self._received[:3])
             if length > self._http.max_inbound_frame_size:
-                # h2 would report the error only after the complete frame has arrived.
+                # h2 would report the error only later, when the complete frame has arrived.
                 self._http.close_connection(h2.errors.ErrorCodes.FRAME_SIZE_ERROR)
                 raise h2.exceptions.FrameTooLargeError(f"A frame of {length} bytes is too large")
             if len(self._received) < _FRAME_HEAD_BYTES + length:

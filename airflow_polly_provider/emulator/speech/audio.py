@@ -8,8 +8,8 @@ MARKS = "json"
 """The OutputFormat for speech marks instead of audio."""
 
 # Decoded public mp3 files from Polly begin with 155 ms of silence, of which 46 to 50 ms come from the encoder
-# and decoder. They end with 343 to 366 ms of silence, of which up to 26 ms fill the last frame. The rest is
-# part of the speech itself, and is assumed to be in Polly's other formats too.
+# and decoder. They end with 343 to 366 ms of silence, of which up to 26 ms fill the last frame. The rest of
+# the silence belongs to the speech itself, and is assumed to be in Polly's other formats too.
 SILENCE_BEFORE_MILLISECONDS = 105
 SILENCE_AFTER_MILLISECONDS = 340
 
@@ -19,7 +19,7 @@ class Event:
     """An event that the synthesizer reports while it speaks.
 
     :param kind: ``sentence``, ``word``, ``mark`` or ``phoneme``.
-    :param milliseconds: the time since the start of the audio, before silence is added to it.
+    :param milliseconds: the time since the start of the audio, without the silence that is added later.
     :param start: the index of the first character in the spoken string.
     :param length: the length in characters; 0 for a mark or a phoneme.
     :param name: the mark's name, or the phoneme.

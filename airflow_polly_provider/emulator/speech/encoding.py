@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
-# libsndfile's vorbis encoder crashes on one large write.
+# libsndfile's vorbis encoder crashes if one write is too large.
 _LARGEST_WRITE = 65536
 # libsndfile's names: container, codec.
 _SOUNDFILE_FORMATS = {
@@ -96,7 +96,7 @@ def open_encoder(path: Path, output_format: str, rate: int) -> Encoder:
 
 
 class SilenceAround:
-    """Extends the silence at both ends of the samples to at least the length that Polly's files have.
+    """Extends the silence at both ends of the samples, if it is shorter than in Polly's files.
 
     :param encoder: the encoder that gets the samples and the silence.
     :param rate: the sample rate, in samples per second.
@@ -119,7 +119,7 @@ class SilenceAround:
                 self._encoder.write(samples)
             return
         if not self._has_begun:
-            # The silence at the beginning was not written until now, when its length is known.
+            # Write the silence at the beginning only now, because its length was not known before.
             first = int(sounding[0])
             self._write_silence(max(self._silent + first, self._before))
             samples = samples[first:]

@@ -108,7 +108,7 @@ def _words(
 
 
 def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tuple[int, int, int]]:
-    """Return each word's time, first character and length. espeak reports some groups of words as one."""
+    """Return each word's time, first character and length. Split words that espeak reports as one word."""
     told = [(event.milliseconds, event.start, event.length) for event in events if event.kind == "word"]
     hidden = (_MARKUP if markup else _PHONEMES).sub(lambda match: " " * len(match.group()), text)
     spans: list[tuple[int, int, int]] = []
@@ -235,7 +235,7 @@ def _trimmed_word(data: bytes, start: int, end: int) -> tuple[int, int]:
 def _begun_before(data: bytes) -> int:
     """Return the number of bytes at the end of a text that belong to an unfinished word.
 
-    espeak sometimes reports the start of a sentence one letter late.
+    The caller needs this number because espeak sometimes reports the start of a sentence one letter late.
     """
     text = data[-64:].decode(errors="ignore")
     kept = len(text)

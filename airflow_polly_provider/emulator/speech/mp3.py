@@ -23,8 +23,8 @@ KILOBITS_PER_SECOND = 48
 # The lowest sample rate of each MPEG version, with its highest and lowest bit rate in kbit/s. libsndfile
 # takes a bit rate as a fraction: 0 for the highest, 1 for the lowest.
 _BIT_RATES = {32000: (320, 32), 16000: (160, 8), 8000: (64, 8)}
-# LAME's first frame may contain metadata instead of sound. Its name, Info or Xing, follows the frame header
-# and the side information.
+# LAME's first frame may contain metadata instead of sound. The name of such a frame, Info or Xing, follows
+# the frame header and the side information.
 _SIZE_OF_HEADER = 4
 _SIZES_OF_SIDE_INFORMATION = {True: 17, False: 9}  # of mono: in MPEG-1, and in MPEG-2 and 2.5
 
@@ -81,7 +81,7 @@ class Mp3Encoder:
     def _size_of_info_frame(self, start: bytes) -> int:
         """Return the size in bytes of the first frame if it contains metadata instead of sound, else 0.
 
-        LAME writes this frame if a frame is large enough for the metadata.
+        LAME writes such a frame only if the metadata fit into a frame.
         """
         is_mpeg1 = bool(start[1] & 0x08)
         name = _SIZE_OF_HEADER + _SIZES_OF_SIDE_INFORMATION[is_mpeg1]

@@ -1,4 +1,4 @@
-"""The file that libsndfile writes to. It stores the error of a failed write."""
+"""The file object that libsndfile writes to, which stores the error of a failed write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class OutputFile:
     """A file that stores its first write error, for :meth:`check`.
 
     libsndfile ignores a failed write of the last bytes, for example on a full disk. Without this class, the
-    audio would be incomplete without an error.
+    audio would be incomplete, and nothing would report the error.
 
     :param file: a file opened for writing and reading in binary mode.
     """
@@ -20,7 +20,7 @@ class OutputFile:
 
     def write(self, data: bytes) -> int:
         """Write the data, and return its length even if the write fails. :meth:`check` raises the error."""
-        # libsndfile writes its last bytes when it is closed. After a failure, the file may already be closed.
+        # libsndfile writes its last bytes when it is closed. After a failure, this file may be closed before.
         if self._error is None and not self._file.closed:
             try:
                 self._file.write(data)
@@ -29,7 +29,7 @@ class OutputFile:
         return len(data)
 
     def read(self, count: int = -1) -> bytes:
-        """Read and return up to ``count`` bytes; all remaining bytes if it is negative."""
+        """Read and return up to ``count`` bytes; all remaining bytes if ``count`` is negative."""
         return b"" if self._file.closed else self._file.read(count)
 
     def seek(self, offset: int, whence: int = 0) -> int:

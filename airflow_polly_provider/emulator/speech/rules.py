@@ -1,4 +1,4 @@
-"""Polly's rules for synthesis requests that its service model does not contain."""
+"""Polly's rules for synthesis requests, as far as its service model does not contain them."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
     given, output_format = request.get("SampleRate"), request["OutputFormat"]
     if given is None:
         return
-    # AWS documents no sample rates for speech marks, but its client library sends SampleRate with them. So
-    # every rate that is valid for audio is accepted.
+    # AWS documents no sample rates for speech marks, but its client library sends SampleRate in requests for
+    # them. So every rate that is valid for audio is accepted.
     allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000", "44100", "48000"))
     if not task:
         allowed += MORE_RATES_FOR_SPEECH.get(output_format, ())
@@ -104,7 +104,7 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
 def _check_text(request: dict[str, Any], *, is_ssml: bool, limits: tuple[int, int]) -> int:
     billed_limit, total_limit = limits
     text = request["Text"]
-    # It is undocumented which white space around and between the tags Polly counts. Count as few characters
+    # AWS does not document which white space around and between the tags counts. So count as few characters
     # as XML allows.
     total = len(text.replace("\r\n", "\n").strip()) if is_ssml else len(text)
     if total > total_limit:

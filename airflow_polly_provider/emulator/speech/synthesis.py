@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.emulator.text.pronunciation import Lexeme
 
-# The folder that contains the package. The child process may start with another sys.path.
+# The folder that contains the package. It is passed to the child process, whose sys.path may be different.
 _ROOT = str(Path(airflow_polly_provider.__file__).resolve().parent.parent)
 
 # The silence counts towards the maximum length of the audio.
@@ -54,7 +54,7 @@ class Cancellation:
                 self._child.kill()
 
     def watch(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Set the child process to kill on cancellation.
+        """Set which child process is killed on cancellation.
 
         :param child: the child process; None after it has ended.
         """
@@ -74,7 +74,7 @@ class Synthesizer:
         self.speech = speech_available() if speech is None else speech
         cores = os.cpu_count() or 1
         self.for_tasks = ThreadPoolExecutor(cores, thread_name_prefix="polly-synthesis-tasks")
-        # More threads than cores, so that a sentence does not wait for SynthesizeSpeech calls of long texts.
+        # More threads than cores, so that SynthesizeSpeech calls for short texts do not wait for long texts.
         self.at_once = ThreadPoolExecutor(2 * cores, thread_name_prefix="polly-synthesize-speech")
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -152,7 +152,7 @@ class Synthesizer:
             assert child.stdin is not None
             assert child.stdout is not None
             assert child.stderr is not None
-            # Keep the pipe open. The child process ends when the pipe closes because this process has ended.
+            # Keep the pipe open. It closes when this process ends, and then the child process ends too.
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
             report = child.stdout.readline()

@@ -24,7 +24,7 @@ def hum(
 ) -> list[Event]:
     """Generate a tone that lasts as long as speaking the text would take.
 
-    :param text: the text that speech would speak.
+    :param text: the text that would be spoken.
     :param pitch: the pitch, 0 to 99; 50 is 220 Hz.
     :param on_audio: a function that is called with each chunk of 16-bit samples at ``RATE``.
     :return: the events for words and sentences, with their times.

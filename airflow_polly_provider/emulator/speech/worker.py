@@ -1,8 +1,9 @@
 """The child process for one synthesis.
 
 It reads a request from standard input, writes a file, and writes a report to standard output. A new process
-for each synthesis makes the audio the same in each run, and releases the memory afterwards. The parent
-process keeps the pipe to standard input open. When the pipe closes, for any reason, this process ends.
+for each synthesis has two advantages: the audio is the same in each run, and the memory is released
+afterwards. The parent process keeps the pipe to standard input open. When the pipe closes, for any reason,
+this process ends.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _speak(request: dict[str, Any], text: str, sink: _Sink) -> list[Event]:
 
 
 def _end_with_the_parent() -> None:
-    # Read the file descriptor directly: the lock of Python's buffered reader would block the exit.
+    # Read the file descriptor directly, because the lock of Python's buffered reader would block the exit.
     while os.read(sys.stdin.fileno(), 4096):
         pass
     os._exit(1)

@@ -58,7 +58,7 @@ class KeptTask:
     :param visible_at: the time from which lists show it.
     :param outcome: ``completed`` or ``failed``; None until its work is done.
     :param reason: the reason of a failure.
-    :param ended: 1 if it has ended, which includes its SNS notification; else 0.
+    :param ended: 1 if it has ended, so that a restart sends no second SNS notification; else 0.
     """
 
     task_id: str
@@ -109,12 +109,12 @@ class DiskState:
         self._lock.close()
 
     def announce(self, endpoint_url: str | None) -> None:
-        """Write this emulator's URL and process id to the lock file, for the error of a second emulator.
+        """Write this emulator's URL and process id to the lock file. A second emulator reports them.
 
         :param endpoint_url: this emulator's URL; None while it is not listening.
         """
         place = f"at {endpoint_url} " if endpoint_url else ""
-        # The emulator can start even if the disk is full.
+        # Ignore errors, so that the emulator can start even if the disk is full.
         with contextlib.suppress(OSError):
             self._lock.seek(0)
             self._lock.truncate()
@@ -125,7 +125,8 @@ class DiskState:
         """Store a started synthesis task.
 
         :param task: the synthesis task.
-        :param bucket: its bucket's name, to store it too; None if the bucket is stored or does not exist.
+        :param bucket: the name of its bucket, to store the bucket too; None if the bucket is already stored
+            or does not exist.
         """
         self._write_pending()
         with self._transaction():
@@ -202,7 +203,7 @@ class DiskState:
         :param task_id: Polly's TaskId.
         :param outcome: ``completed`` or ``failed``.
         :param reason: the reason of a failure.
-        :return: the stored outcome and reason. If the outcome cannot be written, the outcome is ``failed``.
+        :return: the stored outcome and reason. If the outcome cannot be stored, the outcome is ``failed``.
         """
         error = self._write(_NOTE_OUTCOME, (outcome, reason, task_id))
         if error is not None and outcome == COMPLETED:
@@ -273,7 +274,7 @@ class DiskState:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # The pools' threads never use the database, but a server may be created in one thread and run in another.
+    # The pools' threads never use the database. But one thread may create a server and another may run it.
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long closing waits for notifications. moto sends them over HTTP to the topic's subscribers, and a
+# How long close() waits for notifications. moto sends them over HTTP to the topic's subscribers, and a
 # subscriber may never answer.
 _MAX_PUBLISH_WAIT_SECONDS = 2
 
@@ -156,7 +156,7 @@ class Jobs:
         thread.start()
 
     def forgotten(self, task: SynthesisTask) -> None:
-        """Delete a synthesis task from the state folder after its 72 hours.
+        """Delete a synthesis task from the state folder when its 72 hours are over.
 
         :param task: the synthesis task.
         """
@@ -164,12 +164,12 @@ class Jobs:
             self.state.forget(task.task_id)
 
     def keep(self, job: KeptTask) -> None:
-        """Store a started synthesis task and its bucket in the state folder, if there is one.
+        """If there is a state folder, store a started synthesis task and its bucket in it.
 
-        After a restart, an unfinished synthesis task needs its bucket.
+        The bucket is stored because an unfinished synthesis task needs it after a restart.
 
         :param job: the synthesis task.
-        :raises ApiError: if that fails. Then the start fails too, so that a restart loses no accepted task.
+        :raises ApiError: if storing fails. Then the start fails too: a restart must lose no accepted task.
         """
         if self.state is None:
             return
@@ -217,7 +217,7 @@ class Jobs:
 
     @contextmanager
     def _may_write(self, submitted_in: int) -> Iterator[bool]:
-        """Yield whether a synthesis task may still write its object, and block :meth:`forget` meanwhile."""
+        """Yield whether a task may still write its object. :meth:`forget` waits until the block ends."""
         with self._writing:
             yield submitted_in == self._round
 
@@ -243,7 +243,7 @@ class Jobs:
 def state_errors(work: str) -> Iterator[None]:
     """Translate an error of the state folder into an error answer.
 
-    :param work: the failed work, for the message, such as ``store the lexicons``.
+    :param work: the work that the block does, for the message, such as ``store the lexicons``.
     :raises ApiError: ``ServiceFailureException`` if the block raises an error of the file system or SQLite.
     """
     try:

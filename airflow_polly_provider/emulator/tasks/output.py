@@ -63,7 +63,7 @@ def produce(
     :param aws: the services that include S3.
     :param may_write: a function that returns a context manager for the write; its value is False if the
         synthesis task has been deleted.
-    :param keep: a function that stores the object's content in the state folder; None without one.
+    :param keep: a function that stores the object's content in the state folder; None if there is no folder.
     :return: the reason of a failure; None if the work succeeded.
     """
     bucket = request["OutputS3BucketName"]

@@ -28,9 +28,9 @@ class Seed:
     :param count: the number of synthesis tasks.
     :param status: their current status.
     :param age_seconds: the age of the newest of them.
-    :param spacing_seconds: the time between the creation of one and the creation of the next.
-    :param starts_in_seconds: the time from now until the scheduled ones become ``inProgress``; None for not
-        before ``ends_in_seconds``.
+    :param spacing_seconds: the time between the creation of two consecutive ones.
+    :param starts_in_seconds: the time from now until the scheduled ones become ``inProgress``; None to keep
+        them ``scheduled`` until ``ends_in_seconds``.
     :param ends_in_seconds: the time from now until the unfinished ones end; None for never.
     :param ends_as: the status with which they end: ``completed`` or ``failed``.
     :param reason: the TaskStatusReason of failed ones.

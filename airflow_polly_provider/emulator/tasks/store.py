@@ -72,7 +72,7 @@ class SynthesisTask:
 class TaskStore:
     """The synthesis tasks of one region. The clock determines when their status changes.
 
-    Not thread-safe: the server uses it only on its event loop.
+    Not thread-safe: use it only on the server's event loop.
 
     :param clock: the source of the time.
     :param on_end: a function that is called with each synthesis task that ends.
@@ -120,8 +120,10 @@ class TaskStore:
         """Add a synthesis task. All times are epoch seconds.
 
         :param task: the synthesis task, with its current status.
-        :param starts_at: the time at which it becomes ``inProgress``; None for not before ``ends_at``.
-        :param ends_at: the earliest time at which it ends; it also waits for its outcome. None for never.
+        :param starts_at: the time at which it becomes ``inProgress``; None to keep it ``scheduled`` until
+            ``ends_at``.
+        :param ends_at: the earliest time at which it ends; it ends later if its outcome is not known by then.
+            None for never.
         :param visible_at: the time from which lists show it; None for immediately.
         """
         self._tasks[task.task_id] = task
@@ -164,8 +166,8 @@ class TaskStore:
         due: list[tuple[float, int, str, str]] = []
         while self._events and self._events[0][0] <= now:
             due.append(heapq.heappop(self._events))
-        # The cost of each move between the status lists grows with their length. For many moves, it is faster
-        # to build the lists again once.
+        # The time for each move between the status lists grows with their length. For many moves, it is
+        # faster to rebuild the lists once.
         self._in_bulk = len(due) > _BULK
         for _, _, event, task_id in due:
             task = self._tasks.get(task_id)
@@ -207,7 +209,7 @@ class TaskStore:
         :param limit: the maximum number of synthesis tasks.
         :param token: the token from the previous page; None for the first page.
         :param newest_first: whether the newest synthesis task comes first.
-        :return: the synthesis tasks, and the token for the next page; None if there is no next page.
+        :return: the synthesis tasks, and the token for the next page, or None if there is no next page.
         :raises ApiError: ``InvalidNextTokenException`` if the token is not valid.
         """
         self.advance()

@@ -35,7 +35,7 @@ _ALPHABETS = (
 
 class _Builder(ET.TreeBuilder):
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        # A document type can declare entities, which can expand to text of unlimited size.
+        # Refuse a document type: it can declare entities, which can expand to text of unlimited size.
         raise ApiError("InvalidLexiconException", "A DOCTYPE is not allowed")
 
 
@@ -43,7 +43,7 @@ class _Builder(ET.TreeBuilder):
 class Lexicon:
     """A stored lexicon.
 
-    :param name: the client's name for it.
+    :param name: the name that the client gave the lexicon.
     :param content: the PLS document.
     :param alphabet: the alphabet, such as ``ipa`` or ``x-sampa``.
     :param language: the document's ``xml:lang``.
@@ -101,7 +101,7 @@ def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
     :param languages: Polly's LanguageCodes.
     :raises ApiError: if Polly would refuse the document.
     """
-    # It is undocumented which white space Polly counts. Count as few characters as XML allows.
+    # AWS does not document which white space counts. So count as few characters as XML allows.
     if len(content.replace("\r\n", "\n").strip()) > MAX_CHARACTERS:
         raise ApiError("LexiconSizeExceededException", f"A lexicon has at most {MAX_CHARACTERS} characters")
     try:

@@ -64,8 +64,8 @@ _X_SAMPA = {
     "O": "O:",
     "3": "3:",
 }
-# The alphabets of single sounds. The others (kana, pinyin, jyutping) write syllables, which a voice of their
-# language can read as text.
+# The alphabets of single sounds. In the others (kana, pinyin, jyutping), a symbol is a syllable, which a
+# voice of their language can read as text.
 _PHONETIC_ALPHABETS = ("ipa", "x-sampa")
 _SILENT = {".", " ", "ː", ":", "-", "‿"}
 

@@ -31,7 +31,7 @@ class Lexeme:
 
 
 class Pronouncer:
-    """Writes text with the lexicons' replacements.
+    """Adds text to a ``SpokenText``, with the lexicons' replacements.
 
     :param lexemes: the lexemes of all lexicons. For equal graphemes, the first lexeme is used.
     """
@@ -52,7 +52,8 @@ class Pronouncer:
         :param spoken: the text to which the piece is added.
         :param text: the piece, as it is in the source.
         :param start: the position of its first byte in the source.
-        :param escape: a function that escapes replacements. The text itself must need no escaping.
+        :param escape: a function that escapes replacements. It is not applied to the rest of the text, which
+            must contain nothing to escape.
         """
         at = 0
         for match in self._pattern.finditer(text) if self._pattern else ():

@@ -6,7 +6,7 @@ import re
 from array import array
 from typing import NamedTuple
 
-# The full stop after a title does not end a sentence, but the synthesizer treats it as an end.
+# The full stop after a title does not end the sentence, but the synthesizer treats it as the end.
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Rev|Sr|Sra|Mme|Hr|St)\.(?=\s+\w)")
 
 
@@ -29,7 +29,7 @@ class SpokenText:
     """A string for the synthesizer, built piece by piece.
 
     It maps the synthesizer's positions to Polly's. Polly's speech marks count UTF-8 bytes of the request's
-    text, including tags. The synthesizer counts characters of its own input, whose words may differ.
+    text, including tags. The synthesizer counts characters of its own input, in which words may be replaced.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class SpokenText:
         return len(self._starts)
 
     def add(self, text: str, start: int) -> int:
-        """Add text that is in the source in the same form. Full stops after titles are omitted.
+        """Add text exactly as it is in the source, except that full stops after titles are omitted.
 
         :param text: the text.
         :param start: the position of its first byte in the source.
@@ -78,7 +78,7 @@ class SpokenText:
         self._pieces.append(text)
 
     def span(self, start: int, length: int) -> tuple[int, int]:
-        """Return the position in the source of a part of the string.
+        """Return the source position of a part of the string.
 
         :param start: the index of the part's first character.
         :param length: the number of characters, at least 1.

@@ -30,7 +30,8 @@ class Ssml:
     """A parsed SSML document that Polly would accept.
 
     :param text: the document.
-    :param engine: Polly's Engine, whose unsupported tags are refused; None to accept all of Polly's tags.
+    :param engine: Polly's Engine. Tags that it does not support are refused. None to accept all of Polly's
+        tags.
     :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
     :param pronouncer: the lexicons to apply; None for no lexicons.
     :raises ApiError: if Polly would refuse the document, mostly ``InvalidSsmlException``.
@@ -65,7 +66,7 @@ class Ssml:
         return "".join(self._words)
 
     def _parse(self) -> None:
-        # Parse twice: a document that is not well-formed gets that error, even if a wrong tag comes first.
+        # Parse twice, because an error in the XML must be reported even if an invalid tag comes before it.
         _read(self._parser_with_doctype_refused(), self._data)
         self._parser = self._parser_with_doctype_refused()
         self._parser.StartElementHandler = self._start
@@ -74,13 +75,13 @@ class Ssml:
         _read(self._parser, self._data)
 
     def _parser_with_doctype_refused(self) -> expat.XMLParserType:
-        # The parser ignores namespaces: documents use Polly's amazon: tags without declaring the prefix.
+        # The parser ignores namespaces, because documents do not declare the prefix of Polly's amazon: tags.
         parser = expat.ParserCreate("utf-8")
         parser.StartDoctypeDeclHandler = self._doctype
         return parser
 
     def _doctype(self, *_: object) -> None:
-        # A document type can declare entities, which can expand to text of unlimited size.
+        # Refuse a document type: it can declare entities, which can expand to text of unlimited size.
         raise _invalid("a DOCTYPE is not allowed")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -106,7 +107,7 @@ class Ssml:
         if name == "mark":
             self._add_tag(attributes["name"], at, mark=attributes["name"])
         elif name == "break" and opening:
-            # The synthesizer does not report pauses. A mark before the pause makes it report one.
+            # The synthesizer reports marks, but no pauses. So add a mark before the pause.
             espeak_mark = f"{_PAUSE}{len(self.tags)}"
             self._add_tag(espeak_mark, at)
             opening = f'<mark name="{espeak_mark}"/>{opening}'

@@ -141,7 +141,7 @@ def check_support(engine: str, voice_id: str | None, name: str, attributes: dict
     """
     if name == "amazon:domain":
         if engine != "neural" or voice_id not in {None, *_NEWS_VOICES}:
-            # Seen in public with the engine standard: aws-sdk-js 2845, aws-sdk-php 1992.
+            # This message was seen in public with the engine standard: aws-sdk-js 2845, aws-sdk-php 1992.
             raise invalid("This voice does not support one of the used SSML features", detail=name)
         return
     for feature in (name, *(f"{name} {attribute}" for attribute in attributes), _named(name, attributes)):
@@ -198,7 +198,7 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
 def _rate_percent(rate: str) -> float | None:
     """Return a rate in per cent of the voice's normal rate; None for a rate in words.
 
-    :param rate: the rate: ``85%``; ``-15%``, a change; or ``0.85``, a factor, as in SSML 1.0.
+    :param rate: the rate: ``85%``, ``-15%`` (a change) or ``0.85`` (a factor, as in SSML 1.0).
     """
     found = _RATE_IN_FIGURES.fullmatch(rate)
     if found is None:

@@ -1,7 +1,7 @@
-"""One DAG per mode, with places at which a worker process stops, so that it can be killed there.
+"""One DAG per mode, with places at which a worker process pauses, so that it can be killed there.
 
 The conf of a run has the keys ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; the
-default if missing) and ``hold``, the place at which the first process stops. That process writes its process
+default if missing) and ``hold``, the place at which the first process pauses. That process writes its process
 id to a file in the folder ``POLLY_FAULTS_HOLD``, and continues when the file ``<run id>.go`` exists.
 """
 
@@ -37,7 +37,7 @@ REQUEST: dict[str, Any] = {"output_s3_bucket_name": BUCKET, "voice_id": "Amy", "
 
 
 def hold(place: str, context: Any = None) -> None:
-    """Stop here if the conf requests it and no earlier process of this task instance has stopped."""
+    """Pause here if the conf requests it and no earlier process of this task instance has paused."""
     context = context or get_current_context()
     if context["dag_run"].conf.get("hold") != place:
         return
@@ -58,23 +58,23 @@ def hold(place: str, context: Any = None) -> None:
 
 
 class HeldHook(PollyHook):
-    """PollyHook with places to stop before and after the start, and before each status check."""
+    """PollyHook with places to pause before and after the start, and before each status check."""
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> Any:
-        """Start, with one place before and one after."""
+        """Start a synthesis task, with a place to pause before it and one after it."""
         hold("before the call")
         started = super().start_speech_synthesis_task(request)
         hold("after the call")
         return started
 
     def get_speech_synthesis_task(self, synthesis_task_id: str) -> Any:
-        """Request the status, with a place before."""
+        """Request the status, with a place to pause before it."""
         hold("waiting")
         return super().get_speech_synthesis_task(synthesis_task_id)
 
 
 class HeldPlacement(OutputPlacement):
-    """OutputPlacement with places to stop before and after the copy, and after the removal."""
+    """OutputPlacement with places to pause before and after the copy, and after the removal."""
 
     def _copy(self, *args: Any) -> bool:
         hold("before the copy")
@@ -98,7 +98,7 @@ class UnavailableStore:
 
 
 class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
-    """The start operator with places to stop."""
+    """The start operator with places to pause."""
 
     aws_hook_class = HeldHook
 
@@ -128,7 +128,7 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
         return started
 
     def execute_complete(self, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Resume, with a place before."""
+        """Resume, with a place to pause before it."""
         hold("resume", context)
         return super().execute_complete(context, *args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""DAGs that speak many texts in the ways to compare, and a DAG that waits in a worker."""
+"""DAGs that speak many texts, one DAG for each way to compare, and a DAG that waits in a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPEAK: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=1),
 }
-# A connection to an account whose syntheses take long.
+# A connection to an account in which a synthesis takes long.
 LONG = {"aws_conn_id": "long"}
 
 

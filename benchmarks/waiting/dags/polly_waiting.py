@@ -24,7 +24,7 @@ def templates(waits: int) -> list[str]:
 
 
 def without_worker(waits: int) -> None:
-    """Add waits that run only in the triggerer; mapped, because with listeners Airflow refuses others."""
+    """Add waits only in the triggerer; they are mapped, because Airflow with listeners refuses others."""
     PollySpeechSynthesisTaskSensor.partial(
         task_id="wait",
         start_from_trigger=True,
@@ -64,7 +64,7 @@ def warm_up() -> None:
 
 @dag(**SETTINGS)
 def reschedule() -> None:
-    """Check from a worker that starts for each check, as users do without this package."""
+    """Check in a worker process, a new one for each check, as users do without this package."""
 
     @task.sensor(mode="reschedule", poke_interval=INTERVAL)
     def wait(index: int) -> PokeReturnValue:

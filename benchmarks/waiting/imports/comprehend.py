@@ -1,4 +1,4 @@
-"""A DAG with the amazon provider's operator and sensor for Amazon Comprehend, which work in a similar way."""
+"""A DAG with the amazon provider's operator and sensor for Amazon Comprehend, which work like ours."""
 
 from __future__ import annotations
 
