@@ -123,8 +123,7 @@ class NamedConnectionHook(AwsBaseHook):
 
     @property
     def may_lack_its_connection(self) -> bool:
-        """Whether the connection may exist: Airflow failed to find it, but for less than 30 seconds so
-        far."""
+        """Whether the connection may exist: so far, it was not found for less than 30 seconds."""
         missing_for = self.connection_missing_for
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
