@@ -43,7 +43,7 @@ def parse_output_uri(output_uri: str) -> S3Location:
 
     Polly documents ``https://s3.<region>.amazonaws.com/<bucket>/<key>``; the virtual-host form
     (``https://<bucket>.s3.<region>.amazonaws.com/<key>``) and ``s3://`` are accepted too. The key is
-    everything after the bucket, taken literally: Polly allows ``?``, ``&`` and ``+`` in a prefix.
+    everything after the bucket, unchanged, because Polly allows ``?``, ``&`` and ``+`` in a prefix.
 
     :param output_uri: ``OutputUri`` of a SynthesisTask
     :raises ValueError: the bucket or the key is missing

@@ -34,8 +34,7 @@ class TaskStatus(StrEnum):
 
 
 TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.value})
-"""The statuses after which a synthesis task never changes again. A wait continues with any other, known or
-not."""
+"""The final statuses of a synthesis task. With any other status, known or unknown, a wait continues."""
 
 # Polly gives the same reason for a missing bucket, a bucket in another region and a missing permission:
 # "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region and

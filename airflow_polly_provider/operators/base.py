@@ -55,13 +55,11 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     failed_is_final = True
     """Whether no retry follows a failed synthesis task, because the retry would find the same one."""
     output_uri: str | None = None
-    """``OutputUri`` once this process knows it. Airflow builds the extra links from it while the task
-    runs."""
+    """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _output: Mapping[str, Any] | None = None
     """The output of the task. OpenLineage reads it from the operator after the task has ended."""
     _waits_for: str | None = None
-    """The synthesis task that the worker waits for, for ``on_kill``, which Airflow calls in a signal
-    handler."""
+    """The synthesis task that the worker waits for. ``on_kill`` reads it in a signal handler."""
     _claims_output = True
     """Whether the object is an output of this task. False for a task that only reads the status."""
 

@@ -109,7 +109,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         (False); None uses ``[operators] default_deferrable``
     :param end_from_trigger: whether to end the Airflow task in the triggerer, without a worker, when the
         synthesis task completes; default False. The triggerer then pushes the XComs. Requires ``deferrable``
-        and Airflow 3.3+. Success callbacks and listeners do not run, and no asset event is created
+        and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset event is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first checks of a wait are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first

@@ -113,8 +113,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     operator_extra_links = (PollyOutputLink(),)
     ui_color = "#eabfff"
     output_uri: str | None = None
-    """``OutputUri`` once this process knows it. Airflow builds the extra links from it while the task
-    runs."""
+    """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _output: Mapping[str, Any] | None = None
     """The output of the task. OpenLineage reads it from the operator after the task has ended."""
 

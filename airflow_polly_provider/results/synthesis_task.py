@@ -51,7 +51,7 @@ class SynthesisTaskXCom(TypedDict):
     RequestCharacters: int
     """Billed characters; 0 if ``Unchanged``."""
     SpokenCharacters: int
-    """The billed length of the text; if ``Unchanged``, what was billed when the audio was made."""
+    """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]
@@ -88,7 +88,7 @@ def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         try:
             value["OutputS3Uri"] = parse_output_uri(output_uri).uri
         except ValueError as error:
-            # If the task failed here, the next try would start, and pay for, a finished synthesis task again.
+            # An error here would fail the Airflow task, and the next try would pay for the same audio again.
             log.warning("%s; OutputS3Uri is left out.", error)
     return value
 

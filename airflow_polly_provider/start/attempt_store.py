@@ -86,9 +86,9 @@ class AttemptedRun:
 class AttemptStore:
     """Saves start attempts for later tries.
 
-    A saved attempt remains when the task is cleared, so ``load`` checks which run it belongs to. If the
-    store cannot be read or written, a warning is logged. Later tries then find the synthesis task by the
-    token in its output key, by listing the account's synthesis tasks.
+    A saved attempt remains when the task is cleared, so ``load`` checks which run it belongs to. If the store
+    cannot be read or written, a warning is logged. Later tries then list the account's synthesis tasks, and
+    find the right one by the token in its output key.
 
     :param context: the running task's context
     :param token: the token of the request in this run

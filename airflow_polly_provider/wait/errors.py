@@ -34,8 +34,8 @@ CREDENTIALS_GRACE_SECONDS = 15 * 60.0
 class CredentialsOutage:
     """How long credentials have been refused, counted from the first refusal.
 
-    The time does not count from the last successful check. With long intervals between checks, the grace
-    period would then be over at the first refusal.
+    The time does not count from the last successful check. If it did, a long interval between checks would
+    use up the grace period before the first refusal.
     """
 
     def __init__(self) -> None:

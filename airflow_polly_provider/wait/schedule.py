@@ -35,7 +35,7 @@ class Schedule:
     """The intervals between the status checks of a wait.
 
     Without ``exponential_backoff``, the interval is a quarter of the time waited so far, but at least 2
-    seconds. So the delay until the end of a synthesis task is noticed is at most 25 % of that synthesis
+    seconds. So a wait notices the end of a synthesis task after a delay of at most 25 % of the synthesis
     task's duration. The longest interval is ``poke_interval``. With ``exponential_backoff``, the interval is
     ``poke_interval`` at first, and then doubles each time.
 

@@ -72,7 +72,7 @@ class Wait:
         self.due = now + self.schedule.next_check_in(now - self.began)
 
     def report(self, synthesis_task: Mapping[str, Any], now: float) -> None:
-        """Record the synthesis task as Polly shows it, and pass it on if its status has changed."""
+        """Record the synthesis task that Polly returned, and pass it on if its status has changed."""
         if self.over:
             return
         self.failing = False

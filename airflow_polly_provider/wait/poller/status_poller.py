@@ -52,7 +52,7 @@ If a known synthesis task is not in the lists of finished ones, it is unfinished
 """
 
 _LIST_AGAIN_SECONDS = 60.0
-"""How long to request no list after a list could not be read."""
+"""How long to wait before a list is requested again after a list could not be read."""
 
 KEPT_SECONDS = 60.0
 """How long a poller is kept after its last wait, so that the next wait can use its client and its rate."""
