@@ -1,6 +1,6 @@
 """Base classes that the amazon provider marks as internal. Only this module imports them.
 
-A contract test checks them on every supported version.
+A contract test checks these classes on every supported version.
 """
 
 from __future__ import annotations

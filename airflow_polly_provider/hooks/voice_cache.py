@@ -45,7 +45,7 @@ class VoiceCache:
 
     :param lifetime_seconds: lifetime of a response, in seconds
     :param most_kept: maximum number of responses in the cache
-    :param clock: function that returns a time in seconds, which never goes back
+    :param clock: function that returns a monotonic time in seconds
     """
 
     def __init__(

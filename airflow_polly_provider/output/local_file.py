@@ -44,7 +44,7 @@ class LocalFile(NamedTuple):
 
 
 def prepare_local_file(path: str) -> LocalFile:
-    """Return the file that a path leads to through symbolic links. Make its folder if it does not exist.
+    """Return the file that a path leads to through symbolic links. Create the file's folder if it is missing.
 
     :param path: the rendered path
     :raises PollyInvalidRequestError: the path exists and is not a file

@@ -144,7 +144,7 @@ class OutputPlacement:
             self._remove_original(made)
 
     def is_made_from(self, original: S3Location) -> bool:
-        """Return whether the object at ``output_s3_key`` is a copy of the one at ``original``.
+        """Return whether the object at ``output_s3_key`` is a copy of the object at ``original``.
 
         :param original: where Polly wrote it
         """
@@ -293,7 +293,7 @@ def output_exists(
 ) -> bool:
     """Return whether the output of a completed synthesis task exists.
 
-    It may be where Polly wrote it, or at ``output_s3_key``.
+    The output may be where Polly wrote it, or at ``output_s3_key``.
 
     :param original: where Polly wrote it
     :param s3_parameters: the parameters of S3Hook

@@ -83,7 +83,7 @@ def _validate_location(bucket: object, key: str, parameter: str) -> S3Location:
 
 
 class S3Destination:
-    """An object in S3, uploaded in parts while Polly speaks. S3 shows the object only once it is complete.
+    """An object in S3, uploaded in parts while Polly sends audio. S3 shows only a complete object.
 
     :param location: the object's location
     :param hook_parameters: the parameters of an S3Hook

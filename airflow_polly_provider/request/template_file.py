@@ -67,7 +67,7 @@ def spoken_text(
 
     :param operator: the operator, whose DAG defines the folders of template files
     :param text: the rendered value of the operator's ``text``
-    :param text_type: the operator's ``text_type``; with None, an ``.ssml`` file is SSML
+    :param text_type: the operator's ``text_type``; if None, an ``.ssml`` file is SSML
     :param context: the running task's context
     :param may_name_file: the operator's ``text_may_name_file``
     :raises PollyInvalidRequestError: the file does not exist

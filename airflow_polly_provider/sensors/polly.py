@@ -170,7 +170,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         :param synthesis_task_id: the mapped operator's ``output``, the same as in ``expand()``
         :param timeout: maximum time to wait, in seconds or as a timedelta; default 72 hours
         :param execution_timeout: the ``execution_timeout`` of ``partial()``, in seconds or as a timedelta;
-            this method cannot read it from there
+            give it here again, because this method cannot read it from there
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
             other arguments of the trigger; durations in seconds or as a timedelta
         :raises TypeError: the trigger does not accept one of the arguments

@@ -38,7 +38,8 @@ _UNUSABLE_PAGE_PATIENCE_SECONDS = 60.0
 LONGEST_BACK_OFF_SECONDS = 90.0
 """The longest pause after a list request failed.
 
-Hundreds of searches at once then send little more than the 10 requests a second that the service accepts.
+Even hundreds of searches at the same time then send little more than the 10 requests a second that the
+service accepts.
 """
 
 

@@ -238,7 +238,7 @@ def lang(*parts: str | float | Ssml, language: str) -> Ssml:
 
 
 def mark(name: str) -> Ssml:
-    """Return a mark (``<mark>``). Speech marks of type ``ssml`` contain its time in the audio.
+    """Return a mark (``<mark>``). Speech marks of type ``ssml`` contain the mark's time in the audio.
 
     :param name: name of the mark; a non-empty string
     :raises PollySsmlError: the name is empty

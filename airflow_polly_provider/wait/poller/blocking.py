@@ -7,8 +7,8 @@ second event loop, and the triggerer process dies: "Response read out of order" 
 On every version, ``sync_to_async`` sends the look-up through the triggerer's own loop.
 
 By default, ``sync_to_async`` uses one thread for all triggers of the process. With ``thread_sensitive=False``
-alone, it uses asyncio's small thread pool. In both cases, a few endpoints that hang would stop every other
-trigger. So each owner of blocking calls has its own thread.
+alone, it uses asyncio's small thread pool. In both cases, a few endpoints that do not answer would stop every
+other trigger. So each owner of blocking calls has its own thread.
 """
 
 from __future__ import annotations

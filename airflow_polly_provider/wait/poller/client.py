@@ -113,7 +113,7 @@ class StatusClient:
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
     def rest(self) -> None:
-        """End the thread until the next request.
+        """End the thread. The next request starts a new one.
 
         If the last request failed, or is still running in the thread, the next request uses a new client.
         """
