@@ -22,7 +22,7 @@ def token_namespace() -> str:
 
 
 def start_look_seconds() -> float:
-    """Return how long to search for a synthesis task if the response to its start was lost, in seconds."""
+    """Return how many seconds to search for a synthesis task if the response to its start was lost."""
     return _number("start_look_seconds", default=60.0, zero_allowed=True)
 
 
@@ -34,7 +34,7 @@ def status_requests_per_second() -> float:
 def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:
     """Return a numeric option. If its value is invalid, log a warning and return the default.
 
-    An invalid value raises no error, because it would end the waits of all tasks of the process.
+    An invalid value raises no error, because an error would end the waits of all tasks of the process.
 
     :param option: name of the option
     :param default: value to use if the option is not set or invalid

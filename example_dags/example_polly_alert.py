@@ -1,4 +1,4 @@
-"""Report a synthesis task that failed or took too long: its id, status and reason, and never the text."""
+"""Report a synthesis task that failed or took too long: its id, status and reason, but never its text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger("airflow.task")
 
 # [START howto_polly_alert_callback]
 def send(message: str) -> None:
-    """Stand for a mail, a page or a chat message."""
+    """Replace this with a mail, a page or a chat message."""
     log.error("%s", message)
 
 
 def alert(context: Any) -> None:
-    """Send what is known of the error. The message has no text that was to be spoken."""
+    """Send the known details of the error. The message does not contain the text to speak."""
     ti, error = context["ti"], context.get("exception")
     facts = {"error": type(error).__name__}
     if isinstance(error, PollyError):

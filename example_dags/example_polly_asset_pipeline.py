@@ -1,6 +1,6 @@
-"""Start a second DAG when all of many mapped texts are spoken: one asset event, and one DAG run, for all.
+"""Start a second DAG once, when all mapped texts are spoken: one asset event and one DAG run for all texts.
 
-On Airflow 2.11 an asset is a dataset; the same code runs there.
+The same code runs on Airflow 2.11, where an asset is called a dataset.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def example_polly_asset_pipeline() -> None:
 
     @task(outlets=[BOOK])
     def book(chapters: list[dict[str, Any]], **context: Any) -> None:
-        """Put the audio of all chapters, in their order, on the event."""
+        """Add the S3 URIs of all chapters to the event, in the order of the chapters."""
         extra = context["outlet_events"][BOOK].extra
         extra["chapters"] = [chapter["OutputS3Uri"] for chapter in chapters]
         extra["RequestCharacters"] = sum(chapter["RequestCharacters"] for chapter in chapters)
@@ -51,7 +51,7 @@ def example_polly_asset_pipeline_published() -> None:
 
     @task
     def publish(**context: Any) -> list[dict[str, Any]]:
-        """Return the extra of each event that started this run; there is none in a run started by hand."""
+        """Return the extra of each event that started this run; a manual run has no events."""
         # Airflow 2.11 has triggering_dataset_events.
         by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
         return [dict(event.extra) for events in by_asset.values() for event in events]

@@ -1,4 +1,4 @@
-"""Go on without audio when Polly cannot speak a text: two ways to a fallback, and the DAG run succeeds.
+"""Continue without audio if Polly cannot speak a text: two kinds of fallback let the DAG run succeed.
 
 To see the fallbacks, set the param ``voice_id`` or ``bucket`` to one that does not exist.
 """
@@ -26,7 +26,7 @@ VOICE_AND_PLACE: dict[str, Any] = {
 
 @dag(schedule=None, params={"voice_id": "Amy", "bucket": BUCKET}, doc_md=__doc__, **SHARED)
 def example_polly_branch() -> None:
-    """Speak a headline and a story; each has its own way to a fallback."""
+    """Speak a headline and a story; each uses another kind of fallback."""
     # [START howto_polly_branch_rule]
     headline = PollyStartSpeechSynthesisTaskOperator(
         task_id="headline", text="Rain at noon.", deferrable=True, **VOICE_AND_PLACE
@@ -39,12 +39,12 @@ def example_polly_branch() -> None:
 
     @task(trigger_rule="all_failed")
     def play_jingle() -> str:
-        """Play a recording that is always there."""
+        """Play a recording that is always available."""
         return f"s3://{BUCKET}/jingle.mp3"
 
     @task(trigger_rule="one_success")
     def played() -> None:
-        """Succeed if one of the two played, and with it the DAG run."""
+        """Succeed if one of the two played, so that the DAG run succeeds."""
 
     jingle = play_jingle()
     headline >> jingle
@@ -60,12 +60,13 @@ def example_polly_branch() -> None:
     def choose(**context: Any) -> str:
         """Choose the next task by the synthesis task's TaskStatus."""
         status = context["ti"].xcom_pull(task_ids="story", key="TaskStatus")
-        # No status: Polly refused the request. After a time-out it is "inProgress"; give that a branch too.
+        # If there is no status, Polly refused the request. After a time-out, the status is "inProgress": add
+        # a branch for it.
         return {"completed": "publish", "failed": "check_bucket"}.get(status, "check_text")
 
     @task
     def go_on() -> None:
-        """Stand for what your pipeline does next."""
+        """Replace this with the next step of your pipeline."""
 
     names = ("publish", "check_bucket", "check_text")
     story >> choose() >> [go_on.override(task_id=name)() for name in names]

@@ -43,7 +43,7 @@ def example_polly_lexicon() -> None:
 
     @task
     def report(lexicon: LexiconXCom) -> str:
-        """Return whether the lexicon was stored by this run or already there."""
+        """Return whether this run stored the lexicon or Polly already had it."""
         return f"{lexicon['Name']} was {'put' if lexicon['Put'] else 'there already'}"
 
     report(put.output)

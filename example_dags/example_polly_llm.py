@@ -1,7 +1,7 @@
 """Let a language model write a text, and let Polly speak it: ``@task.llm``, then ``@task.polly``.
 
-Needs ``apache-airflow-providers-common-ai`` and a connection ``pydanticai_default`` to a model. Without that
-provider the DAG is imported all the same; its run then skips both tasks, and the log of ``write`` tells why.
+Needs ``apache-airflow-providers-common-ai`` and a connection ``pydanticai_default`` to a model. Airflow can
+import the DAG without that provider. A run then skips both tasks, and the log of ``write`` says why.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def example_polly_llm() -> None:
             system_prompt="Write for the ear: at most three short sentences, no lists, no markup.",
         )
         def write() -> str:
-            """Return the prompt; the model's answer is what the task returns."""
+            """Return the prompt. The task returns the model's answer."""
             return "Announce this weather to commuters: rain until noon, wind from the west, 12 degrees."
 
         # [END howto_polly_llm_write]
@@ -39,7 +39,7 @@ def example_polly_llm() -> None:
 
         @task
         def write() -> str:
-            """Tell what is missing."""
+            """Skip the task, and log what is missing."""
             raise AirflowSkipException("Install apache-airflow-providers-common-ai to run this example.")
 
     # [START howto_polly_llm_speak]
@@ -51,7 +51,7 @@ def example_polly_llm() -> None:
         deferrable=True,
     )
     def speak(text: str) -> str:
-        """Return the model's answer as it is: it is neither a template nor the name of a file."""
+        """Return the model's answer. It is spoken unchanged, not read as a template or a file name."""
         return text
 
     speak(write())

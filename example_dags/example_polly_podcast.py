@@ -33,7 +33,7 @@ def example_polly_podcast() -> None:
     # [START howto_polly_podcast_speak]
     @task
     def articles() -> list[dict[str, str]]:
-        """Stand for a query of your content system."""
+        """Replace this with a query of your content system."""
         return ARTICLES
 
     found = articles()
@@ -52,7 +52,7 @@ def example_polly_podcast() -> None:
     # [START howto_polly_podcast_feed]
     @task
     def feed(articles: list[dict[str, str]], spoken: list[dict[str, Any]]) -> int:
-        """Write ``podcast/feed.xml``; return how many characters this run was billed for."""
+        """Write ``podcast/feed.xml``; return the number of billed characters in this run."""
         hook = S3Hook(extra_args={"ContentType": "application/rss+xml"})
         rss = ET.Element("rss", version="2.0")
         channel = ET.SubElement(rss, "channel")

@@ -1,1 +1,1 @@
-"""AWS-specific code: the amazon provider's bases, errors, the service model, S3 locations, TaskStatus."""
+"""AWS-specific code: base classes of the amazon provider, errors, service model, S3 locations, TaskStatus."""

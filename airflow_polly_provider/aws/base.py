@@ -1,6 +1,6 @@
 """Base classes that the amazon provider marks as internal. Only this module imports them.
 
-A contract test checks them on every supported version.
+A contract test checks these classes on every supported version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 
     # Airflow annotates output as XComArg. A type checker then rejects output["TaskId"], and output as an
-    # argument of a @task function. Airflow 2's mypy plugin changed its type to Any too.
+    # argument of a @task function. Airflow 2's mypy plugin also changed the type of output to Any.
     class AwsBaseOperator(_AwsBaseOperator[AwsHookType]):
         """The amazon provider's AwsBaseOperator, with an ``output`` of type Any."""
 

@@ -1,8 +1,8 @@
 """Look-up of the AWS connection that ``aws_conn_id`` names.
 
 If Airflow's database or secrets back-end does not answer, Airflow reports that the connection does not exist.
-The amazon provider's hooks then use the machine's own credentials. These may belong to another account: AWS
-would bill that account, and the synthesis tasks are unknown there.
+The amazon provider's hooks then use the machine's own credentials. These may belong to another account. AWS
+would then bill the wrong account, and Polly would not find the synthesis tasks there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_UP_GRACE_SECONDS = 30.0
-"""How long a connection that Airflow does not find may exist all the same: a look-up may have failed."""
+"""How long to assume that a connection exists although Airflow does not find it: a look-up can fail."""
 
 _LOOK_UP_AGAIN_SECONDS = 2.0
 
@@ -38,7 +38,8 @@ class NamedConnectionHook(AwsBaseHook):
     Without ``aws_conn_id``, or if the default connection does not exist, it uses boto3's own credential
     chain, like every hook of the amazon provider.
 
-    :param look_up_seconds: how long to repeat the look-up of a missing connection, blocking; default 30
+    :param look_up_seconds: how long to repeat the look-up of a missing connection, in seconds; default 30.
+        The look-up blocks
     """
 
     def __init__(self, *args: Any, look_up_seconds: float | None = None, **kwargs: Any) -> None:
@@ -122,7 +123,7 @@ class NamedConnectionHook(AwsBaseHook):
 
     @property
     def may_lack_its_connection(self) -> bool:
-        """Whether the connection was not found, but may exist: it is missing for less than 30 seconds."""
+        """Whether the connection may exist: so far, it was not found for less than 30 seconds."""
         missing_for = self.connection_missing_for
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 

@@ -76,7 +76,7 @@ _NO_CREDENTIALS = (
 # botocore's only function outside botocore.parsers that reads a response.
 _READS_ERROR_CODE = "_add_modeled_error_fields"
 _PROXY = "It is not in AWS's format: a proxy between Airflow and AWS may have sent it."
-# botocore has no error class for this: it raises a RuntimeError with this text.
+# botocore has no error class for expired credentials: it raises a RuntimeError with this text.
 _STILL_EXPIRED = "refreshed credentials are still expired"
 
 
@@ -105,7 +105,7 @@ def is_from_aws(error: ClientError) -> bool:
     """Return whether an error has AWS's own format.
 
     A proxy's response has no error code, so botocore uses the HTTP status as the code. A redirect (3xx) comes
-    from a proxy too: AWS does not redirect requests to Polly.
+    from a proxy too: AWS does not answer requests to Polly with a redirect.
     """
     code = error_code(error)
     return bool(code) and not code.isdigit() and not 300 <= http_status(error) < 400
@@ -130,7 +130,7 @@ class AwsCaller(Protocol):
 
     @property
     def connection_missing_for(self) -> float | None:
-        """Seconds from the first to the last look-up that found no connection; None if one was found."""
+        """Seconds from the first to the last failed look-up; None if the connection was found."""
 
     def describe_connection(self) -> str:
         """Return which connection was used, and whether Airflow found it, for error messages."""
@@ -140,8 +140,8 @@ class AwsCaller(Protocol):
 def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = None) -> Iterator[None]:
     """Translate botocore's errors into errors that say what to do; let other errors pass.
 
-    Throttling, 5xx responses, time-outs and connection errors pass through unchanged: they say nothing about
-    the request. Any other response that is not in AWS's format becomes a PollyIncompleteAnswerError.
+    Throttling, 5xx responses, time-outs and connection errors pass through unchanged, because the request may
+    be valid. Any other response that is not in AWS's format becomes a PollyIncompleteAnswerError.
 
     :param caller: the caller, whose connection and region the error names
     :param action: the IAM action of the request, such as ``polly:StartSpeechSynthesisTask``
@@ -200,7 +200,7 @@ def translate_credentials_errors(action: str, describe_connection: Callable[[], 
     """Translate botocore's errors about missing credentials into one that says what to do; let others pass.
 
     :param action: the action that needs the credentials
-    :param describe_connection: returns which connection lacks them
+    :param describe_connection: function that returns which connection lacks them
     """
     try:
         yield
@@ -234,7 +234,7 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     by_sts = error.operation_name not in action
     if by_sts:
-        # Before the request to Polly, STS assumes the connection's role.
+        # The request failed when STS assumed the connection's role, before anything was sent to Polly.
         action = f"sts:{error.operation_name}"
     if is_denied(error):
         raise PollyConfigurationError(

@@ -43,12 +43,12 @@ def parse_output_uri(output_uri: str) -> S3Location:
 
     Polly documents ``https://s3.<region>.amazonaws.com/<bucket>/<key>``; the virtual-host form
     (``https://<bucket>.s3.<region>.amazonaws.com/<key>``) and ``s3://`` are accepted too. The key is
-    everything after the bucket, taken literally: Polly allows ``?``, ``&`` and ``+`` in a prefix.
+    everything after the bucket, unchanged, because Polly allows ``?``, ``&`` and ``+`` in a prefix.
 
     :param output_uri: ``OutputUri`` of a SynthesisTask
     :raises ValueError: the bucket or the key is missing
     """
-    # Only the host goes through urlsplit: "?" and "#" belong to the key.
+    # Only the host is parsed with urlsplit, because "?" and "#" belong to the key.
     scheme, separator, rest = output_uri.partition("://")
     host, _, path = rest.partition("/")
     if scheme == "s3":
@@ -77,7 +77,7 @@ def s3_path(path: object, hook_parameters: Mapping[str, Any], *, parameter: str)
     :param path: a path such as ``s3://bucket/key``, or ``s3://connection@bucket/key`` for another connection
     :param hook_parameters: the hook parameters of the operator's own connection
     :param parameter: the operator's parameter that the error names
-    :raises PollyInvalidRequestError: an S3 path without bucket or key
+    :raises PollyInvalidRequestError: the S3 path has no bucket or no key
     """
     text = str(path)
     if not _S3_SCHEME.match(text):
@@ -89,7 +89,7 @@ def s3_path(path: object, hook_parameters: Mapping[str, Any], *, parameter: str)
         )
     parameters = dict(hook_parameters)
     if found["connection"]:
-        # The operator's region_name applies to its own connection only.
+        # The operator's region_name applies only to the operator's own connection.
         parameters |= {"aws_conn_id": found["connection"], "region_name": None}
     return S3Path(S3Location(found["bucket"], found["key"]), parameters)
 

@@ -14,14 +14,14 @@ FIRST_VERSIONS = {
     "alaw": "1.42.76",
     "TagResource": "1.43.124",
 }
-"""The first botocore version that has a name in its service model, if the lowest supported version lacks it.
+"""Names that the lowest supported botocore does not know, and the first botocore version that knows each.
 
-Each was found by comparing the service model in that version's wheel with the one in the release before it.
+Each version was found by comparing the service model in its wheel with that of the release before.
 """
 
 
 def upgrade_hint(name: str) -> str:
-    """Return which boto3 to upgrade to for a botocore that knows a name; empty if no such version is known.
+    """Return advice to upgrade boto3, so that botocore knows a name; empty if the version is not known.
 
     :param name: a value or an operation that the installed botocore does not know
     """

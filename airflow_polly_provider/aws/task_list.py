@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def only_older_follow(page: Sequence[Mapping[str, Any]], not_before: datetime) -> bool:
-    """Return whether all synthesis tasks on the pages after this one are too old.
+    """Return whether all synthesis tasks on the pages after this page are too old.
 
     ListSpeechSynthesisTasks orders by creation date, but AWS does not document the direction. The result is
     True only if this page goes from newer to older and its last synthesis task is too old.

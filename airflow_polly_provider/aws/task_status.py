@@ -34,11 +34,11 @@ class TaskStatus(StrEnum):
 
 
 TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.value})
-"""A synthesis task with one of these never changes again. Any other status continues a wait, known or new."""
+"""The final statuses of a synthesis task. With any other status, known or unknown, a wait continues."""
 
-# Polly gives one reason for a missing bucket, a bucket in another region and a missing permission: "Error
-# occurred while trying to upload file to S3. Please verify that the bucket existsin this region and you have
-# permission to write objects to the specified bucket."
+# Polly gives the same reason for a missing bucket, a bucket in another region and a missing permission:
+# "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region and
+# you have permission to write objects to the specified bucket."
 _REASON_HINTS = (
     (
         re.compile(r"\bsns\b|topic", re.IGNORECASE),
@@ -58,7 +58,7 @@ def raise_if_failed(synthesis_task: Mapping[str, Any], *, final: bool) -> None:
 
     :param synthesis_task: the SynthesisTask
     :param final: whether a retry of the Airflow task would find the same failed synthesis task
-    :raises PollySynthesisTaskFailedError: with Polly's reason
+    :raises PollySynthesisTaskFailedError: the synthesis task failed; the error contains Polly's reason
     """
     if synthesis_task.get("TaskStatus") == TaskStatus.FAILED:
         raise failure_of(synthesis_task, final=final)

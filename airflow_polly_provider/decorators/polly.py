@@ -57,7 +57,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         super().__init__(
             python_callable=python_callable,
             text="",
-            # A mapped decorated task reads this argument.
+            # Airflow reads this argument if the decorated task is mapped.
             multiple_outputs=False,
             **kwargs,
         )
@@ -104,8 +104,8 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
     :param python_callable: the function, if the decorator is used without arguments
     :param kwargs: the parameters of
         :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` except
-        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``. Both exceptions
-        raise ValueError. ``text_may_name_file`` has no effect
+        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``. These two raise
+        ValueError. ``text_may_name_file`` has no effect
     :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs=True`` is given, the function
         is annotated to return a mapping, or the function is an ``async def``
     :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an

@@ -1,4 +1,4 @@
-"""Checks of Polly's responses that botocore does not make.
+"""Checks that botocore does not make of Polly's responses.
 
 botocore parses an incomplete response, or a page from a proxy, as an empty response.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Content-Length of a response whose empty collection Polly omits. An incomplete response has a greater one.
+# Content-Length of a response from which Polly omitted an empty collection. An incomplete response is longer.
 _EMPTY_BODY_LENGTH = str(len("{}"))
 
 
@@ -90,7 +90,7 @@ def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
 
 
 def _has_texts(synthesis_task: object, *required: str) -> bool:
-    """Return whether a SynthesisTask has these fields, and ``OutputUri`` if present, as strings."""
+    """Return whether these fields of a SynthesisTask are strings, and ``OutputUri`` too if it is present."""
     if not isinstance(synthesis_task, Mapping):
         return False
     texts = [synthesis_task.get(name) for name in required] + [synthesis_task.get("OutputUri", "")]

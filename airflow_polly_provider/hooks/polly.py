@@ -42,19 +42,20 @@ Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks
 """
 
 NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
-"""Operations that botocore's service model has but its clients lack, because botocore has no HTTP/2."""
+"""Operations in botocore's service model that boto3's clients lack, because botocore has no HTTP/2."""
 
 
 class PollyHook(NamedConnectionHook):
     """Call Amazon Polly with an Airflow AWS connection.
 
-    Each method wraps one Polly operation and returns its result. StartSpeechSynthesisStream is missing: it
-    needs HTTP/2, so botocore removes it from its clients. In addition to the errors that its docstring lists,
-    each method raises :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` if a region or a
-    permission is missing, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` if credentials
-    are missing or rejected, and :class:`~airflow_polly_provider.exceptions.PollyIncompleteAnswerError` if the
-    response cannot be read or is not in AWS's format. botocore's errors for throttling, 5xx responses and
-    network failures pass through unchanged.
+    Each method wraps one Polly operation and returns its result. There is no method for
+    StartSpeechSynthesisStream: it needs HTTP/2, so botocore removes it from its clients. In addition to the
+    errors in its own docstring, each method raises
+    :class:`~airflow_polly_provider.exceptions.PollyConfigurationError` if a region or a permission is
+    missing, :class:`~airflow_polly_provider.exceptions.PollyCredentialsError` if credentials are missing or
+    rejected, and :class:`~airflow_polly_provider.exceptions.PollyIncompleteAnswerError` if the response
+    cannot be read or is not in AWS's format. botocore's errors for throttling, 5xx responses and network
+    failures pass through unchanged.
 
     :param aws_conn_id: id of the AWS connection. With None, with an empty id, or if ``aws_default`` does not
         exist, the hook uses boto3's credential chain. Any other connection that does not exist is an error
@@ -88,7 +89,7 @@ class PollyHook(NamedConnectionHook):
 
     @property
     def _tagging_client(self) -> Any:
-        """The client for the tag operations, which the published type stubs do not have yet."""
+        """The client for the tag operations. The published type stubs do not have these operations yet."""
         client: Any = self.client
         if not hasattr(client, "tag_resource"):
             raise PollyConfigurationError(
@@ -132,8 +133,8 @@ class PollyHook(NamedConnectionHook):
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
         """Start a synthesis task and return it.
 
-        botocore's retries are off. The operation has no client token, so repeating a request whose response
-        was lost starts, and bills, another synthesis task.
+        botocore's retries are off. The operation has no client token. If a response is lost, repeating the
+        request starts, and bills, a second synthesis task.
 
         :param request: StartSpeechSynthesisTask's parameters, with AWS's names
         :raises PollyInvalidRequestError: Polly rejects the request (SSML, bucket, voice, …)
@@ -192,8 +193,8 @@ class PollyHook(NamedConnectionHook):
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
         """Synthesize a text of up to 3,000 billed and 6,000 total characters, and up to 10 minutes of audio.
 
-        ``AudioStream`` of the result is a stream: read it in chunks and close it. botocore's retries are
-        off, because Polly bills each repetition of a request whose response was lost.
+        ``AudioStream`` of the result is a stream: read it in chunks and close it. botocore's retries are off:
+        if a response is lost and the request is repeated, Polly bills the text again.
 
         :param request: SynthesizeSpeech's parameters, with AWS's names
         :raises PollyInvalidRequestError: Polly rejects the request
@@ -232,10 +233,10 @@ class PollyHook(NamedConnectionHook):
     def voices(self, *, language_code: str | None = None, engine: str | None = None) -> list[VoiceTypeDef]:
         """Return the voices for a language and an engine in this region, from DescribeVoices or its cache.
 
-        The process caches the response of DescribeVoices for 1 hour, for each connection, region and
-        endpoint.
+        The process caches one response of DescribeVoices for each connection, region and endpoint, for 1
+        hour.
 
-        :param language_code: language such as ``en-GB``, including bilingual voices that speak it; None for
+        :param language_code: language such as ``en-GB``; bilingual voices that speak it match too; None for
             any
         :param engine: engine such as ``neural``; None for any
         """

@@ -41,11 +41,11 @@ class _Kept(NamedTuple):
 
 
 class VoiceCache:
-    """A cache of the voices of each connection, region and endpoint that this process has requested.
+    """A cache of the voices that this process has requested, by connection, region and endpoint.
 
     :param lifetime_seconds: lifetime of a response, in seconds
     :param most_kept: maximum number of responses in the cache
-    :param clock: function that returns seconds and never goes back
+    :param clock: function that returns a monotonic time in seconds
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class VoiceCache:
             if kept is not None and self._clock() < kept.until:
                 self._kept.move_to_end(source)
                 return kept.voices
-        # Not under the lock, because a request that hangs would block all threads. Two threads that miss the
-        # cache at the same time therefore send two requests.
+        # The request is sent without the lock, because a request that hangs would otherwise block all
+        # threads. Two threads that miss the cache at the same time therefore send two requests.
         voices = tuple(fetch())
         with self._lock:
             self._kept[source] = _Kept(voices, self._clock() + self._lifetime_seconds)

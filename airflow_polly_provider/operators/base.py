@@ -42,8 +42,8 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     :param wait_for_completion: whether to wait
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
         (False); None uses ``[operators] default_deferrable``
-    :param end_from_trigger: whether to end the task in the triggerer when the synthesis task completes;
-        requires ``deferrable`` and Airflow 3.3+
+    :param end_from_trigger: whether to end the Airflow task in the triggerer when the synthesis task
+        completes; requires ``deferrable`` and Airflow 3.3+
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
         response in the try
@@ -53,13 +53,13 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     operator_extra_links = CONSOLE_LINKS
     ui_color = "#eabfff"
     failed_is_final = True
-    """Whether a failed synthesis task is final because a retry would find the same one."""
+    """Whether no retry follows a failed synthesis task, because the retry would find the same one."""
     output_uri: str | None = None
-    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
+    """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _output: Mapping[str, Any] | None = None
     """The output of the task. OpenLineage reads it from the operator after the task has ended."""
     _waits_for: str | None = None
-    """The synthesis task that the worker waits for. Airflow calls ``on_kill`` in a signal handler."""
+    """The synthesis task that the worker waits for. ``on_kill`` reads it in a signal handler."""
     _claims_output = True
     """Whether the object is an output of this task. False for a task that only reads the status."""
 
@@ -102,7 +102,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         :param context: the running task's context
         :param synthesis_task: the current SynthesisTask
         :param extra_xcom: fields to add to the SynthesisTask in ``return_value``; a deferral preserves them
-        :param for_resume: values that a deferral passes to :meth:`execute_complete` in its event
+        :param for_resume: values that the trigger's event passes to :meth:`execute_complete` after a deferral
         :raises PollySynthesisTaskFailedError: the synthesis task failed
         """
         self.output_uri = synthesis_task.get("OutputUri")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
     """Fetch a synthesis task from Polly, and optionally wait until it completes.
 
-    Pushes the same XComs as the start operator, except ``RequestDigest`` in ``return_value``. Without
-    waiting, the task succeeds with any TaskStatus, including ``failed``. When it waits and the synthesis task
-    fails, the task fails and Airflow does not retry it.
+    Pushes the same XComs as the start operator, except ``RequestDigest`` in ``return_value``. If the operator
+    does not wait, the Airflow task succeeds with any TaskStatus, including ``failed``. If the operator waits
+    and the synthesis task fails, the Airflow task fails and is not retried.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
@@ -31,9 +31,10 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param wait_for_completion: whether to wait until the synthesis task completes; default False
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
         (False); None uses ``[operators] default_deferrable``
-    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
-        when the synthesis task completes; requires ``wait_for_completion``, ``deferrable`` and Airflow 3.3+.
-        Success callbacks and listeners then do not run, and no asset event is created
+    :param end_from_trigger: whether to end the Airflow task in the triggerer, without a worker, when the
+        synthesis task completes. The triggerer then pushes the XComs. Requires ``wait_for_completion``,
+        ``deferrable`` and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset event
+        is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first checks of a wait are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first

@@ -43,9 +43,9 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
         file, which Airflow searches for and renders like any template file. A string that contains white
         space is always a document
     :param content_path: instead of ``content``, the path of a UTF-8 file, which is sent unchanged and not
-        rendered as a template. ``s3://bucket/key`` is read with the connection of this operator,
-        ``s3://connection@bucket/key`` with another one. Any other path, such as a path on the worker, is read
-        with Airflow's ``ObjectStoragePath``
+        rendered as a template. ``s3://bucket/key`` is read with the connection of this operator, and
+        ``s3://connection@bucket/key`` with the connection in the path. Any other path, such as a path on the
+        worker, is read with Airflow's ``ObjectStoragePath``
     :raises ValueError: when the DAG is parsed: neither or both of ``content`` and ``content_path`` are given
     :raises PollyInvalidRequestError: the document or the name is invalid, the file does not exist, or Polly
         rejects the lexicon; never retried

@@ -73,15 +73,15 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param output_s3_key: key in the output bucket for the finished object, instead of the key that Polly
         generates. After Polly has written the object, the operator copies it to this key, replacing an
         existing object, and deletes the original. Requires ``wait_for_completion`` and is invalid with
-        ``end_from_trigger``. A key that is empty, ends in ``/``, has more than 1,024 bytes, is an ``s3://``
-        URI or could be one of Polly's own keys is rejected before anything is sent
-    :param keep_original: whether to keep the object that Polly wrote after it was copied to
-        ``output_s3_key``; default False. Requires ``output_s3_key``
-    :param skip_if_unchanged: whether to start, and pay for, nothing if the object at ``output_s3_key`` was
-        made from the same text, voice, lexicons and other speech parameters; default False. Requires
+        ``end_from_trigger``. Rejected before anything is sent: a key that is empty, ends in ``/``, has more
+        than 1,024 bytes, is an ``s3://`` URI or could be one of Polly's own keys
+    :param keep_original: whether to keep Polly's original object after the copy to ``output_s3_key``; default
+        False. Requires ``output_s3_key``
+    :param skip_if_unchanged: whether to start nothing, and pay nothing, if the object at ``output_s3_key``
+        was made from the same text, voice, lexicons and other speech parameters; default False. Requires
         ``output_s3_key``
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
-    :param language_code: language for a bilingual voice, such as ``en-IN``; if None, Polly uses the default
+    :param language_code: language such as ``en-IN``, for a bilingual voice; if None, Polly uses the default
         language of the voice
     :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
     :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
@@ -89,8 +89,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param sns_topic_arn: ARN of an SNS topic that Polly notifies when the synthesis task completes or fails
     :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
         ``output_format="json"``
-    :param text_type: ``text`` or ``ssml``. If None, ``ssml`` for a text made with the SSML functions and for
-        an ``.ssml`` file, otherwise plain text
+    :param text_type: ``text`` or ``ssml``. If None, a text made with the SSML functions is SSML, an ``.ssml``
+        file is SSML, and any other text is plain text
     :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
         for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
         value other than True or False raises ValueError
@@ -101,15 +101,15 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param max_request_characters: maximum number of billed characters, a whole number above 0 (otherwise
         ValueError). The operator rejects a longer text before anything is sent. None means no limit
     :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
-        supports this combination of voice, engine and language; default False. If it does not, the error
+        supports this combination of voice, engine and language; default False. If the check fails, the error
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
     :param wait_for_completion: whether to wait until the synthesis task completes; default True. If the
         synthesis task fails, the Airflow task fails, and a retry starts a new synthesis task
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
         (False); None uses ``[operators] default_deferrable``
-    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
-        when the synthesis task completes; default False. Requires ``deferrable`` and Airflow 3.3+. Success
-        callbacks and listeners then do not run, and no asset event is created
+    :param end_from_trigger: whether to end the Airflow task in the triggerer, without a worker, when the
+        synthesis task completes; default False. The triggerer then pushes the XComs. Requires ``deferrable``
+        and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset event is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first checks of a wait are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first

@@ -59,31 +59,32 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         template file. A string that contains white space is always text
     :param voice_id: name of the voice, such as ``Joanna``
     :param output_s3_bucket_name: name of the bucket to write to; requires ``output_s3_key``
-    :param output_s3_key: key of the object; an existing object is replaced. A key that is empty, ends in
-        ``/``, begins with ``s3://`` or has more than 1,024 bytes (S3's limit) is rejected
+    :param output_s3_key: key of the object; an existing object is replaced. Rejected: a key that is empty,
+        ends in ``/``, begins with ``s3://`` or has more than 1,024 bytes (S3's limit)
     :param output_path: instead of bucket and key, a file on any file system that Airflow supports:
         ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath. An existing
         file is replaced. A path that is empty or names a folder is rejected. ``s3://bucket/key`` uses the
-        connection of this operator, ``s3://connection@bucket/key`` another one; neither needs s3fs
+        connection of this operator, and ``s3://connection@bucket/key`` the connection in the path; neither
+        needs s3fs
     :param output_format: ``mp3`` (default), ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or
         ``json`` for speech marks
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
-    :param language_code: language for a bilingual voice, such as ``en-IN``; if None, Polly uses the default
+    :param language_code: language such as ``en-IN``, for a bilingual voice; if None, Polly uses the default
         language of the voice
     :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
     :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
         :data:`~airflow_polly_provider.request.rules.SPEECH_SAMPLE_RATES`. If None, Polly chooses the rate
     :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
         ``output_format="json"``
-    :param text_type: ``text`` or ``ssml``. If None, ``ssml`` for a text made with the SSML functions and for
-        an ``.ssml`` file, otherwise plain text
+    :param text_type: ``text`` or ``ssml``. If None, a text made with the SSML functions is SSML, an ``.ssml``
+        file is SSML, and any other text is plain text
     :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
         for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
         value other than True or False raises ValueError
     :param max_request_characters: maximum number of billed characters, a whole number above 0 (otherwise
         ValueError). The operator rejects a longer text before anything is sent. None means no limit
     :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
-        supports this combination of voice, engine and language; default False. If it does not, the error
+        supports this combination of voice, engine and language; default False. If the check fails, the error
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
     :raises ValueError: when the DAG is parsed: no destination is given, more than one is given, or only one
         of ``output_s3_bucket_name`` and ``output_s3_key`` is given
@@ -112,7 +113,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     operator_extra_links = (PollyOutputLink(),)
     ui_color = "#eabfff"
     output_uri: str | None = None
-    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
+    """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _output: Mapping[str, Any] | None = None
     """The output of the task. OpenLineage reads it from the operator after the task has ended."""
 
@@ -157,7 +158,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> SpeechXCom:
-        """Synthesize the text, store the audio, and return its location and billed characters."""
+        """Synthesize the text, store the audio, and return the audio's location and the billed characters."""
         settle_rendered(self, self._templates, context)
         request = self._request(context)
         destination = speech_destination(

@@ -108,7 +108,7 @@ class _OggLength(_UnitLength):
 
     def _unit(self, header: bytes) -> int:
         if self._table:
-            # After a header comes the segment table. Its sum is the size of the page's body.
+            # The segment table follows a header. The sum of its values is the size of the page's body.
             size, self._table, self.needed = self._table + sum(header), 0, self._page_header
             return size
         if header[:4] != b"OggS":

@@ -21,10 +21,10 @@ class LocalFile(NamedTuple):
     status: os.stat_result | None
 
     def give_mode_and_owner_to(self, replacement: int) -> None:
-        """Give a replacement file the mode of this one, and its owner and group if the process is allowed to.
+        """Give a replacement file the mode of this file, and its owner and group if the process may set them.
 
-        :param replacement: the descriptor of the replacement. A path could meanwhile become a link to another
-            file
+        :param replacement: the descriptor of the replacement, not its path: a path could meanwhile become a
+            link to another file
         """
         if self.status is None:
             return
@@ -36,19 +36,19 @@ class LocalFile(NamedTuple):
         with contextlib.suppress(OSError):
             if self.status.st_uid != made.st_uid:
                 os.chown(replacement, self.status.st_uid, -1)
-        # Set after chown, which clears setuid and setgid. Set only if it differs: file systems without modes
-        # refuse to set one.
+        # Set after chown, which clears setuid and setgid. Set only if the mode differs, because file systems
+        # without modes refuse to set one.
         mode = stat.S_IMODE(self.status.st_mode)
         if mode != stat.S_IMODE(os.stat(replacement).st_mode):
             os.chmod(replacement, mode)
 
 
 def prepare_local_file(path: str) -> LocalFile:
-    """Return the file that a path leads to through symbolic links. Make its folder if it does not exist.
+    """Return the file that a path leads to through symbolic links. Create the file's folder if it is missing.
 
     :param path: the rendered path
     :raises PollyInvalidRequestError: the path exists and is not a file
-    :raises OSError: the path cannot be that of a file: it is too long, or its links form a loop
+    :raises OSError: the path cannot name a file: it is too long, or its links form a loop
     """
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)

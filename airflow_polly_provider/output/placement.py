@@ -1,8 +1,7 @@
 """Puts a finished object at the key that the user chose.
 
-Polly ends every key in its own TaskId. So this package copies the object inside S3 and removes the original.
-It records the object's origin in the copy's metadata, so that later tries and later runs recognize the
-object.
+Polly adds its TaskId to every key. So this package copies the object inside S3 and removes the original. It
+records the object's origin in the copy's metadata, so that later tries and later runs recognize the object.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COPY_PART_BYTES = 256 * 1024 * 1024
-"""The size from which an object is copied in parts, and the size of a part.
+"""An object of this size or larger is copied in parts of this size.
 
-S3 copies at most 5 GB with one CopyObject. An object below this size is copied with one CopyObject, so its
-copy is complete or does not exist.
+S3 copies at most 5 GB with one CopyObject. An object below this size is copied with one CopyObject. Its copy
+is therefore complete or does not exist.
 """
 
 _COPY_ACTIONS = (
@@ -58,8 +57,8 @@ _NOT_ECHOED = frozenset({"Text", "OutputS3BucketName", "OutputS3KeyPrefix"})
 class Reusable(NamedTuple):
     """An existing object that need not be made again.
 
-    :param synthesis_task: the object's SynthesisTask; ``RequestCharacters`` is 0 if this run pays nothing,
-        ``SpokenCharacters`` is the billed length of the object's speech in any case
+    :param synthesis_task: the object's SynthesisTask. ``RequestCharacters`` is 0 if this run pays nothing;
+        ``SpokenCharacters`` is always the billed length of the object's speech
     :param provenance: the origin that the object's metadata records
     :param by_this_run: whether an earlier try of this run put the object there
     """
@@ -145,7 +144,7 @@ class OutputPlacement:
             self._remove_original(made)
 
     def is_made_from(self, original: S3Location) -> bool:
-        """Return whether the object at ``output_s3_key`` is a copy of the one at ``original``.
+        """Return whether the object at ``output_s3_key`` is a copy of the object at ``original``.
 
         :param original: where Polly wrote it
         """
@@ -294,7 +293,7 @@ def output_exists(
 ) -> bool:
     """Return whether the output of a completed synthesis task exists.
 
-    It may be where Polly wrote it, or at ``output_s3_key``.
+    The output may be where Polly wrote it, or at ``output_s3_key``.
 
     :param original: where Polly wrote it
     :param s3_parameters: the parameters of S3Hook

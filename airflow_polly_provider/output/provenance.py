@@ -98,8 +98,8 @@ class Provenance(NamedTuple):
     :param request_characters: the number of billed characters
     :param run_token: the token of the request in the run that made the object
     :param speech_digest: the digest of everything that affects the speech
-    :param run_began: when that run began, in ISO 8601; empty if an earlier version of this package put the
-        object there
+    :param run_began: when that run began, in ISO 8601; empty if an earlier version of this package copied the
+        object to its key
     """
 
     task_id: str
@@ -114,7 +114,7 @@ class Provenance(NamedTuple):
         """Return whether an earlier try of a run made the object.
 
         The token alone does not prove it: a run that was deleted and created again has the same token as the
-        deleted one. So a first try never made the object, and the beginning of the run must match.
+        deleted one. So the result is False in a first try, and otherwise the beginning of the run must match.
 
         :param run: the run
         :param token: the token of its request
@@ -138,10 +138,10 @@ def _metadata_name(field: str) -> str:
 
 
 def provenance_in(metadata: Mapping[str, str], bucket: str) -> Provenance | None:
-    """Return the origin of an object, or None if this package did not put the object there.
+    """Return the origin of an object, or None if this package did not put the object at its key.
 
-    Anyone who may write the object may write its metadata. So an origin is accepted only if
-    it is in the same bucket, at an S3 endpoint of AWS.
+    Anyone who may write the object may write its metadata. So an origin is accepted only if the original is
+    in the same bucket, at an S3 endpoint of AWS.
 
     :param metadata: the object's metadata
     :param bucket: the object's bucket, which is also the bucket that Polly wrote to

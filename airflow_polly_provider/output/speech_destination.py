@@ -52,7 +52,8 @@ class SpeechDestination(Protocol):
     def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
         """Store Polly's speech completely, or not at all.
 
-        :param speak: requests the speech; not called if it is already known that nothing can be stored
+        :param speak: function that requests the speech; not called if it is already known that nothing can be
+            stored
         """
 
 
@@ -82,7 +83,7 @@ def _validate_location(bucket: object, key: str, parameter: str) -> S3Location:
 
 
 class S3Destination:
-    """An object in S3, uploaded in parts while Polly speaks. S3 shows the object only once it is complete.
+    """An object in S3, uploaded in parts while Polly sends audio. S3 shows only a complete object.
 
     :param location: the object's location
     :param hook_parameters: the parameters of an S3Hook
@@ -114,7 +115,8 @@ class S3Destination:
                 missing=f"{not_written}: there is no such bucket",
                 denied=f"{not_written}: allow s3:PutObject on it to the connection's identity",
             ):
-                # The hook's own upload method reports an asset to lineage whose key is cut off at "#".
+                # The hook's own upload method is not used: it reports an asset to lineage, and cuts off the
+                # asset's key at "#".
                 client.upload_fileobj(
                     speech,
                     self.location.bucket,
@@ -135,13 +137,13 @@ class S3Destination:
 
     @contextlib.contextmanager
     def _translate_connection_errors(self) -> Iterator[None]:
-        """Raise an error that names a connection without usable settings or credentials."""
+        """Translate errors about settings or credentials into an error that names the connection."""
         connection = f"the connection {self._hook_parameters.get('aws_conn_id')!r}"
         try:
             with translate_credentials_errors(f"s3:PutObject to {self.location.uri}", lambda: connection):
                 yield
         except (ConnectionError, HTTPClientError):
-            # STS or the metadata service was not reached. This says nothing about the settings.
+            # STS or the metadata service was not reached. The settings may be correct.
             raise
         except BotoCoreError as error:
             raise PollyConfigurationError(
@@ -151,7 +153,7 @@ class S3Destination:
 
 
 class PathDestination:
-    """A file on any file system that Airflow supports. It gets its name only once it is complete.
+    """A file on any file system that Airflow supports. The file gets its name only once it is complete.
 
     :param path: an ObjectStoragePath, or a string for one
     """
@@ -199,8 +201,8 @@ class PathDestination:
                 yield file
             self._finish(unfinished, target)
         except BaseException:
-            # Partial output is removed after any error, including Airflow's signals. An error of the removal
-            # must not replace that error, and each file system has its own error classes.
+            # Partial output is removed after any error, including Airflow's signals. If the removal fails
+            # too, its error must not replace the first one. Each file system has its own error classes.
             with contextlib.suppress(Exception):
                 files.rm(unfinished)
             raise
@@ -211,8 +213,8 @@ class PathDestination:
         if type(self._files).mv is not AbstractFileSystem.mv:
             self._files.mv(unfinished, target)
             return
-        # fsspec's default move copies and removes. If only the removal fails, the speech is stored, and paid
-        # for.
+        # fsspec's default move copies and removes. If only the removal fails, it is no error: the speech is
+        # stored and paid for.
         self._files.copy(unfinished, target)
         try:
             self._files.rm(unfinished)

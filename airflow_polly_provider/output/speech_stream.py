@@ -25,7 +25,7 @@ _UNDOCUMENTED_TYPE = "application/octet-stream"
 
 
 def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
-    """Request speech from Polly, report its cost to Airflow's metrics, and return the audio as a stream.
+    """Request speech from Polly, add the billed characters to the metric, and return the audio as a stream.
 
     :param hook: the hook that sends the request
     :param request: SynthesizeSpeech's parameters

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Since Airflow 3.2, workers and triggerers have different metrics modules, each configured only in its own
-# process. This is the module of the worker.
+# process. The first import is the worker's module.
 try:
     from airflow.sdk.observability.stats import Stats
 except ImportError:
@@ -75,10 +75,10 @@ def validate_billed_characters(max_request_characters: int | None, request: Mapp
 
 
 def account_for(request: Mapping[str, Any], reported: int | None) -> None:
-    """Add the billed characters of a request to the metric; log a warning if they differ from the count.
+    """Add the billed characters that Polly reports to the metric, and warn if this package counted others.
 
     :param request: the request that Polly accepted
-    :param reported: ``RequestCharacters`` of the response; None does nothing
+    :param reported: ``RequestCharacters`` of the response; with None, the function does nothing
     """
     if reported is None:
         return

@@ -35,8 +35,8 @@ def validate_string(value: object, parameter: str) -> str:
 def digits_of(value: object) -> object:
     """Return an integer as a string of its digits, and any other value unchanged.
 
-    :param value: the value of an operator's parameter after ``settle_rendered``, which renders a template
-        again as text if its result was an integer
+    :param value: the rendered value of an operator's parameter. If a template gave an integer,
+        ``settle_rendered`` has already replaced it with the rendered text
     :raises PollyInvalidRequestError: the integer has too many digits for Python to convert it to a string
     """
     if not isinstance(value, int) or isinstance(value, bool):
@@ -65,8 +65,8 @@ def validate_path(value: object, parameter: str) -> Any:
     :param parameter: name of the parameter, for the error message
     :raises PollyInvalidRequestError: the value has another type
     """
-    # ObjectStoragePath is not imported for this check, because its import is slow. It is not an os.PathLike
-    # on every Airflow version, but it always has an open method.
+    # ObjectStoragePath is not imported for this check, because its import is slow. On some Airflow versions
+    # it is not an os.PathLike, but it always has an open method.
     if isinstance(value, os.PathLike) or hasattr(value, "open"):
         return value
     return validate_string_or_integer(value, parameter)

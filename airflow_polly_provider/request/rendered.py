@@ -71,7 +71,7 @@ def render_text(template: Any, context: Context) -> str:
 
 
 def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], context: Context) -> None:
-    """Reject fields that rendered to ``None``, and render fields that became integers again as text.
+    """Reject a field that rendered to ``None``; if a field became an integer, render it again, as text.
 
     Call it in ``execute``.
 

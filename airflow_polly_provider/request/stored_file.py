@@ -23,11 +23,13 @@ def text_from_storage(
 ) -> str:
     """Return the content of a UTF-8 file, without a byte order mark and otherwise unchanged.
 
-    :param path: ``s3://bucket/key``, read with the operator's connection, or ``s3://connection@bucket/key``;
-        any other path (``file://…``, a path on the worker) is read with Airflow's object storage
+    :param path: ``s3://bucket/key``, read with the operator's connection, or ``s3://connection@bucket/key``,
+        read with the connection in the path. Any other path (``file://…``, a path on the worker) is read with
+        Airflow's object storage
     :param hook_parameters: the operator's AWS connection settings
     :param parameter: name of the operator's parameter, for error messages
-    :param max_characters: maximum number of characters. At most 4 bytes per character, and 1 more, are read
+    :param max_characters: maximum number of characters. The function reads at most 4 bytes for each of them,
+        plus 1 byte
     :raises PollyInvalidRequestError: the value is not a path, or the file does not exist, is too long or is
         not UTF-8
     :raises PollyConfigurationError: access to the file is denied

@@ -1,7 +1,7 @@
-"""Template files that ``text``, or a lexicon's ``content``, names.
+"""Reading of the template file that an operator's ``text``, or a lexicon's ``content``, names.
 
 Airflow's ``template_ext`` applies to all template fields, so an ``output_s3_key_prefix`` that ends in
-``.txt`` would be read from disk. This module reads a file for one parameter only, and a missing file is an
+``.txt`` would be read as a file. This module reads a file for one parameter only, and a missing file is an
 error that Airflow does not retry.
 """
 
@@ -44,7 +44,7 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
 def validate_text_may_name_file(text_may_name_file: bool) -> bool:
     """Return ``text_may_name_file`` if it is a bool.
 
-    The string "False" would count as true, so that a text could still name a file.
+    The string "False" is rejected: it would count as true, and a text could still name a file.
 
     :param text_may_name_file: the operator's parameter
     :raises ValueError: the value is not a bool
@@ -67,7 +67,7 @@ def spoken_text(
 
     :param operator: the operator, whose DAG defines the folders of template files
     :param text: the rendered value of the operator's ``text``
-    :param text_type: the operator's ``text_type``; with None, an ``.ssml`` file is SSML
+    :param text_type: the operator's ``text_type``; if None, an ``.ssml`` file is SSML
     :param context: the running task's context
     :param may_name_file: the operator's ``text_may_name_file``
     :raises PollyInvalidRequestError: the file does not exist

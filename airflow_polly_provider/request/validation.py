@@ -38,7 +38,7 @@ _LISTS = frozenset({"LexiconNames", "SpeechMarkTypes"})
 _MAY_BE_DIGITS = frozenset({"Text", "OutputS3KeyPrefix"})
 
 _OPEN_ENUMS = frozenset({"VoiceId", "Engine", "LanguageCode"})
-"""Members whose values AWS extends more often than users upgrade botocore. Polly checks unknown values."""
+"""Members whose values AWS extends more often than users upgrade botocore. Polly checks unknown ones."""
 
 _PATTERN_MEANINGS = {
     "OutputS3BucketName": (
@@ -179,7 +179,8 @@ def _check_string(name: str, value: Any, shape: Shape) -> None:
 
 def _check_sample_rate(request: Mapping[str, Any], sample_rates: Mapping[str, tuple[str, ...]]) -> None:
     output_format, rate = request.get("OutputFormat", ""), request.get("SampleRate")
-    # AWS documents no rates for json, and a new format may be missing in this table: Polly checks these.
+    # AWS documents no rates for json, and this table may lack a new format. In both cases, Polly checks the
+    # rate.
     if rate is None or output_format not in sample_rates:
         return
     valid = sample_rates[output_format]

@@ -38,7 +38,7 @@ def matching_voices(
     """Return the voices for a language and an engine.
 
     :param voices: voices from DescribeVoices
-    :param language_code: language such as ``en-GB``, including bilingual voices that speak it; None for any
+    :param language_code: language such as ``en-GB``; bilingual voices that speak it match too; None for any
     :param engine: engine such as ``neural``; None for any
     """
     return [

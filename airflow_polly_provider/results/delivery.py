@@ -54,7 +54,7 @@ def push_own_xcoms(
 
 
 def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str, Any]) -> None:
-    """Push the known fields of a synthesis task before its end, so that they are available if the task fails.
+    """Push the known fields of an unfinished synthesis task, in case the Airflow task fails later.
 
     :param task: the operator or sensor
     :param context: the running task's context
@@ -63,7 +63,7 @@ def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str
     try:
         push_own_xcoms(task, context, synthesis_task, STATUS_XCOM_KEYS)
     except Exception as error:  # noqa: BLE001  # a deployment's own XCom back-end can raise any error
-        # If the task failed here, it would fail although its synthesis task, which is paid for, runs on.
+        # An error here must not fail the Airflow task: its synthesis task keeps running and is paid for.
         log.warning("Cannot push the XComs %s now; the task goes on: %s", ", ".join(STATUS_XCOM_KEYS), error)
 
 
@@ -116,7 +116,7 @@ def deliver_synthesis_task(
 
 
 def _log_completed(value: Mapping[str, Any]) -> None:
-    """Log where the audio of a completed synthesis task is and what it cost.
+    """Log where the audio of a completed synthesis task is and how many characters were billed.
 
     :param value: a SynthesisTask in its XCom form
     """

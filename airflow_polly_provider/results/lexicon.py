@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class LexiconXCom(TypedDict):
     """The ``return_value`` of the put operator.
 
-    The names from ``Alphabet`` on are AWS's own. They are absent while GetLexicon does not show the lexicon.
+    ``Alphabet`` and the fields after it have AWS's own names. They are absent while GetLexicon does not
+    return the lexicon.
     """
 
     Name: str

@@ -87,7 +87,7 @@ def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]
 
     :param value: a SynthesisTask in its XCom form whose object was written; None for no lineage
     """
-    # OpenLineage is optional. It calls this function, so it is installed here.
+    # OpenLineage is optional. Only OpenLineage calls this function, so it is installed if this line runs.
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import external_query_run, tags_dataset

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 Notification: TypeAlias = "str | bytes | Mapping[str, Any] | Sequence[Any]"
 """One or more notifications, in any envelope; see :func:`synthesis_tasks_from_notifications`."""
 
-# The keys of one message: in SNS's envelope, in Lambda's record of SNS, in an SQS message from boto3 and in
-# one from Lambda.
+# The keys that contain one message: in SNS's envelope, in Lambda's record of SNS, in an SQS message from
+# boto3, and in an SQS message from Lambda.
 _ONE_INSIDE = ("Message", "Sns", "Body", "body")
-# The keys of several messages: in Lambda's event, and in the response of boto3's receive_message.
+# The keys that contain several messages: in Lambda's event, and in the response of boto3's receive_message.
 _SEVERAL_INSIDE = ("Records", "Messages")
 _MAX_LEVELS = 10
 
@@ -41,8 +41,8 @@ def synthesis_task_from_notification(message: Notification) -> dict[str, Any]:
     """Return the SynthesisTask of a notification from Polly, in the form that the operators push to XCom.
 
     The result has AWS's own key names and values, ``CreationTime`` as an ISO 8601 string, and
-    ``OutputS3Uri``. It contains less than the API returns: ``OutputUri`` is an ``s3://`` URI too, and fields
-    that are not in the notification are missing.
+    ``OutputS3Uri``. It differs from the API's result: ``OutputUri`` is an ``s3://`` URI too, and fields that
+    are not in the notification are missing.
 
     :param message: one notification, in any form that :func:`synthesis_tasks_from_notifications` accepts: the
         ``Body`` of an SQS message, the event of a Lambda function, and so on
@@ -65,8 +65,8 @@ def synthesis_tasks_from_notifications(messages: Notification) -> list[dict[str,
         parsed; raw (``RawMessageDelivery``), in SNS's envelope, in an SQS message (``Body``), in the
         ``Records`` of a Lambda function's event from SNS or SQS, in the response of ``receive_message``, or
         in a list of any of these
-    :raises PollyInvalidNotificationError: one is not a notification of Polly: not a JSON object, ``taskId``
-        or ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
+    :raises PollyInvalidNotificationError: one of them is not a notification of Polly: it is not a JSON
+        object, ``taskId`` or ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
     """
     return [_synthesis_task(notification) for notification in _unwrapped(messages, _MAX_LEVELS)]
 

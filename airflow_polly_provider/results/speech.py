@@ -14,7 +14,7 @@ SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenChar
 class SpeechXCom(TypedDict):
     """The ``return_value`` of the SynthesizeSpeech operator. There is no synthesis task, so it has no TaskId.
 
-    It contains the location and the cost of the audio, and the request without its text.
+    It contains the location and the billed characters of the audio, and the request without its text.
     """
 
     OutputUri: str
@@ -24,7 +24,7 @@ class SpeechXCom(TypedDict):
     RequestCharacters: int
     """Billed characters."""
     SpokenCharacters: int
-    """Equal to ``RequestCharacters``; the start operator uses this name too."""
+    """Equal to ``RequestCharacters``; included because the start operator's result has this field too."""
     ContentType: str
     """The content type, such as ``audio/mpeg``."""
     OutputFormat: str
@@ -44,7 +44,7 @@ def speech_xcom(
     request_characters: int | None,
     content_type: str | None,
 ) -> SpeechXCom:
-    """Return the XCom value of a speech: its request without the text, its location and its cost.
+    """Return the XCom value: the request without the text, the location and the billed characters.
 
     :param request: SynthesizeSpeech's parameters
     :param output: ``OutputUri``, and ``OutputS3Uri`` if the output is in S3

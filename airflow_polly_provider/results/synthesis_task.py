@@ -51,7 +51,7 @@ class SynthesisTaskXCom(TypedDict):
     RequestCharacters: int
     """Billed characters; 0 if ``Unchanged``."""
     SpokenCharacters: int
-    """The billed length of the text; if ``Unchanged``, what was billed when the audio was made."""
+    """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]
@@ -72,7 +72,7 @@ def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
     """Return a SynthesisTask in the form that the operators and the sensor push.
 
     The result has AWS's own key names and every field of the service's answer. It also has ``OutputS3Uri`` if
-    ``OutputUri`` names an S3 object, and ``SpokenCharacters`` if there are ``RequestCharacters``. It is
+    ``OutputUri`` names an S3 object, and ``SpokenCharacters`` if the answer has ``RequestCharacters``. It is
     JSON-safe, with ``CreationTime`` as an ISO 8601 string.
 
     :param synthesis_task: a SynthesisTask as boto3 returns it, or one that was already converted
@@ -88,7 +88,7 @@ def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         try:
             value["OutputS3Uri"] = parse_output_uri(output_uri).uri
         except ValueError as error:
-            # If the task failed here, the next try would start, and pay for, a finished synthesis task again.
+            # An error here would fail the Airflow task, and the next try would pay for the same audio again.
             log.warning("%s; OutputS3Uri is left out.", error)
     return value
 

@@ -74,10 +74,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     it.
 
     Throttling, 5xx responses, network errors and responses that are not from Polly do not end the wait. An
-    ``execution_timeout`` shorter than ``timeout`` ends it, also while the task is deferred, and Airflow then
-    retries the task. ``soft_fail`` and ``never_fail`` turn every error of this package, and the timeout, into
-    a skip, in all modes and Airflow versions. They do not apply when Airflow itself ends the task at its
-    ``execution_timeout``. ``silent_fail`` continues the wait after errors that a retry may fix.
+    ``execution_timeout`` that is shorter than ``timeout`` ends the wait, even while the task is deferred.
+    Airflow then retries the task. ``soft_fail`` and ``never_fail`` turn every error of this package, and the
+    timeout, into a skip, in all modes and Airflow versions. They do not apply when Airflow itself ends the
+    task at its ``execution_timeout``. ``silent_fail`` continues the wait after errors that a retry may fix.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
@@ -89,17 +89,17 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         deferrable mode without ``exponential_backoff`` it is the maximum interval: the first checks of a wait
         are more frequent, starting at 2 seconds
     :param timeout: maximum time to wait, in seconds or as a timedelta, counted from the start of each try;
-        default 72 hours, after which Polly no longer returns the synthesis task. When it passes, the
+        default 72 hours, after which Polly no longer returns the synthesis task. When the timeout passes, the
         sensor raises AirflowSensorTimeout
     :param mode: how to wait in the worker: ``poke`` (default) occupies the worker slot during the whole wait,
         ``reschedule`` frees it between checks. Not used in deferrable mode
     :param start_from_trigger: whether to start the task in the triggerer, without a worker; default False.
         Requires Airflow 3.3+. A mapped sensor also needs
         ``partial(start_trigger_args=PollySpeechSynthesisTaskSensor.mapped_start_trigger_args(start.output))``
-    :param end_from_trigger: whether to end the task in the triggerer, with its XComs and without a worker,
-        when the synthesis task completes; default False. Requires ``deferrable`` or ``start_from_trigger``,
-        and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset
-        event is created
+    :param end_from_trigger: whether to end the Airflow task in the triggerer, without a worker, when the
+        synthesis task completes; default False. The triggerer then pushes the XComs. Requires ``deferrable``
+        or ``start_from_trigger``, and Airflow 3.3+. Success callbacks and listeners then do not run, and no
+        asset event is created
     :param start_trigger_args: for a mapped sensor with ``start_from_trigger``, the result of
         :meth:`~airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor.mapped_start_trigger_args`
     :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``; never retried
@@ -116,7 +116,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ui_color = "#eabfff"
     operator_extra_links = CONSOLE_LINKS
     output_uri: str | None = None
-    """``OutputUri`` once it is known in this process. Airflow builds the extra links while the task runs."""
+    """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _pushed_status: str | None = None
     """The TaskStatus that this process pushed last."""
     _output: Mapping[str, Any] | None = None
@@ -170,10 +170,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         :param synthesis_task_id: the mapped operator's ``output``, the same as in ``expand()``
         :param timeout: maximum time to wait, in seconds or as a timedelta; default 72 hours
         :param execution_timeout: the ``execution_timeout`` of ``partial()``, in seconds or as a timedelta;
-            this method cannot read it from there
+            give it here again, because this method cannot read it from there
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
             other arguments of the trigger; durations in seconds or as a timedelta
-        :raises TypeError: the trigger does not have an argument
+        :raises TypeError: the trigger does not accept one of the arguments
         """
         return from_trigger.start_trigger_args(
             from_trigger.mapped_template_for(synthesis_task_id),
@@ -242,7 +242,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return openlineage_of(self._output)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume the task, also if Airflow itself ended the deferral, such as when no triggerer is running.
+        """Resume the task, even if Airflow itself ended the deferral, such as when no triggerer is running.
 
         When Airflow 2.11 ends a deferral, it does not raise AirflowSensorTimeout after a timeout, and it
         ignores ``never_fail``. This method raises that error and applies ``never_fail``.
@@ -264,7 +264,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     @property
     def _may_be_retried_after_timeout(self) -> bool:
-        """Whether ``execution_timeout`` ends the wait. Airflow retries after it, not after ``timeout``."""
+        """Whether ``execution_timeout`` ends the wait. Airflow retries after that, not after ``timeout``."""
         limit = self.execution_timeout
         return limit is not None and 0 < limit.total_seconds() < self.timeout
 
@@ -299,7 +299,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         try:
             return look_up(self.hook, synthesis_task_id)
         except PollyCredentialsError as error:
-            # The credentials may have expired since the last poke, and new ones may arrive late. In
+            # The credentials may have expired since the last poke, and new ones may not be available yet. In
             # reschedule mode the next poke would not know when the outage began, so this poke keeps trying.
             return self._fetch_with_new_credentials(synthesis_task_id, self._deadline(context), error)
 

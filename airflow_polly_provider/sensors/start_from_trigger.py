@@ -41,9 +41,9 @@ def start_trigger_args(
     :param synthesis_task_id: a TaskId or a template for it
     :param timeout: maximum time to wait, in seconds
     :param execution_timeout: the task's ``execution_timeout``, in seconds or as a timedelta; the shorter of
-        the two limits ends the wait
+        ``timeout`` and ``execution_timeout`` ends the wait
     :param trigger_kwargs: other arguments of the trigger
-    :raises TypeError: the trigger does not have an argument
+    :raises TypeError: the trigger does not accept one of the arguments
     :raises ValueError: a duration is neither a number of seconds nor a timedelta
     """
     # Creating the trigger here reports a misspelt argument when the DAG is parsed, not when it runs.

@@ -1,4 +1,4 @@
-"""Start attempts, which a try saves for later tries in Airflow's task state store (Airflow 3.3+)."""
+"""Storage of start attempts for later tries, in Airflow's task state store (Airflow 3.3+)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LastAttempt(NamedTuple):
 
     :param attempt: the attempt; None if there is none, or if it is not known
     :param is_known: whether ``attempt=None`` means that no try of this run sent a request
-    :param only_unfinished: whether its synthesis task may be adopted only while it is unfinished
+    :param only_unfinished: whether the attempt's synthesis task may be adopted only while it is unfinished
     :param of_another_run: the ``TaskId`` of an earlier run's synthesis task, which may have the same token
     """
 
@@ -66,8 +66,8 @@ class LastAttempt(NamedTuple):
 class AttemptedRun:
     """The run of an Airflow task in which an attempt was made, and whether the task delivered its result.
 
-    Clearing a task changes its token, whether the task had ended or not. These values distinguish the two
-    cases.
+    Clearing a task changes its token, both while the task is running and after it has ended. The fields of
+    this class distinguish the two cases.
 
     :param token: the token of the attempt
     :param digest: the digest of the request
@@ -86,9 +86,9 @@ class AttemptedRun:
 class AttemptStore:
     """Saves start attempts for later tries.
 
-    A saved attempt remains when the task is cleared, so ``load`` checks which run it belongs to. If the
-    store cannot be read or written, a warning is logged. Later tries then find the synthesis task by the
-    token in its output key, by listing the account's synthesis tasks.
+    A saved attempt remains when the task is cleared, so ``load`` checks which run it belongs to. If the store
+    cannot be read or written, a warning is logged. Later tries then list the account's synthesis tasks, and
+    find the right one by the token in its output key.
 
     :param context: the running task's context
     :param token: the token of the request in this run
@@ -143,9 +143,9 @@ class AttemptStore:
         )
 
     def save_request(self) -> bool:
-        """Save that a start request is about to be sent, and return whether a later try can rely on that.
+        """Save that a start request is about to be sent. Return whether later tries can rely on the record.
 
-        The result is also True if Airflow has no store, because then no try relies on it.
+        The result is also True if Airflow has no store, because then no try relies on a record.
 
         :raises PollyError: Airflow has ended this try, and another may be running
         """
@@ -164,7 +164,7 @@ class AttemptStore:
         self._write(Attempt(self.token, time.time(), synthesis_task_id))
 
     def save_delivered(self) -> None:
-        """Save that the task delivered its result. If it is cleared later, it starts a new synthesis task."""
+        """Save that the task delivered its result. A task cleared after that starts a new synthesis task."""
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:

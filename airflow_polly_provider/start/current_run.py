@@ -18,13 +18,13 @@ _CLOCK_MARGIN = timedelta(minutes=10)
 class CurrentRun(NamedTuple):
     """A DAG run, distinguished from an earlier one with the same id, and the current try of its task.
 
-    :param began: when the DAG run began, in ISO 8601; it changes if the run is deleted and created again, or
-        cleared after its end; empty if Airflow does not know it
+    :param began: when the DAG run began, in ISO 8601; empty if Airflow does not know it. It changes if the
+        run is deleted and created again, or cleared after its end
     :param earliest_start: the time before which no try of this run can have started a synthesis task
-    :param try_number: Airflow's try number, 1 for the first try; 2 for a retry that Airflow executes with the
+    :param try_number: Airflow's try number, 1 for the first try. It is 2 if Airflow executes a retry with the
         number of the first try
-    :param is_first_after_clear: whether this is the first try after the task was cleared; reliable only if
-        the task's ``retries`` have not changed since
+    :param is_first_after_clear: whether this is the first try after the task was cleared; not reliable if the
+        task's ``retries`` were changed after the clear
     """
 
     began: str
@@ -55,8 +55,8 @@ def _executed_before(ti: Any) -> bool:
 
     Airflow 3.0.6 can execute a retry with the workload of the first try, whose ``try_number`` is 1. The
     scheduler fails a task that it has queued to be resumed (apache/airflow issues 71580 and 72716) and queues
-    the retry under the same id. If the executor has not yet started the first workload, it starts that now.
-    Only the API server's list of XComs to remove shows that the task was executed before.
+    the retry under the same id. If the executor has not yet started the first workload, it then starts that
+    old workload. Only the API server's list of XComs to remove shows that the task was executed before.
     """
     from_server = getattr(ti, "_ti_context_from_server", None)
     return bool(getattr(from_server, "xcom_keys_to_clear", None))

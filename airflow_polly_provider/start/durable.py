@@ -1,8 +1,8 @@
 """Starts one synthesis task for one run of an Airflow task, even if answers are lost or tries die.
 
 StartSpeechSynthesisTask has no client token, so the request contains this package's token in the output key.
-If an answer was lost or a try died, the account's synthesis tasks are searched for the token before another
-start.
+If an answer was lost or a try died, this package searches the account's synthesis tasks for the token before
+another start.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 5.0
-"""Pause between two searches for a synthesis task that Polly may list late. Each takes 4 requests or more."""
+"""Pause between two searches for a synthesis task that may not be listed yet.
+
+A search takes 4 requests or more.
+"""
 _MAX_LOST_ANSWERS = 5
 
 
@@ -96,9 +99,9 @@ class DurableStart:
     :param attempts: the store of earlier tries' attempts
     :param try_number: Airflow's try number, 1 for the first try
     :param is_first_after_clear: whether this is the first try after a clear, so that no earlier try has this
-        token; reliable only if the task's ``retries`` have not changed since
+        token; not reliable if the task's ``retries`` were changed after the clear
     :param search: searches the account's synthesis tasks for the token
-    :param look_seconds: how long to search for a synthesis task that Polly may list late
+    :param look_seconds: how long to search for a synthesis task that Polly may not list yet
     :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
         adopted
     """
@@ -158,8 +161,8 @@ class DurableStart:
         if is_known:
             return self._search_once_if_allowed()
         if self._is_first_after_clear:
-            # Normally there is nothing to find. One search covers a task whose retries were lowered before
-            # this retry.
+            # Normally there is nothing to find. One search is made in case the task's retries were lowered
+            # before this retry.
             return self._search_for_token(until=time.time())
         # Each earlier try started at most one synthesis task. Once all are found, stop searching.
         return self._search_for_token(until=time.time() + self._look_seconds, enough=self._try_number - 1)
@@ -180,9 +183,10 @@ class DurableStart:
     ) -> Mapping[str, Any] | None:
         """Search for the run's synthesis task, at least once.
 
-        :param until: when to stop, in seconds since the epoch; Polly may list a synthesis task late
-        :param token: the token that it was started with, if that is not this try's token
-        :param enough: how many found synthesis tasks stop the search earlier, even if none can be adopted
+        :param until: when to stop, in seconds since the epoch; Polly may not list a new synthesis task at
+            once
+        :param token: the token of the synthesis task, if it is not this try's token
+        :param enough: stop earlier if this many synthesis tasks are found, even if none can be adopted
         """
         key_prefix = self._request["OutputS3KeyPrefix"]
         if token is not None:

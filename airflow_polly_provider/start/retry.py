@@ -56,7 +56,7 @@ REFUSED_PATIENCE_SECONDS = 60.0
 """How long a start is retried while the connection is refused: the host exists, but nothing listens there."""
 
 LONGEST_BACK_OFF_SECONDS = 60.0
-"""The longest pause between two starts, so that a start follows soon after throttling ends."""
+"""The longest pause before a start is retried, so that a retry follows soon after throttling ends."""
 
 
 def start_until_accepted(
@@ -70,7 +70,7 @@ def start_until_accepted(
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises ClientError: a 5xx answer, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
-        for one
+        for one minute
     :raises HTTPClientError: the answer was lost
     """
     call = partial(hook.start_speech_synthesis_task, request)
@@ -80,17 +80,17 @@ def start_until_accepted(
 def retry_until_accepted(
     call: Callable[[], Answer], hook: PollyHook, what: str, *, before_each: Callable[[], None] = lambda: None
 ) -> Answer:
-    """Make a call. Retry while Polly throttles it or cannot be reached: neither is billed.
+    """Make a call. Retry while Polly throttles it or cannot be reached: Polly then bills nothing.
 
     :param call: makes the call once
-    :param hook: the hook, which looks its credentials up again, once, if AWS refuses them
+    :param hook: the hook; if AWS refuses its credentials, it looks them up again, once
     :param what: the name of the call for the log
     :param before_each: called before each call
     :raises PollyInvalidRequestError: Polly refuses the request
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
     :raises ClientError: a 5xx answer, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
-        for one
+        for one minute
     :raises HTTPClientError: the answer was lost
     """
     began = same_since = time.monotonic()
@@ -109,7 +109,8 @@ def retry_until_accepted(
             _raise_if_unverified(error)
             now = time.monotonic()
             if (allowed := _patience_with(error)) != patience:
-                # Each kind of error has its own limit: time spent on throttling does not count for refusals.
+                # Each kind of error has its own limit: time spent on throttling does not count towards the
+                # limit for refused connections.
                 patience, same_since = allowed, now
             remaining = min(same_since + patience, began + THROTTLED_PATIENCE_SECONDS) - now
             if remaining <= 0:
@@ -149,7 +150,7 @@ def surely_not_accepted(error: Exception) -> bool:
 
 
 def _patience_with(error: Exception) -> float:
-    """Return for how many seconds a start is retried after this error; 0 if Polly may have accepted it."""
+    """Return how many seconds a start is retried after this error; 0 if Polly may have accepted the start."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
@@ -170,7 +171,7 @@ def _is_refused_connection(error: BaseException) -> bool:
 
 
 def _stopped_before_proxy(error: Exception) -> bool:
-    """Return whether a request did not get past a proxy, which could not be reached or refused a tunnel.
+    """Return whether a request ended at the proxy, which could not be reached or refused a tunnel.
 
     urllib3 raises the same class of error if the answer was lost on its way through the proxy.
     """

@@ -1,7 +1,7 @@
 """Search for a token among the account's synthesis tasks.
 
 ListSpeechSynthesisTasks filters by status and returns pages of 100. A search reads the unfinished synthesis
-tasks first, then the finished ones, back to the time before which the token cannot have been used.
+tasks first. It then reads the finished ones, back to the earliest time at which the token can have been used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# In this order, the search misses no synthesis task whose status changes meanwhile: it is in a later list.
+# In this order, the search misses no synthesis task whose status changes meanwhile: a later list contains it.
 _STATUSES = (TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS, TaskStatus.COMPLETED, TaskStatus.FAILED)
 _UNFINISHED = frozenset({TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS})
 
@@ -33,12 +33,13 @@ PAGES_PER_SECOND = 2.0
 """A fifth of the AWS quota that Get and List share, because several searches may run at once."""
 _PAGE_PATIENCE_SECONDS = 30 * 60.0
 _UNUSABLE_PAGE_PATIENCE_SECONDS = 60.0
-"""How long a page is requested while a proxy answers in Polly's place: the proxy is likely to continue."""
+"""How long to retry a page that a proxy answers in Polly's place: the proxy is likely to keep answering."""
 
 LONGEST_BACK_OFF_SECONDS = 90.0
 """The longest pause after a list request failed.
 
-Hundreds of searches at once then send little more than the 10 requests a second that the service accepts.
+Even hundreds of searches at the same time then send little more than the 10 requests a second that the
+service accepts.
 """
 
 
@@ -51,8 +52,8 @@ class TokenSearch:
 
     :param hook: the hook that sends the requests
     :param bucket: the output bucket
-    :param not_before: the time before which a synthesis task is not of this run: a run that was deleted and
-        created again has the same tokens as the deleted one
+    :param not_before: synthesis tasks created before this time do not belong to this run. A run that was
+        deleted and created again has the same tokens as the deleted one
     """
 
     def __init__(self, hook: PollyHook, bucket: str, *, not_before: datetime) -> None:
@@ -62,11 +63,11 @@ class TokenSearch:
         self._next_page_at = 0.0
 
     def find(self, key_prefix: str) -> list[Any]:
-        """Return the first matching SynthesisTasks that did not fail, or, if there are none, all that failed.
+        """Return the first matching SynthesisTasks that did not fail. If all failed, return all of them.
 
         :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
         :raises PollyConfigurationError: the permission to list synthesis tasks is missing
-        :raises PollyIncompleteAnswerError: the answers could not be used for a minute
+        :raises PollyIncompleteAnswerError: all answers were unusable for a minute
         """
         found: dict[str, Any] = {}
         for status in _STATUSES:

@@ -1,7 +1,7 @@
 """The token in the output key, by which a run of an Airflow task finds the synthesis task that it started.
 
-StartSpeechSynthesisTask has no client token. So this package puts its token in ``OutputS3KeyPrefix``, and
-Polly returns it in each ``OutputUri`` that it lists.
+StartSpeechSynthesisTask has no client token. So this package puts its token in ``OutputS3KeyPrefix``. Each
+``OutputUri`` that Polly lists then contains the token.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ TOKEN_CHARACTERS = 16
 class TaskRun(NamedTuple):
     """The identity of one run of an Airflow task, the same for all its tries.
 
-    :param max_tries: the task instance's ``max_tries``, which Airflow sets when it creates or clears the
-        task instance and does not change at a retry
-    :param namespace: the namespace that distinguishes deployments that share an AWS account
+    :param max_tries: the task instance's ``max_tries``. Airflow sets it when it creates or clears the task
+        instance, and does not change it at a retry
+    :param namespace: the namespace of this deployment, to distinguish deployments that share an AWS account
     """
 
     dag_id: str

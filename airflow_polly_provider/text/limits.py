@@ -24,9 +24,9 @@ MAX_TOTAL_SPEECH_CHARACTERS = 6_000
 MAX_SPEECH_SECONDS = 10 * 60
 """Length in seconds at which Polly cuts the audio of SynthesizeSpeech."""
 
-# Used only for documents that expat does not parse to the end. The pattern never scans a part of the text
-# twice: markup without an end extends to the end of the text, and a quoted attribute value may contain ">",
-# but not "<".
+# Used only for documents that expat does not parse to the end. Two rules prevent a second scan of any part of
+# the text: markup without an end extends to the end of the text, and a quoted attribute value may contain
+# ">", but not "<".
 _MARKUP_OR_ENTITY = re.compile(
     r"""<!--.*?(?:-->|\Z)
     |<!\[CDATA\[(?P<cdata>.*?)(?:\]\]>|\Z)
@@ -41,7 +41,7 @@ _MARKUP_OR_ENTITY = re.compile(
 def total_characters(text: str, *, ssml: bool) -> int:
     """Return the total number of characters of a text, including markup.
 
-    If AWS does not document how characters are counted, this count is the lowest possible one.
+    Where AWS does not document how characters are counted, the result is the lowest possible count.
 
     :param text: the text or the SSML document
     :param ssml: whether ``text`` is SSML. In SSML, white space around the document is not counted, and CRLF
@@ -53,10 +53,10 @@ def total_characters(text: str, *, ssml: bool) -> int:
 def billed_characters(text: str, *, ssml: bool) -> int:
     """Return the number of characters that Polly bills for a text.
 
-    If AWS does not document how characters are counted, this count is the lowest possible one. A character is
-    a Unicode code point (how Polly counts an emoji is undocumented). SSML is counted as an XML parser reads
-    it: tags, comments and white space around the document are not counted; an entity and CRLF are one
-    character each; the content of CDATA is counted.
+    Where AWS does not document how characters are counted, the result is the lowest possible count. A
+    character is a Unicode code point (how Polly counts an emoji is undocumented). SSML is counted as an XML
+    parser reads it: tags, comments and white space around the document are not counted; an entity is one
+    character, and so is CRLF; the content of CDATA is counted.
 
     :param text: the text or the SSML document
     :param ssml: whether ``text`` is SSML
@@ -79,13 +79,13 @@ def _as_xml_is_read(document: str) -> str:
 
 
 class _EntityDeclaredError(Exception):
-    """Stops the parser at the declaration of an entity, because its expansion can be arbitrarily large."""
+    """Stops the parser at the declaration of an entity. Its expansion could be arbitrarily large."""
 
 
 def _characters_that_expat_reads(document: str) -> int | None:
-    """Return the number of characters in a document's elements, or None if expat does not read all of it.
+    """Return the number of characters in a document's elements, or None if expat stops early.
 
-    expat does not read all of a document that is not well-formed or declares an entity.
+    It stops early if the document is not well-formed or declares an entity.
     """
     counted = 0
 

@@ -24,7 +24,7 @@ class Ssml:
     ``str()``, f-strings and templates return the markup. ``+`` joins it with other SSML and with strings; a
     string is escaped.
 
-    :param markup: the markup, which is not escaped, unlike the arguments of those functions
+    :param markup: the markup. It is used unchanged; only the arguments of those functions are escaped
     """
 
     markup: str
@@ -49,7 +49,8 @@ class Ssml:
     @property
     def billed_characters(self) -> int:
         """Number of characters that Polly bills: the characters of the text, without the tags."""
-        # A piece has no root element, and the white space at its start and end is text.
+        # A piece has no root element, so one is added here. White space at the start and end of a piece is
+        # counted.
         return billed_characters(f"<speak>{self.markup}</speak>", ssml=True)
 
 
@@ -107,7 +108,7 @@ def _content_of(part: object) -> str:
 
 
 def _validated(value: str, what: str) -> str:
-    # The error does not quote the characters around it, because they are the text.
+    # The error does not quote the characters around the invalid one, because they are part of the text.
     if found := _NOT_XML.search(value):
         raise PollySsmlError(
             f"{what} contains the character U+{ord(found[0]):04X} at position {found.start()}, which XML "

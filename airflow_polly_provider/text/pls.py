@@ -91,8 +91,8 @@ def check_pls(content: str) -> PlsSummary:
     """Check a PLS document, and return a summary of it.
 
     :param content: the document
-    :raises PollyInvalidRequestError: the document is empty, too long, not well-formed, or not a PLS 1.0
-        document with attributes and replacements that Polly accepts; the error names line and column
+    :raises PollyInvalidRequestError: the document is empty, too long or not well-formed, is not PLS 1.0, or
+        has an attribute or a replacement that Polly does not accept; the error names line and column
     """
     if not content.strip():
         raise PollyInvalidRequestError("The lexicon is empty.")

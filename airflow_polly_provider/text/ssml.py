@@ -1,11 +1,12 @@
 """Functions that build SSML for Polly. They escape text and check attribute values.
 
-Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssml`. Its content can be
-strings, numbers and other pieces. In templates the functions are ``macros.polly.speak``,
+Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssml`. The content of a piece can
+be strings, numbers and other pieces. In templates the functions are ``macros.polly.speak``,
 ``macros.polly.pause`` and so on.
 
-A value that AWS's SSML documentation rules out raises an error. A value that W3C's SSML allows but AWS's
-documentation does not mention is sent with a warning in the log, and Polly accepts or rejects it.
+A value that AWS's SSML documentation rules out raises an error. If W3C's SSML allows a value that AWS's
+documentation does not mention, the value is sent and a warning is logged. Polly then accepts or rejects the
+value.
 
 Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html, which also lists the engines that
 support each tag; https://docs.aws.amazon.com/polly/latest/dg/limits.html;
@@ -65,7 +66,7 @@ _OTHER_ROLE = re.compile(r"\S+")
 
 
 def escape(*parts: str | float | Ssml) -> Ssml:
-    """Return escaped text, in which ``&`` and ``<`` are spoken and are not markup.
+    """Return escaped text: ``&`` and ``<`` in it are text to speak, not markup.
 
     :param parts: strings, numbers and SSML, joined in this order
     :raises PollySsmlError: a string contains a character that XML does not allow, such as most control
@@ -102,8 +103,8 @@ def pause(*, time: str | timedelta | None = None, strength: str | None = None) -
     """Return a pause (``<break>``), by default as long as after a comma.
 
     :param time: length such as ``500ms``, ``1.5s`` or a timedelta; at most 10 seconds
-    :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong`` or ``x-strong``; usually instead
-        of ``time``. Both together are sent with a warning in the log
+    :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong`` or ``x-strong``; usually given
+        instead of ``time``. If both are given, they are sent and a warning is logged
     :raises PollySsmlError: Polly does not accept a value
     """
     if time is not None and strength is not None:
@@ -169,7 +170,7 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
     :param text: the text as written
     :param interpret_as: one of :data:`INTERPRET_AS`
     :param format: format of a date, one of :data:`DATE_FORMATS`. With another ``interpret_as``, any format is
-        sent with a warning in the log
+        sent and a warning is logged
     :raises PollySsmlError: Polly does not accept a value
     """
     interpret_as = one_of("interpret_as", interpret_as, INTERPRET_AS) or ""
@@ -186,10 +187,10 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
 
 
 def sub(text: str | float, *, alias: str) -> Ssml:
-    """Return text that is spoken as other words, such as an abbreviation (``<sub>``).
+    """Return text, such as an abbreviation, that is spoken as other words (``<sub>``).
 
     :param text: the text as written, which Polly bills
-    :param alias: the words to speak. An empty string is sent with a warning in the log
+    :param alias: the words to speak. An empty string is sent and a warning is logged
     :raises PollySsmlError: the alias is not a string, or contains only white space
     """
     if alias == "":
@@ -206,8 +207,8 @@ def phoneme(text: str | float, *, ph: str, alphabet: str | None = None, type: st
     :param text: the text as written
     :param ph: the pronunciation, in symbols of the alphabet; a non-empty string
     :param alphabet: ``ipa``, ``x-sampa``, or one of Polly's own alphabets: ``x-amazon-pinyin``,
-        ``x-amazon-jyutping``, ``x-amazon-yomigana``, ``x-amazon-pron-kana``. Default ``ipa`` if ``type`` is
-        not given either
+        ``x-amazon-jyutping``, ``x-amazon-yomigana``, ``x-amazon-pron-kana``. Default: ``ipa``, or no alphabet
+        if ``type`` is given
     :param type: ``ruby`` for a Japanese reading in hiragana or katakana, instead of an alphabet
     :raises PollySsmlError: the pronunciation is empty, or Polly does not accept the alphabet or the type
     """
@@ -237,7 +238,7 @@ def lang(*parts: str | float | Ssml, language: str) -> Ssml:
 
 
 def mark(name: str) -> Ssml:
-    """Return a mark (``<mark>``). Speech marks of type ``ssml`` contain its time in the audio.
+    """Return a mark (``<mark>``). Speech marks of type ``ssml`` contain the mark's time in the audio.
 
     :param name: name of the mark; a non-empty string
     :raises PollySsmlError: the name is empty
@@ -251,7 +252,7 @@ def w(text: str | float, *, role: str) -> Ssml:
     :param text: the word
     :param role: part of speech or meaning of the word: ``amazon:VB``, ``amazon:VBD``, ``amazon:NN``,
         ``amazon:JJ``, ``amazon:DT``, ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``. Some languages
-        have other roles, which are sent with a warning in the log
+        have other roles. If one of these is given, it is sent and a warning is logged
     :raises PollySsmlError: the role is empty or contains white space
     """
     roles = tuple(f"amazon:{each}" for each in _ROLES)
@@ -266,8 +267,8 @@ def effect(
 ) -> Ssml:
     """Return speech with one of Polly's effects (``<amazon:effect>``).
 
-    All effects except ``drc`` work with standard voices only. Several effects in one call are sent with a
-    warning in the log: put one effect inside the other instead.
+    All effects except ``drc`` work with standard voices only. Several effects in one call are sent and a
+    warning is logged. Put one effect inside the other instead.
 
     :param parts: content to speak
     :param name: ``whispered``, or ``drc`` (dynamic range compression)

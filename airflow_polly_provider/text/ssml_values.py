@@ -1,8 +1,8 @@
 """Checks of SSML attribute values.
 
-A value in AWS's SSML documentation is valid, and a value that it rules out raises an error. A value that
-W3C's SSML allows but AWS's documentation does not mention is sent with a warning in the log, and Polly
-accepts or rejects it.
+A value that AWS's SSML documentation lists is valid. A value that it rules out raises an error. If W3C's SSML
+allows a value that AWS's documentation does not mention, the value is sent and a warning is logged. Polly
+then accepts or rejects the value.
 
 Sources: https://docs.aws.amazon.com/polly/latest/dg/supportedtags.html and
 https://docs.aws.amazon.com/polly/latest/dg/limits.html; https://www.w3.org/TR/speech-synthesis11/
@@ -64,7 +64,7 @@ def one_of(
 def rate_value(rate: str | None) -> str | None:
     """Return a rate of speech if it is valid, or if AWS's SSML documentation does not rule it out.
 
-    :param rate: a word, a percentage of the voice's normal rate, or a change of it; None if it is not given
+    :param rate: a word, a percentage of the voice's normal rate, or a change of that rate; None if not given
     :raises PollySsmlError: the rate is too low, or the value is not a rate
     """
     found = _RATE.fullmatch(rate) if isinstance(rate, str) else None
@@ -118,7 +118,7 @@ def non_empty(name: str, value: str) -> str:
 
     :param name: name of the parameter, for the error message
     :param value: the value
-    :raises PollySsmlError: the value is another type, empty or only white space
+    :raises PollySsmlError: the value has another type, is empty or contains only white space
     """
     if not isinstance(value, str) or not value.strip():
         raise PollySsmlError(f"{name} must be a non-empty string.")

@@ -1,7 +1,7 @@
 """Check that SSML is well-formed XML 1.0, before anything is sent.
 
-The check uses expat, from the standard library: SSML that expat can parse passes. Polly checks the tags.
-expat follows the fourth edition of XML 1.0 for names; the fifth edition allows more names.
+The check uses expat, from the standard library, and accepts all SSML that expat can parse. Polly checks the
+tags. expat follows the fourth edition of XML 1.0 for names; the fifth edition allows more names.
 
 Source: https://www.w3.org/TR/xml/
 """
@@ -32,14 +32,14 @@ class _EntityDeclaredError(Exception):
 def validate_well_formed(ssml: str) -> None:
     """Raise an error if SSML is not well-formed.
 
-    If the document declares an entity, the check ends there without an error, and Polly checks the rest.
-    Parsing the rest would expand the entities, and the expansion can be arbitrarily large.
+    If the document declares an entity, the check ends at the declaration, without an error, and Polly checks
+    the rest. Parsing the rest would expand the entities, and the expansion can be arbitrarily large.
 
     :param ssml: the document; the error does not quote it
     :raises PollyInvalidRequestError: the document is not well-formed; the error names line and column
     """
-    # Namespaces are off, because Polly's amazon: tags have no declaration of their prefix. The text is
-    # already decoded: ignore the encoding in its XML declaration.
+    # Namespaces are off, because the prefix of Polly's amazon: tags is not declared. The text is already
+    # decoded: ignore the encoding in its XML declaration.
     parser = expat.ParserCreate("utf-8")
     parser.EntityDeclHandler = _end_at_entity
     try:

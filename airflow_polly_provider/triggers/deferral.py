@@ -111,8 +111,8 @@ def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
 def config_for_trigger(config: Any, *, deferrable: bool) -> Any:
     """Return ``botocore_config`` as a mapping that can be serialized with a trigger.
 
-    Call it in ``__init__``: otherwise a value that cannot be serialized would fail the task after it has
-    started the synthesis task.
+    Call it in ``__init__``. Otherwise a value that cannot be serialized would fail the Airflow task only
+    after the synthesis task was started.
 
     :param config: the user's value: a mapping, a ``botocore.config.Config`` or None
     :param deferrable: whether the task will wait in the triggerer

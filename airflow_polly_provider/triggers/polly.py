@@ -46,7 +46,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
 
     :param synthesis_task_id: Polly's ``TaskId``
     :param deadline: end of the wait, in seconds since the epoch; None if only Airflow's trigger timeout ends
-        it, as for a task that starts in the triggerer
+        the wait, as for a task that starts in the triggerer
     :param poke_interval: see :class:`~airflow_polly_provider.wait.schedule.Schedule`; seconds or a timedelta
     :param exponential_backoff: see :class:`~airflow_polly_provider.wait.schedule.Schedule`
     :param max_wait: see :class:`~airflow_polly_provider.wait.schedule.Schedule`; seconds or a timedelta
@@ -55,7 +55,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         completes (Airflow 3.3+), without a worker and without success callbacks, listeners and asset events
     :param push_xcom: whether to push XComs when the task ends in the triggerer
     :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
-    :param for_resume: values that the deferring task gets back in the event
+    :param for_resume: values that the task stores when it defers; the event returns them when it resumes
     :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param region_name: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param verify: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
@@ -141,7 +141,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         yield event
 
     async def _wait_until_deadline(self) -> Mapping[str, Any]:
-        # If the triggerer rendered the id from a template, this is its first check.
+        # If the triggerer rendered the id from a template, the id has not been checked before.
         self.synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         try:
             async with asyncio.timeout(self._remaining_seconds()):
@@ -157,7 +157,8 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
 
     async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
         payload = events.success_event(synthesis_task, self.extra_xcom, self.for_resume)
-        # Only a success ends here. A failure goes through a worker, so that retries and callbacks work.
+        # Only a success ends the task here. After a failure, a worker resumes the task, so that retries and
+        # callbacks work.
         if not self.end_from_trigger or synthesis_task.get("TaskStatus") != TaskStatus.COMPLETED:
             return TriggerEvent(payload)
         if self.push_xcom and self.trigger_id is not None:
@@ -202,7 +203,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             await asyncio.sleep(max(0.0, began + supervisor_linger_seconds() - time.monotonic()))
 
     async def on_kill(self) -> None:
-        """Log that the synthesis task keeps running if a user marks or clears the deferred task.
+        """Log that the synthesis task keeps running, when a user marks or clears the deferred Airflow task.
 
         Airflow 3.3+ calls this method.
         """

@@ -22,20 +22,20 @@ from airflow_polly_provider.exceptions import (
 from airflow_polly_provider.wait.schedule import Schedule
 
 NOT_FOUND_GRACE_SECONDS = 30.0
-"""How long a wait goes on with an id that Polly does not know: Polly may show a new synthesis task late."""
+"""How long a wait continues with an id that Polly does not know: Polly may not show a new one at once."""
 
 CHECK_ERRORS = (PollyError, ClientError, ConnectionError, HTTPClientError)
 """The errors that a status request can raise; :func:`wait_goes_on` decides which of them end a wait."""
 
 CREDENTIALS_GRACE_SECONDS = 15 * 60.0
-"""How long a wait goes on without usable credentials, which are looked up again meanwhile."""
+"""How long a wait continues without usable credentials. Meanwhile, they are looked up again."""
 
 
 class CredentialsOutage:
     """How long credentials have been refused, counted from the first refusal.
 
-    If the time were counted from the last successful check, a wait with long intervals would have used up its
-    grace period when it learns that the credentials expired.
+    The time does not count from the last successful check. If it did, a long interval between checks would
+    use up the grace period before the first refusal.
     """
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ def _may_be_of_another_account(error: Exception) -> bool:
 
 
 def wait_goes_on(error: Exception, waited: float, without_credentials: float = math.inf) -> bool:
-    """Return whether a wait goes on after a check that failed with ``error``.
+    """Return whether a wait continues after a check that failed with ``error``.
 
-    Throttling, 5xx answers, time-outs and network failures say nothing about the synthesis task. An unknown
-    id may belong to a synthesis task that was started a moment ago. Credentials may be renewed. If the
-    connection was not found, the answer may be from another account, and the next look-up may find the
-    connection.
+    After throttling, 5xx answers, time-outs and network failures, the status of the synthesis task is
+    unknown. An unknown id may belong to a synthesis task that was started a moment ago. Credentials may be
+    renewed. If the connection was not found, the answer may be from another account, and the next look-up may
+    find the connection.
 
     :param error: the error that the hook raised
     :param waited: seconds since the wait began

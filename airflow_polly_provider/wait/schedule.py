@@ -1,4 +1,4 @@
-"""When a wait checks the status next.
+"""The times at which a wait checks the status.
 
 The deferred wait, the wait in a worker and the sensor's poke use the same schedule.
 """
@@ -35,9 +35,9 @@ class Schedule:
     """The intervals between the status checks of a wait.
 
     Without ``exponential_backoff``, the interval is a quarter of the time waited so far, but at least 2
-    seconds, so that the end of a synthesis task is noticed within 25 % of its own duration. The longest
-    interval is ``poke_interval``. With ``exponential_backoff``, the interval is ``poke_interval`` at first,
-    and then doubles each time.
+    seconds. So a wait notices the end of a synthesis task after a delay of at most 25 % of the synthesis
+    task's duration. The longest interval is ``poke_interval``. With ``exponential_backoff``, the interval is
+    ``poke_interval`` at first, and then doubles each time.
 
     :param poke_interval: the longest interval, or the first one with ``exponential_backoff``, in seconds
     :param exponential_backoff: whether to double the interval each time

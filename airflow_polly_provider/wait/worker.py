@@ -30,7 +30,7 @@ LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
 
 
 def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -> Mapping[str, Any]:
-    """Return the SynthesisTask with an id. Retry while Polly does not show it yet.
+    """Return the SynthesisTask with an id. Retry while Polly does not return it yet.
 
     :param hook: the hook that sends the requests
     :param synthesis_task_id: Polly's ``TaskId``
@@ -54,7 +54,7 @@ def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -
 
 
 def log_that_it_runs_on(synthesis_task_id: str, reason: str) -> None:
-    """Log that a synthesis task runs on after its wait ended: Polly cannot cancel it.
+    """Log that a synthesis task keeps running after its wait ended, because Polly cannot cancel it.
 
     :param synthesis_task_id: Polly's ``TaskId``
     :param reason: the reason why the wait ended
@@ -74,7 +74,7 @@ def wait_in_worker(
     deadline: float,
     on_change: Callable[[Mapping[str, Any]], object] = lambda _: None,
 ) -> Mapping[str, Any]:
-    """Block until a synthesis task completed or failed, and return it.
+    """Block until a synthesis task completes or fails, and return it.
 
     :param hook: the hook that sends the requests
     :param synthesis_task_id: Polly's ``TaskId``

@@ -1,4 +1,4 @@
-"""The client for the status requests of one connection's waits, with one rate limit and one thread."""
+"""The client that sends the status requests of all waits of one connection, with one rate and one thread."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
 _MAX_THROTTLED = 8
 
 STATUS_TIMEOUT_SECONDS = 10
-"""Time-out of a status request, unless the settings or the connection set another.
+"""Time-out of a status request, unless the settings or the connection set another value.
 
-While a request waits for its answer, the other waits of its connection cannot be checked. botocore's own
-time-out is 60 seconds.
+Until a request is answered, no other wait of the connection can be checked. botocore's default is 60 seconds.
 """
 
 
@@ -57,7 +56,8 @@ class HookSettings:
             config=self.botocore_config,
             botocore_retries=False,
             default_timeout=STATUS_TIMEOUT_SECONDS,
-            # The waits repeat the look-up themselves, and one look-up must not occupy the thread for long.
+            # No repetition here: the waits repeat the look-up, and one look-up must not occupy the thread for
+            # long.
             look_up_seconds=0.0,
         )
 
@@ -113,9 +113,9 @@ class StatusClient:
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
     def rest(self) -> None:
-        """End the thread until the next request.
+        """End the thread. The next request starts a new one.
 
-        The next request makes a new client if the last request failed, or is still running in the thread.
+        If the last request failed, or is still running in the thread, the next request uses a new client.
         """
         self._blocking.close()
         self.outage = CredentialsOutage()
@@ -127,5 +127,5 @@ class StatusClient:
         return self._settings.make_hook()
 
     def _call_hook(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the hook. boto3, the look-up of the connection and the renewal of credentials block."""
+        """Call the hook. The call blocks in boto3, in the connection look-up and in a credentials renewal."""
         return getattr(self._hook, method)(*args, **kwargs)

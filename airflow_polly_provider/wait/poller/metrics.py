@@ -3,10 +3,11 @@
 ====================================  =======  ======================================================
 ``polly.waits``                       gauge    registered waits, by connection
 ``polly.status_requests``             counter  requests, by operation and outcome
-``polly.status_requests_per_second``  gauge    current rate, below the configured one while AWS
-                                               throttles
-``polly.detection_delay``             timer    longest possible delay until the end of a synthesis
-                                               task was noticed: time since it was last known to run
+``polly.status_requests_per_second``  gauge    current rate; lower than the configured rate while
+                                               AWS throttles
+``polly.detection_delay``             timer    longest possible time from the end of a synthesis
+                                               task to its detection: the time since the synthesis
+                                               task was last known to run
 ====================================  =======  ======================================================
 """
 
@@ -37,14 +38,14 @@ def request(operation: str, outcome: str, requests_per_second: float) -> None:
 
     :param operation: ``get`` or ``list``
     :param outcome: ``ok``, ``throttled`` or ``failed``
-    :param requests_per_second: the rate after it
+    :param requests_per_second: the rate after the request
     """
     stats.incr("polly.status_requests", tags={"operation": operation, "outcome": outcome})
     stats.gauge("polly.status_requests_per_second", requests_per_second)
 
 
 def detected(seconds: float) -> None:
-    """Report the longest possible delay until the end of a synthesis task was noticed.
+    """Report the longest possible time from the end of a synthesis task to its detection.
 
     :param seconds: the seconds since the synthesis task was last known to run
     """

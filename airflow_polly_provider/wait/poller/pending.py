@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNEXPECTED_GRACE_SECONDS = 60.0
-"""How long a wait goes on while each check fails with an error that this package does not know.
+"""How long a wait continues while every check fails with an error that this package does not know.
 
 Such an error may be temporary, such as too many open files, or permanent, such as a wrong setting.
 """
 
 UNEXPECTED_AT_LEAST = 5
-"""How many such errors in a row are needed to end a wait, also if its checks are far apart."""
+"""A wait ends only after at least this many such errors in a row, even if its checks are far apart."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Wait:
     over: bool = False
 
     def share_of_interval_gone(self, now: float) -> float:
-        """Return the elapsed share of the interval until the next check: 1 when the check is due."""
+        """Return which share of the interval before the next check has elapsed: 1 if the check is due."""
         if self.due <= now:
-            # The interval of a sensor with poke_interval=0 is 0 seconds, so it cannot be divided by.
+            # A sensor with poke_interval=0 has an interval of 0 seconds, and a division by 0 would fail.
             return 1.0
         return max(0.0, 1 - (self.due - now) / self.schedule.next_check_in(now - self.began))
 
@@ -72,7 +72,7 @@ class Wait:
         self.due = now + self.schedule.next_check_in(now - self.began)
 
     def report(self, synthesis_task: Mapping[str, Any], now: float) -> None:
-        """Record the synthesis task as Polly shows it, and pass it on if its status has changed."""
+        """Record the synthesis task that Polly returned, and pass it on if its status has changed."""
         if self.over:
             return
         self.failing = False
@@ -90,7 +90,7 @@ class Wait:
         self.last_running_at = now
 
     def report_error(self, error: Exception, now: float, outage: CredentialsOutage) -> None:
-        """Record a check that failed. End the wait, or pass on the first error in a row.
+        """Record a check that failed. End the wait, or pass the error on if it is the first in a row.
 
         :param outage: how long credentials have been refused
         """
@@ -108,7 +108,7 @@ class Wait:
             self.updates.put_nowait(TransientError(error))
 
     def end_with(self, error: BaseException) -> None:
-        """End the wait with an error, which is converted to a PollyError if it is none."""
+        """End the wait with an error. An error of another class is converted to a PollyError."""
         if not isinstance(error, PollyError):
             error = PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
         self.over = True

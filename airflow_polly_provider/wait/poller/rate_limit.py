@@ -17,8 +17,8 @@ _SETTLE_SECONDS = 1.0
 class AdaptiveRate:
     """A token bucket whose rate halves when the service throttles, and then recovers steadily.
 
-    Additive increase and multiplicative decrease let several processes that share one quota converge on
-    equal shares of it without communicating.
+    The rate increases by addition and decreases by multiplication. So several processes that share one quota
+    reach equal shares of it without communicating.
 
     :param requests_per_second: the highest rate
     :param clock: returns monotonic seconds; default: the time of the running event loop

@@ -52,7 +52,7 @@ If a known synthesis task is not in the lists of finished ones, it is unfinished
 """
 
 _LIST_AGAIN_SECONDS = 60.0
-"""How long no list is requested after a list could not be read."""
+"""How long to wait before a list is requested again after a list could not be read."""
 
 KEPT_SECONDS = 60.0
 """How long a poller is kept after its last wait, so that the next wait can use its client and its rate."""
@@ -86,14 +86,14 @@ class StatusPoller:
     async def observe(
         self, synthesis_task_id: str, schedule: Schedule
     ) -> AsyncGenerator[Mapping[str, Any] | TransientError, None]:
-        """Yield the SynthesisTask each time its status changes, until it ends.
+        """Yield the SynthesisTask each time its status changes, until the synthesis task ends.
 
-        If a check fails without ending the wait, yield a TransientError: one for several failed checks in a
-        row.
+        If a check fails without ending the wait, yield a TransientError. Several failed checks in a row yield
+        only one.
 
         :param synthesis_task_id: Polly's ``TaskId``
         :param schedule: the intervals between the checks
-        :raises PollyError: the wait cannot go on
+        :raises PollyError: the wait cannot continue
         """
         now = _now()
         wait = Wait(synthesis_task_id, schedule, began=now, due=now, last_running_at=now)
@@ -117,7 +117,8 @@ class StatusPoller:
         self._count_waits()
         self._woken.set()
         if self._driver is None:
-            # Without its own context, all its log lines would go to the task log of the first wait.
+            # The driver gets its own context. Otherwise all its log lines would go to the task log of the
+            # first wait.
             self._driver = asyncio.create_task(self._drive(), context=contextvars.Context())
             self._driver.add_done_callback(self._driver_ended)
 
@@ -177,7 +178,8 @@ class StatusPoller:
         strategy, budget = PollStrategy.GET, 0
         if self._may_list and _now() >= self._list_again_at:
             strategy, budget = self._cheapest_strategy(due)
-        # Few Gets per round: after them, more waits may be due, and listing may take fewer requests.
+        # Only a few Gets per round: more waits may be due after them, so that a list may then take fewer
+        # requests.
         to_get = due[:_GETS_PER_ROUND]
         if strategy is not PollStrategy.GET:
             try:
@@ -226,7 +228,7 @@ class StatusPoller:
         return cheapest_strategy(known=spared, unknown=unknown, finishing=self._finishing, costs=self._costs)
 
     async def _list(self, strategy: PollStrategy, due: list[Wait], budget: int) -> list[Wait]:
-        """Read lists, and return the waits to check by Get: none if reading took too many requests."""
+        """Read lists, and return the waits that still need a Get; none if reading took too many requests."""
         began, waiting = _now(), self._all()
         fresh_since = began - _SEEN_FOR_SECONDS
         if strategy is PollStrategy.FINISHED:
@@ -234,8 +236,8 @@ class StatusPoller:
                 return []
             self._finishing = float(sum(wait.over for wait in waiting))
             unfinished = [wait for wait in waiting if wait.seen_at >= fresh_since and not wait.over]
-            # Reading a long list takes a while. A synthesis task that ends after its page was read is seen
-            # the next time, so the times count from the beginning of the reading.
+            # Reading a long list takes time. If a synthesis task ends after its page was read, only the next
+            # reading shows that it ended. So the times count from the beginning of this reading.
             for wait in unfinished:
                 wait.put_off(began)
                 wait.last_running_at = began
@@ -309,7 +311,7 @@ _pollers: dict[asyncio.AbstractEventLoop, dict[str, StatusPoller]] = {}
 
 
 def poller_for(settings: HookSettings) -> StatusPoller:
-    """Return the running event loop's poller for these settings. It ends one minute after its last wait.
+    """Return the running event loop's poller for these settings. It is removed 1 minute after its last wait.
 
     :param settings: the connection settings
     """

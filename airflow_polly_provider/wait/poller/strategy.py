@@ -1,9 +1,9 @@
 """The choice between Get and List: the one that takes fewer requests now.
 
-Get returns one synthesis task, List up to 100 with one status. Which is cheaper depends on how many waits are
-due, now or soon, and on how many synthesis tasks the account has in each status, including those without a
-wait here. Each list that is read sets the expected length of that list. Each request then reduces it a
-little, so that a list that was long once is tried again.
+Get returns one synthesis task, List up to 100 with one status. Which of the two is cheaper depends on how
+many waits are due, now or soon, and on how many synthesis tasks the account has in each status. Synthesis
+tasks without a wait here count too. Reading a list to its end sets the expected length of that list. Each
+later request reduces the expected length a little, so that a long list is tried again later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _FORGET_PER_REQUEST = 0.1
 _ABANDONED_COST_FACTOR = 4.0
 """Cost multiplier for an abandoned list: its expected length is this factor times the pages without a result.
 
-It delays the next attempt: with the reduction above, until more than ten times as many requests were sent.
+It delays the next attempt: with the reduction above, more than ten requests for each of these pages are sent
+before it.
 """
 
 
@@ -33,7 +34,7 @@ class PollStrategy(Enum):
     """Get each synthesis task."""
 
     UNFINISHED = auto()
-    """List the unfinished synthesis tasks, and get those that are missing in the list."""
+    """List the unfinished synthesis tasks, and get those that are missing from the list."""
 
     FINISHED = auto()
     """List the finished synthesis tasks, and get those that have not been seen for a long time."""
@@ -77,13 +78,13 @@ def cheapest_strategy(
 ) -> tuple[PollStrategy, int]:
     """Return the cheapest strategy for the waits that are due, and after how many requests to give it up.
 
-    A list can be longer than expected. It is given up at the cost of the second cheapest strategy, so that
-    the two together cost at most twice as much as the second alone.
+    A list can be longer than expected. So it is given up after as many requests as the second cheapest
+    strategy needs. Both strategies together then take at most twice as many requests as the second alone.
 
-    :param known: the number of due waits whose synthesis task was seen recently, plus, for each wait that is
-        due later, the share of a request that checking it now saves
-    :param unknown: the number of due waits whose synthesis task was not seen recently: if it is not listed as
-        finished, its status is still unknown
+    :param known: the number of due waits whose synthesis task was seen recently. Each wait that is due later
+        adds a fraction: the share of a request that checking it now saves
+    :param unknown: the number of due waits whose synthesis task was not seen recently. If such a synthesis
+        task is not listed as finished, its status is still unknown
     :param finishing: the number of synthesis tasks expected to have finished since they were last checked
     :param costs: the expected costs of listing
     """
