@@ -113,7 +113,7 @@ def _parsed(message: Any) -> Mapping[str, Any] | Sequence[Any]:
         if isinstance(message, str):
             message = json.loads(message.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        # The error does not show the bytes that cannot be decoded: they are the whole message.
+        # str(error) would quote the byte that cannot be decoded.
         why = f"not UTF-8 at byte {error.start}" if isinstance(error, UnicodeDecodeError) else f"{error}"
         raise PollyInvalidNotificationError(f"Not an Amazon Polly notification: not JSON ({why}).") from error
     if isinstance(message, str) or not isinstance(message, Mapping | Sequence):

@@ -36,8 +36,8 @@ class Schedule:
 
     Without ``exponential_backoff``, the interval is a quarter of the time waited so far, but at least 2
     seconds. So a wait notices the end of a synthesis task after a delay of at most 25 % of the synthesis
-    task's duration. The longest interval is ``poke_interval``. With ``exponential_backoff``, the interval is
-    ``poke_interval`` at first, and then doubles each time.
+    task's duration, or of 2 seconds if that is longer. The longest interval is ``poke_interval``. With
+    ``exponential_backoff``, the interval is ``poke_interval`` at first, and then doubles each time.
 
     :param poke_interval: the longest interval, or the first one with ``exponential_backoff``, in seconds
     :param exponential_backoff: whether to double the interval each time

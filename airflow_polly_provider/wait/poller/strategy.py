@@ -62,8 +62,8 @@ class ListCosts:
         """Record a list that was abandoned because it took too many requests.
 
         :param status: the status of the list
-        :param spent: the number of requests in this round that gave no usable result, including those for
-            lists that were abandoned earlier in the round
+        :param spent: the number of pages read so far without an awaited synthesis task, of this list and of
+            the lists before it
         """
         self._pages[status] = max(_ABANDONED_COST_FACTOR * spent, self._pages[status])
 
