@@ -46,7 +46,6 @@ class Shot(NamedTuple):
 
 
 SHOTS = (
-    Shot("ui-run.png", "/dags/example_polly_basic/runs/{run}", "example_polly_basic"),
     Shot("ui-xcom.png", "/dags/example_polly_basic/runs/{run}/tasks/start/xcom", "example_polly_basic"),
     Shot("ui-log.png", "/dags/example_polly_basic/runs/{run}/tasks/start", "example_polly_basic"),
     Shot("ui-mapped.png", "/dags/example_polly_mapped/runs/{run}/tasks/gate/mapped", "example_polly_mapped"),
