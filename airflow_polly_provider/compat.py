@@ -1,4 +1,4 @@
-"""Airflow names for all supported versions, imported from Airflow 3's Task SDK or from Airflow 2.
+"""The names that this package imports from Airflow: from the Task SDK of Airflow 3, or from Airflow 2.
 
 The ``common.compat`` provider has a similar module, but not in the releases that the official constraints of
 Airflow 2.11.0 and 3.0.6 pin. Each name is resolved when it is first imported, so that parsing a DAG file and

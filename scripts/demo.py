@@ -189,7 +189,9 @@ def _check(pushed: Mapping[str, Any], audio: Path) -> None:
     pace = pushed["RequestCharacters"] / soundfile.info(str(audio)).duration
     slowest, fastest = CHARACTERS_A_SECOND
     if not slowest <= pace <= fastest:
-        raise DemoError(f"the audio has {pace:.1f} characters a second; speech has {slowest} to {fastest}.")
+        raise DemoError(
+            f"the audio plays {pace:.1f} characters per second; speech plays {slowest} to {fastest}."
+        )
 
 
 if __name__ == "__main__":

@@ -96,7 +96,9 @@ def speak_and_check(bucket: str, prefix: str) -> int:
         create_database()
         run = run_dag(make_dag(bucket, prefix))
         if run.state != "success":
-            raise SmokeTestError(f"the DAG run ended as {run.state}. The task's log above says why.")
+            raise SmokeTestError(
+                f"the DAG run ended in the state {run.state}. The task's log above says why."
+            )
         characters = int(run.xcom("speak", "RequestCharacters"))
         location = parse_output_uri(run.xcom("speak", "OutputUri"))
     s3 = boto3.client("s3")

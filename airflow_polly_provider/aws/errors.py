@@ -179,7 +179,7 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
         if not _is_about_answer(error):
             raise
         raise PollyIncompleteAnswerError(
-            f"The answer to {action} cannot be read ({type(error).__name__}: {error}). {_PROXY}"
+            f"The response to {action} cannot be read ({type(error).__name__}: {error}). {_PROXY}"
         ) from error
 
 
@@ -256,8 +256,8 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
     if code == "LexiconNotFoundException":
         raise PollyLexiconNotFoundError(
             f"Polly has no such lexicon{f' ({subject!r})' if subject else ''} in {caller.asked_region} "
-            f"({code}): {message} A lexicon belongs to one account and one region, and Polly may not find it "
-            "for some moments after it was put. Check the name, the region and the account: "
+            f"({code}): {message} A lexicon belongs to one account and one region. After it is stored, "
+            "Polly can need some seconds to find it. Check the name, the region and the account: "
             f"{caller.describe_connection()}."
         ) from error
     if is_throttling(error) or is_service_failure(error):
@@ -265,7 +265,7 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
     if not is_from_aws(error):
         page = " ".join(str(message).split())
         raise PollyIncompleteAnswerError(
-            f"The answer to {action} is HTTP {http_status(error)}: {page:.200}. {_PROXY}"
+            f"The response to {action} is HTTP {http_status(error)}: {page:.200}. {_PROXY}"
         ) from error
     if 400 <= http_status(error) < 500:
         about = f" about {subject!r} in {caller.asked_region}" if subject else ""

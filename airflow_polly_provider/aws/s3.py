@@ -106,7 +106,7 @@ def validate_key(key: str, *, parameter: str) -> str:
     if key.startswith("s3://"):
         raise PollyInvalidRequestError(
             f"{parameter} {key!r:.100} is a URI; give the key alone, without s3:// and without the bucket. "
-            "The bucket goes in output_s3_bucket_name."
+            "Set the bucket in output_s3_bucket_name."
         )
     if key.endswith("/"):
         raise PollyInvalidRequestError(

@@ -50,7 +50,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         if multiple_outputs:
             raise ValueError(
                 f"{DECORATOR_NAME} always pushes TaskId, OutputUri and other fields under their own keys: "
-                "leave multiple_outputs out, and let the function return the text (-> str), not a mapping."
+                "remove multiple_outputs, and return the text from the function (-> str), not a mapping."
             )
         if inspect.iscoroutinefunction(python_callable):
             raise ValueError(f"{DECORATOR_NAME} needs a plain function, not an async one.")
@@ -91,7 +91,9 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
 
 def _validate_no_text(parameters: Mapping[str, Any]) -> None:
     if "text" in parameters:
-        raise ValueError(f"{DECORATOR_NAME} speaks what the function returns: leave text out.")
+        raise ValueError(
+            f"{DECORATOR_NAME} speaks the text that the function returns. Remove the parameter text."
+        )
 
 
 def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:

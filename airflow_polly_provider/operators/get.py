@@ -36,7 +36,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
         ``deferrable`` and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset event
         is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
-        seconds. The first checks of a wait are more frequent, starting at 2 seconds
+        seconds. The first interval is 2 seconds, and later ones grow to this maximum
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
         response in the try; default 72 hours
     :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried

@@ -111,7 +111,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         synthesis task completes; default False. The triggerer then pushes the XComs. Requires ``deferrable``
         and Airflow 3.3+. Success callbacks and listeners then do not run, and no asset event is created
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
-        seconds. The first checks of a wait are more frequent, starting at 2 seconds
+        seconds. The first interval is 2 seconds, and later ones grow to this maximum
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
         response in the try; default 72 hours, after which Polly no longer returns the synthesis task
     :raises PollyInvalidRequestError: the request is invalid; never retried
@@ -307,7 +307,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         if not started.adopted:
             account_for(request, synthesis_task.get("RequestCharacters"))
         self.log.info(
-            "Synthesis task %s speaks %d characters to %s",
+            "Synthesis task %s: %d billed characters, output at %s",
             synthesis_task.get("TaskId"),
             synthesis_task.get("RequestCharacters", 0),
             synthesis_task.get("OutputUri"),

@@ -54,11 +54,11 @@ def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Non
     else:
         expected = content_type.startswith("audio/") or content_type == _UNDOCUMENTED_TYPE
     if "RequestCharacters" not in answer or not expected:
-        counted = "has" if "RequestCharacters" in answer else "lacks"
+        billed = answer.get("RequestCharacters", "missing")
         raise PollyIncompleteAnswerError(
-            f"The answer is not Polly's speech: its content type is {content_type}, and it {counted} the "
-            "number of characters. It was cut short, or a proxy sent it. Nothing was written. "
-            f"{_RETRY_PAYS}"
+            f"The response is not speech from Polly: its content type is {content_type}, and the number of "
+            f"billed characters is {billed}. The response is incomplete, or a proxy sent it. Nothing was "
+            f"written. {_RETRY_PAYS}"
         )
 
 
@@ -93,13 +93,13 @@ class SpeechStream:
             data: bytes = self._stream.read(None if size is None or size < 0 else size)
         except BotoCoreError as error:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer broke off after {self.size:,} bytes ({error}). Partial output is removed. "
+                f"Polly's response broke off after {self.size:,} bytes ({error}). Partial output is removed. "
                 f"{_RETRY_PAYS}"
             ) from error
         self.size += len(data)
         if not self.size and size != 0 and not self._may_be_empty:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer contains no audio. Nothing was written. {_RETRY_PAYS}"
+                f"Polly's response contains no audio. Nothing was written. {_RETRY_PAYS}"
             )
         self._duration.feed(data)
         return data

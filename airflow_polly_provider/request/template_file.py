@@ -111,7 +111,7 @@ def text_from_file(
     rendered = rendered.removeprefix("\ufeff")
     if is_nothing(rendered) and is_template(_source(environment, file_name)):
         raise PollyInvalidRequestError(
-            f"The template file {file_name!r} that {parameter} names rendered to 'None', so nothing was "
+            f"The template file {file_name!r} (from {parameter}) was rendered as 'None', so nothing was "
             "sent. It refers to a value that does not exist. Correct task_ids and key in its xcom_pull."
         )
     return rendered

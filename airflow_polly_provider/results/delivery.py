@@ -64,7 +64,9 @@ def push_status(task: PushingTask, context: Context, synthesis_task: Mapping[str
         push_own_xcoms(task, context, synthesis_task, STATUS_XCOM_KEYS)
     except Exception as error:  # noqa: BLE001  # a deployment's own XCom back-end can raise any error
         # An error here must not fail the Airflow task: its synthesis task keeps running and is paid for.
-        log.warning("Cannot push the XComs %s now; the task goes on: %s", ", ".join(STATUS_XCOM_KEYS), error)
+        log.warning(
+            "Cannot push the XComs %s now; the task continues: %s", ", ".join(STATUS_XCOM_KEYS), error
+        )
 
 
 @contextmanager

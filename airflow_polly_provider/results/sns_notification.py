@@ -118,7 +118,7 @@ def _parsed(message: Any) -> Mapping[str, Any] | Sequence[Any]:
         raise PollyInvalidNotificationError(f"Not an Amazon Polly notification: not JSON ({why}).") from error
     if isinstance(message, str) or not isinstance(message, Mapping | Sequence):
         raise PollyInvalidNotificationError(
-            f"Not an Amazon Polly notification: a {type(message).__name__}, not a JSON object."
+            f"Not an Amazon Polly notification: expected a JSON object, got {type(message).__name__}."
         )
     return message
 

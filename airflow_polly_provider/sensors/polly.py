@@ -86,8 +86,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
         according to ``mode`` (False); None uses ``[operators] default_deferrable``
     :param poke_interval: interval between two checks, in seconds or as a timedelta; default 30 seconds. In
-        deferrable mode without ``exponential_backoff`` it is the maximum interval: the first checks of a wait
-        are more frequent, starting at 2 seconds
+        deferrable mode without ``exponential_backoff`` it is the maximum interval: the first interval is 2
+        seconds, and later ones grow to the maximum
     :param timeout: maximum time to wait, in seconds or as a timedelta, counted from the start of each try;
         default 72 hours, after which Polly no longer returns the synthesis task. When the timeout passes, the
         sensor raises AirflowSensorTimeout
@@ -207,7 +207,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                 raise
             if is_worth_a_new_look_up(error):
                 self.hook.renew()
-            self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
+            self.log.warning("Cannot get the status of the synthesis task now; still waiting: %s", error)
             return PokeReturnValue(is_done=False)
         status = synthesis_task.get("TaskStatus")
         if status != TaskStatus.COMPLETED:  # delivery logs the completion
@@ -320,7 +320,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
                     raise AirflowSensorTimeout(
                         f"The timeout passed while no usable credentials were available: {error}"
                     ) from error
-                self.log.warning("Cannot see the synthesis task now; the wait goes on: %s", error)
+                self.log.warning("Cannot get the status of the synthesis task now; still waiting: %s", error)
             time.sleep(outage.next_check_in(remaining))
 
     @contextmanager

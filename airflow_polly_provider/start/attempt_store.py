@@ -151,8 +151,8 @@ class AttemptStore:
         """
         if (error := self._write(Attempt(self.token, time.time()))) is not None and _try_is_over(error):
             raise PollyError(
-                "Airflow has ended this try of the task and may have begun another. This try started no "
-                "synthesis task, because both tries might then start one."
+                "Airflow has ended this try of the task and may have begun another. This try starts no "
+                "further synthesis task, because the other try may start one too."
             ) from error
         return not self._failed
 

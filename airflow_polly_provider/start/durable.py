@@ -172,8 +172,8 @@ class DurableStart:
             return self._search_for_token(until=time.time())
         except PollyConfigurationError as error:
             log.warning(
-                "Airflow's task state store has no earlier start, and the account's synthesis tasks cannot "
-                "be listed. Starting a synthesis task (%s)",
+                "Airflow's task state store has no record of an earlier start, and the account's synthesis "
+                "tasks cannot be listed. Starting a synthesis task (%s)",
                 error,
             )
             return None
@@ -259,30 +259,30 @@ class DurableStart:
             self._search.find(self._request["OutputS3KeyPrefix"])
         except PollyConfigurationError as denied:
             raise PollyError(
-                "Nothing was started: Airflow's task state store cannot be written, and the account's "
-                "synthesis tasks cannot be listed. A retry could not find the synthesis task and would pay "
-                f"for another: {denied}"
+                "No synthesis task was started: writing to Airflow's task state store failed, and the "
+                "account's synthesis tasks cannot be listed. A retry could not find the synthesis task and "
+                f"would pay for another: {denied}"
             ) from denied
         self._may_list = True
 
     def _find_after_lost_answer(self, error: Exception) -> Mapping[str, Any] | None:
         log.warning(
-            "Polly's answer to the start was lost (%s). Searching for the synthesis task before starting "
-            "again",
+            "Polly's response to the start request was lost (%s). Searching for the synthesis task before "
+            "starting again",
             error,
         )
         try:
             return self._search_for_token(until=time.time() + self._look_seconds)
         except PollyConfigurationError as denied:
             raise PollyConfigurationError(
-                f"Polly's answer to the start was lost ({error}), and the account's synthesis tasks cannot "
-                f"be listed to check whether one was started: {denied} The start was not repeated. Allow "
-                "polly:ListSpeechSynthesisTasks and clear the task, or set durable=False to start "
-                "again at the risk of paying twice."
+                f"Polly's response to the start request was lost ({error}), and the account's synthesis "
+                f"tasks cannot be listed to check whether one was started: {denied} The start request was "
+                "not repeated. Allow polly:ListSpeechSynthesisTasks and clear the task, or set durable=False "
+                "to start again at the risk of paying twice."
             ) from error
         except PollyIncompleteAnswerError as unusable:
             raise PollyIncompleteAnswerError(
-                f"Polly's answer to the start was lost ({error}), and the list of the account's synthesis "
-                f"tasks cannot be read either: {unusable} A retry searches the list again before it starts "
-                "a synthesis task. Correct endpoint_url in the connection, or the proxy."
+                f"Polly's response to the start request was lost ({error}), and the list of the account's "
+                f"synthesis tasks cannot be read either: {unusable} A retry searches the list again before "
+                "it starts a synthesis task. Correct endpoint_url in the connection, or the proxy."
             ) from error

@@ -99,14 +99,14 @@ def prefix_with_token(prefix: str | None, token: str) -> str:
 
     :param prefix: the prefix as the user gave it
     :param token: the token from :func:`request_token`
-    :raises PollyInvalidRequestError: the prefix leaves no room for the token
+    :raises PollyInvalidRequestError: the prefix is too long to append the token
     """
     joint = "" if not prefix or prefix.endswith("/") else "-"
     room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - len(joint)
     if prefix and len(prefix) > room:
         raise PollyInvalidRequestError(
-            f"output_s3_key_prefix has {len(prefix)} characters and leaves no room for the token, which "
-            f"finds the synthesis task again after a crash. Give at most {room} characters (Polly accepts "
-            f"{MAX_PREFIX_CHARACTERS}), or set durable=False to omit the token."
+            f"output_s3_key_prefix is too long: it has {len(prefix)} characters. Shorten it to at most "
+            f"{room} characters, because Polly accepts {MAX_PREFIX_CHARACTERS} and the token of durable=True is "
+            "appended to it. Or set durable=False."
         )
     return f"{prefix or ''}{joint}{token}"

@@ -103,7 +103,10 @@ def _content_of(part: object) -> str:
     if isinstance(part, int | float) and not isinstance(part, bool):
         part = str(part)
     if not isinstance(part, str):
-        raise PollySsmlError(f"SSML content must be a string, a number or SSML, not {type(part).__name__}.")
+        raise PollySsmlError(
+            f"SSML content must be a string, a number or the result of an SSML function, not "
+            f"{type(part).__name__}."
+        )
     return _validated(part, "text").translate(_IN_TEXT)
 
 

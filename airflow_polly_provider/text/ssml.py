@@ -215,7 +215,7 @@ def phoneme(text: str | float, *, ph: str, alphabet: str | None = None, type: st
     if alphabet is None and type is None:
         alphabet = "ipa"
     if alphabet is not None and (not isinstance(alphabet, str) or not _ALPHABET.fullmatch(alphabet)):
-        raise PollySsmlError(f"alphabet {alphabet!r:.50} is not ipa, x-sampa or x-amazon-….")
+        raise PollySsmlError(f"Invalid alphabet {alphabet!r:.50}: it must be ipa, x-sampa or x-amazon-….")
     return element(
         "phoneme",
         text,
@@ -278,11 +278,11 @@ def effect(
     """
     effects = sum(given is not None for given in (name, phonation, vocal_tract_length))
     if not effects:
-        raise PollySsmlError("effect needs one of name, phonation and vocal_tract_length.")
+        raise PollySsmlError("effect needs at least one of name, phonation and vocal_tract_length.")
     if effects > 1:
         warn_unnamed("several effects in one tag, instead of one tag inside the other")
     if name is not None and name not in ("whispered", "drc"):
-        raise PollySsmlError(f"name {name!r:.50} is not whispered or drc.")
+        raise PollySsmlError(f"Invalid effect name {name!r:.50}: it must be 'whispered' or 'drc'.")
     return element(
         "amazon:effect",
         *parts,

@@ -68,7 +68,7 @@ def defer_until_ended(
     """
     now = time.time()
     timeout = min(timeout, _remaining_execution_seconds(task, context, now))
-    task.log.info("Deferring until synthesis task %s completed or failed", synthesis_task_id)
+    task.log.info("Deferring until synthesis task %s completes or fails", synthesis_task_id)
     task.defer(
         trigger=PollySpeechSynthesisTaskTrigger(
             synthesis_task_id=synthesis_task_id,

@@ -165,7 +165,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             try:
                 await _xcom_calls.run(self._push_xcoms, synthesis_task)
             except Exception as error:  # noqa: BLE001  # any error of Airflow or of a custom XCom back-end
-                self.log.warning("Cannot push XComs in the triggerer; a worker pushes them: %s", error)
+                self.log.warning("Cannot push XComs in the triggerer, so a worker will push them: %s", error)
                 return TriggerEvent(payload)
         event = TaskSuccessEvent()
         # dag.test() resumes the task with the payload; a real triggerer sends only the state.
@@ -208,7 +208,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         Airflow 3.3+ calls this method.
         """
         self.log.warning(
-            "Synthesis task %s runs on and is billed (%s characters): Polly cannot cancel it.",
+            "Synthesis task %s keeps running and is billed (%s characters): Polly cannot cancel it.",
             self.synthesis_task_id,
             self._last_seen.get("RequestCharacters", "unknown"),
         )
@@ -235,7 +235,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             async for item in updates:
                 if isinstance(item, TransientError):
                     self.log.warning(
-                        "Cannot see synthesis task %s now; the wait goes on: %s",
+                        "Cannot get the status of synthesis task %s now; still waiting: %s",
                         self.synthesis_task_id,
                         item.error,
                     )

@@ -108,9 +108,10 @@ def timed_out(synthesis_task_id: str, last_status: str | None) -> PollyWaitTimeo
     :param last_status: the TaskStatus seen last, or None if none was seen
     """
     return PollyWaitTimeoutError(
-        f"Synthesis task {synthesis_task_id} was {last_status or 'not seen at all'} when the timeout passed, "
-        "or the execution_timeout, if that is shorter. Polly cannot cancel it, so it runs on and is billed. "
-        "Give a longer timeout or execution_timeout, or fetch the result later with the get operator.",
+        f"Timed out waiting for synthesis task {synthesis_task_id} (last status: {last_status or 'unknown'})"
+        ": timeout passed, or execution_timeout, which can be shorter. Polly cannot cancel it, so "
+        "it keeps running and is billed. Set a longer time, or fetch the result later with the get "
+        "operator.",
         synthesis_task_id=synthesis_task_id,
         task_status=last_status,
     )

@@ -49,7 +49,7 @@ def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -
             limit = math.inf if isinstance(error, PollyFinalError) else patience
             if not wait_goes_on(error, waited) or waited >= limit:
                 raise
-            log.info("Cannot see synthesis task %s yet: %s", synthesis_task_id, error)
+            log.info("Cannot get the status of synthesis task %s yet: %s", synthesis_task_id, error)
         time.sleep(schedule.next_check_in(waited))
 
 
@@ -60,7 +60,7 @@ def log_that_it_runs_on(synthesis_task_id: str, reason: str) -> None:
     :param reason: the reason why the wait ended
     """
     log.warning(
-        "Synthesis task %s runs on and is billed: %s, and Polly cannot cancel it.",
+        "Synthesis task %s keeps running and is billed: %s, and Polly cannot cancel it.",
         synthesis_task_id,
         reason,
     )
@@ -95,7 +95,9 @@ def wait_in_worker(
                 hook.renew()
             if not wait_goes_on(error, time.monotonic() - began, outage.seconds):
                 raise
-            log.warning("Cannot see synthesis task %s now; the wait goes on: %s", synthesis_task_id, error)
+            log.warning(
+                "Cannot get the status of synthesis task %s now; still waiting: %s", synthesis_task_id, error
+            )
         else:
             outage.note(None)
             status = synthesis_task.get("TaskStatus")

@@ -153,7 +153,9 @@ class FaultyRun:
             if time.monotonic() > deadline:
                 if gathered:
                     return
-                raise TimeoutError(f"{self._fault.name}, {self._mode}: no task reached its place")
+                raise TimeoutError(
+                    f"{self._fault.name}, {self._mode}: no task reached the point where it pauses"
+                )
             time.sleep(_LOOK_EVERY_SECONDS)
 
     def release(self) -> None:

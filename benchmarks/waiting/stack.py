@@ -61,7 +61,7 @@ class WaitingDags:
         self._workers = workers
 
     def warm_up(self) -> None:
-        """Run one wait, because the first wait of a triggerer uses additional CPU seconds."""
+        """Run one wait before the measurement, because a triggerer's first wait uses additional CPU time."""
         ids = self._emulator.seed(status="inProgress", ends_in_seconds=_WARM_UP_SECONDS)
         run_id = self._stack.trigger("warm_up", {"ids": ids})
         if (state := self._end_of("warm_up", run_id)) != "success":

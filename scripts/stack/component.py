@@ -70,7 +70,7 @@ class Component:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise StackTimeoutError(
-                f"The {self.name} has not ended in {timeout:g} s. The end of {self.log}:\n{self.tail()}"
+                f"The {self.name} did not end within {timeout:g} s. The end of {self.log}:\n{self.tail()}"
             ) from None
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""Airflow 2.11's metadata, read with SQL and written with its command line.
+"""Airflow 2.11's metadata, read with SQL and written with Airflow's command line.
 
 2.11 is the last version of Airflow 2, so its tables no longer change. The REST API of Airflow 2 would need a
 webserver, and a stack without a webserver starts in half the time.

@@ -10,7 +10,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def hostname() -> str:
-    """Return the name of the machine; Airflow's option ``hostname_callable`` names this function."""
+    """Return the machine's name. Airflow calls this function: ``hostname_callable`` is set to it."""
     return os.environ[_HOSTNAME]
 
 

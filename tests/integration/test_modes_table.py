@@ -79,7 +79,7 @@ class Row:
 COMPLETED = Outcome(state="success", status="completed")
 SCHEDULED = Outcome(state="success", status="scheduled")
 IN_PROGRESS = Outcome(state="success", status="inProgress")
-WAIT_CONTINUED = ("the wait goes on",)
+WAIT_CONTINUED = ("still waiting",)
 DOES_NOT_WAIT = "it does not wait"
 REQUESTS_NO_STATUS = "it requests no status, so no id can be unknown"
 
@@ -88,7 +88,7 @@ _not_found = Outcome(
     words=("PollySynthesisTaskNotFoundError", "in eu-central-1", "for 72 hours"),
 )
 _failed = {"TaskStatus": "failed", "TaskStatusReason": REASON}
-_timeout_words = ("when the timeout passed", "runs on and is billed")
+_timeout_words = ("Timed out waiting", "keeps running and is billed")
 _failing_requests = {START: 1, GET: 3}
 
 TABLE: dict[str, Row] = {
@@ -134,7 +134,7 @@ TABLE: dict[str, Row] = {
             state="success", status="scheduled", words=("Polly throttled the request",)
         ),
         get_without_waiting=Outcome(
-            state="success", status="inProgress", words=("Cannot see synthesis task",)
+            state="success", status="inProgress", words=("Cannot get the status of synthesis task",)
         ),
     ),
     "5xx for a while": Row(
@@ -142,13 +142,15 @@ TABLE: dict[str, Row] = {
             fault={"error": "ServiceFailureException", "status": 500}, faulty=_failing_requests
         ),
         start=Outcome(
-            state="success", status="completed", words=("answer to the start was lost", *WAIT_CONTINUED)
+            state="success",
+            status="completed",
+            words=("response to the start request was lost", *WAIT_CONTINUED),
         ),
         get=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
         sensor=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
         start_without_waiting=Outcome(state="success", status="scheduled", words=("the start was lost",)),
         get_without_waiting=Outcome(
-            state="success", status="inProgress", words=("Cannot see synthesis task",)
+            state="success", status="inProgress", words=("Cannot get the status of synthesis task",)
         ),
     ),
     "time-out": Row(

@@ -151,7 +151,7 @@ class TestModes:
         run = run_dag(start_dag(slow_emulator, timeout=8, **mode))
         assert run.task("start") == ("failed", 1)
         assert "PollyWaitTimeoutError" in run.output
-        assert "was inProgress when the timeout passed" in run.output
+        assert "(last status: inProgress)" in run.output
         assert "billed" in run.output
 
 

@@ -138,7 +138,7 @@ class PollyService:
         return task_ids
 
     def reset(self) -> None:
-        """Delete all synthesis tasks and lexicons, and restore the quotas of the settings."""
+        """Delete all synthesis tasks and lexicons, and reset the quotas to the values in the settings."""
         self._stores.clear()
         self._jobs.forget()
         if self._jobs.state is not None:

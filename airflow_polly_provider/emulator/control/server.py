@@ -34,16 +34,16 @@ def require_extras(settings: Settings) -> None:
     missing = [name for name in _REQUIRED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"The Polly emulator needs {', '.join(missing)}. Install the extra 'emulator'; "
-            'in a clone of the repository: pip install ".[emulator]"'
+            f"The Polly emulator needs {', '.join(missing)}. To install the extra "
+            "'emulator' in a clone of the repository, run: pip install \".[emulator]\""
         )
     from airflow_polly_provider.emulator.speech.worker import speech_available
 
     if settings.audio == "speech" and not speech_available():
         raise MissingExtraError(
-            "The Polly emulator needs the extra 'speech' for speech. Install it; in a clone of the "
-            'repository: pip install ".[speech]". Or do not set audio: without the extra, the emulator '
-            "writes a tone."
+            "The Polly emulator needs the extra 'speech' for speech. To install it in a clone of the "
+            'repository, run pip install ".[speech]". Or do not set audio to speech: without that setting, '
+            "and without the extra, the emulator writes a tone."
         )
 
 

@@ -58,10 +58,10 @@ def hold(place: str, context: Any = None) -> None:
 
 
 class HeldHook(PollyHook):
-    """PollyHook with places to pause before and after the start, and before each status check."""
+    """PollyHook that the benchmark can pause: around the start request, and before each status check."""
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> Any:
-        """Start a synthesis task, with a place to pause before it and one after it."""
+        """Start a synthesis task, and pause before and after the request if the benchmark asks for it."""
         hold("before the call")
         started = super().start_speech_synthesis_task(request)
         hold("after the call")

@@ -1,4 +1,4 @@
-"""DAGs that speak many texts, one DAG for each way to compare, and a DAG that waits in a worker."""
+"""DAGs that synthesize many texts: one for each method to compare, and one that waits in a worker."""
 
 from __future__ import annotations
 

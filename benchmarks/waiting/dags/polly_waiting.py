@@ -1,4 +1,7 @@
-"""Mapped waits for existing synthesis tasks, one DAG per way; the ids are in the conf of the run."""
+"""DAGs whose mapped tasks wait for existing synthesis tasks, one DAG for each way of waiting.
+
+The run's conf contains the ids of the synthesis tasks.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a redirect": {"page": PAGE, "status": 302},
     "a proxy's refusal": {"page": PAGE, "status": 403},
 }
-GOES_ON = "Cannot see synthesis task {} now; the wait goes on: "
+GOES_ON = "Cannot get the status of synthesis task {} now; still waiting: "
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

@@ -72,12 +72,12 @@ def test_wait_for_a_completed_synthesis_task_succeeds_and_pushes_it(
         ("sensor_unknown", ["PollySynthesisTaskNotFoundError", "in us-east-1", "'first' was found"], {}),
         (
             "sensor_late",
-            ["AirflowSensorTimeout", "was inProgress when the timeout passed"],
+            ["AirflowSensorTimeout", "(last status: inProgress)"],
             {"TaskStatus": "inProgress"},
         ),
         pytest.param(
             "sensor_expired",
-            ["PollyWaitTimeoutError", "or the execution_timeout, if that is shorter"],
+            ["PollyWaitTimeoutError", "timeout passed, or execution_timeout, which can be shorter"],
             {"TaskStatus": "inProgress"},
             marks=pytest.mark.skipif(
                 AIRFLOW_MAJOR < 3, reason="Airflow 2 ends the wait at the same time with its own error"
@@ -137,7 +137,7 @@ def test_waits_survive_a_killed_triggerer_and_one_marked_failed_names_the_runnin
 
     if AIRFLOW_MAJOR >= 3:
         mark_failed(airflow, "outlive", run_id, "marked")
-        world.wait_for_line("outlive", "marked", f"{ids['marked']} runs on and is billed")
+        world.wait_for_line("outlive", "marked", f"{ids['marked']} keeps running and is billed")
     airflow.kill("triggerer", signal.SIGKILL)
     assert airflow.components["triggerer"].members() == []
     airflow.start("triggerer")

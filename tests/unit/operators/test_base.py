@@ -39,7 +39,9 @@ class TestWaitInWorker:
         monkeypatch.setattr(time, "sleep", interrupt)
         with pytest.raises(AirflowTaskTimeout):
             execute(operator)
-        logged = [line for line in warnings_in(caplog) if "Synthesis task t1 runs on and is billed" in line]
+        logged = [
+            line for line in warnings_in(caplog) if "Synthesis task t1 keeps running and is billed" in line
+        ]
         assert ("killed" if interruption == "kill" else "execution_timeout") in logged[0]
 
 

@@ -55,7 +55,11 @@ def test_a_proxy_that_answers_every_request_fails_the_start_after_a_minute(
     assert not isinstance(error.value, PollyFinalError), "a retry searches again"
     assert 60 <= sum(slept) < 200
     assert starts(wire) == 1
-    for words in (f"The answer to polly:StartSpeechSynthesisTask is HTTP {status}", "endpoint_url", "proxy"):
+    for words in (
+        f"The response to polly:StartSpeechSynthesisTask is HTTP {status}",
+        "endpoint_url",
+        "proxy",
+    ):
         assert words in str(error.value)
 
 

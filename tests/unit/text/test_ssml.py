@@ -219,8 +219,8 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "type": (lambda: ssml.phoneme("x", ph="x", type="rubi"), "ruby"),
     "alias": (lambda: ssml.sub("x", alias=7), "alias must be a non-empty string"),  # type: ignore[arg-type]  # the wrong type is the test
     "role": (lambda: ssml.w("x", role=""), "amazon:VB"),
-    "no effect": (lambda: ssml.effect("x"), "needs one of"),
-    "effect": (lambda: ssml.effect("x", name="shouted"), "whispered or drc"),
+    "no effect": (lambda: ssml.effect("x"), "needs at least one of"),
+    "effect": (lambda: ssml.effect("x", name="shouted"), "'whispered' or 'drc'"),
     "phonation": (lambda: ssml.effect("x", phonation="hard"), "soft"),
     "vocal tract": (lambda: ssml.effect("x", vocal_tract_length="long"), "percentage"),
 }
