@@ -1,6 +1,6 @@
 """Continue without audio if Polly cannot speak a text: two kinds of fallback let the DAG run succeed.
 
-To see the fallbacks, set the param ``voice_id`` or ``bucket`` to one that does not exist.
+To see the fallbacks, set the param ``voice_id`` or ``bucket`` to a voice or bucket that does not exist.
 """
 
 from __future__ import annotations
