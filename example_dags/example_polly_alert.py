@@ -21,7 +21,7 @@ log = logging.getLogger("airflow.task")
 
 # [START howto_polly_alert_callback]
 def send(message: str) -> None:
-    """Replace this with a mail, a page or a chat message."""
+    """Replace this with an email, a pager alert or a chat message."""
     log.error("%s", message)
 
 

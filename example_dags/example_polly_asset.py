@@ -44,7 +44,7 @@ def example_polly_asset_played() -> None:
     @task
     def play(**context: Any) -> list[str]:
         """Return the audio of each event that started this run; a manual run has no events."""
-        # Airflow 2.11 has triggering_dataset_events.
+        # On Airflow 2.11, the key is triggering_dataset_events.
         by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
         extras = [event.extra for events in by_asset.values() for event in events]
         return [f"{extra['OutputS3Uri']}: {extra['RequestCharacters']} characters" for extra in extras]

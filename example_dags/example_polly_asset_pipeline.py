@@ -47,12 +47,12 @@ def example_polly_asset_pipeline() -> None:
 
 @dag(schedule=[BOOK], **SHARED)
 def example_polly_asset_pipeline_published() -> None:
-    """Run when a book is spoken."""
+    """Run when all chapters of a book have been spoken."""
 
     @task
     def publish(**context: Any) -> list[dict[str, Any]]:
         """Return the extra of each event that started this run; a manual run has no events."""
-        # Airflow 2.11 has triggering_dataset_events.
+        # On Airflow 2.11, the key is triggering_dataset_events.
         by_asset = context.get("triggering_asset_events") or context.get("triggering_dataset_events") or {}
         return [dict(event.extra) for events in by_asset.values() for event in events]
 

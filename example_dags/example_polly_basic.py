@@ -1,4 +1,4 @@
-"""Speak a text with Amazon Polly, wait without holding a worker, and use the result in a later task.
+"""Speak a text with Amazon Polly, wait without occupying a worker, and use the result in a later task.
 
 The DAG runs unchanged on AWS and with the emulator: only the connection ``aws_default`` differs. The
 environment variable ``POLLY_EXAMPLE_BUCKET`` sets the bucket. On AWS, the bucket must exist in the region of

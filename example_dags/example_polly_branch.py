@@ -1,6 +1,6 @@
 """Continue without audio if Polly cannot speak a text: two kinds of fallback let the DAG run succeed.
 
-To see the fallbacks, set the param ``voice_id`` or ``bucket`` to one that does not exist.
+To see the fallbacks, set the param ``voice_id`` or ``bucket`` to a voice or bucket that does not exist.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VOICE_AND_PLACE: dict[str, Any] = {
 
 @dag(schedule=None, params={"voice_id": "Amy", "bucket": BUCKET}, doc_md=__doc__, **SHARED)
 def example_polly_branch() -> None:
-    """Speak a headline and a story; each uses another kind of fallback."""
+    """Speak a headline and a story, each with a different kind of fallback."""
     # [START howto_polly_branch_rule]
     headline = PollyStartSpeechSynthesisTaskOperator(
         task_id="headline", text="Rain at noon.", deferrable=True, **VOICE_AND_PLACE
@@ -44,7 +44,7 @@ def example_polly_branch() -> None:
 
     @task(trigger_rule="one_success")
     def played() -> None:
-        """Succeed if one of the two played, so that the DAG run succeeds."""
+        """Succeed if one of the two tasks succeeded, so that the DAG run succeeds."""
 
     jingle = play_jingle()
     headline >> jingle
@@ -60,7 +60,7 @@ def example_polly_branch() -> None:
     def choose(**context: Any) -> str:
         """Choose the next task by the synthesis task's TaskStatus."""
         status = context["ti"].xcom_pull(task_ids="story", key="TaskStatus")
-        # If there is no status, Polly refused the request. After a time-out, the status is "inProgress": add
+        # If there is no status, Polly rejected the request. After a time-out, the status is "inProgress": add
         # a branch for it.
         return {"completed": "publish", "failed": "check_bucket"}.get(status, "check_text")
 

@@ -23,7 +23,7 @@ HAS_LLM = find_spec("airflow.providers.common.ai") is not None
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_llm() -> None:
-    """Write and speak the morning's weather."""
+    """Write and speak a weather report."""
     if HAS_LLM:
         # [START howto_polly_llm_write]
         @task.llm(

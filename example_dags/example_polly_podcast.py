@@ -33,7 +33,7 @@ def example_polly_podcast() -> None:
     # [START howto_polly_podcast_speak]
     @task
     def articles() -> list[dict[str, str]]:
-        """Replace this with a query of your content system."""
+        """Return the articles; replace this with a query to your content system."""
         return ARTICLES
 
     found = articles()
