@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 
     # Airflow annotates output as XComArg. A type checker then rejects output["TaskId"], and also rejects
-    # output as an argument of a @task function. Airflow 2's mypy plugin also changed the output's type to Any.
+    # output as an argument of a @task function. Airflow 2's mypy plugin also changed the type of output to
+    # Any.
     class AwsBaseOperator(_AwsBaseOperator[AwsHookType]):
         """The amazon provider's AwsBaseOperator, with an ``output`` of type Any."""
 
