@@ -106,8 +106,8 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
     :param python_callable: the function, if the decorator is used without arguments
     :param kwargs: the parameters of
         :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` except
-        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``. These two
-        exceptions raise ValueError. ``text_may_name_file`` has no effect
+        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``.
+        ``text`` and ``multiple_outputs=True`` raise ValueError. ``text_may_name_file`` has no effect
     :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs=True`` is given, the function
         is annotated to return a mapping, or the function is an ``async def``
     :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an

@@ -89,6 +89,6 @@ def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], contex
             raise PollyInvalidRequestError(
                 f"{name} was rendered as 'None', so nothing was sent. Its template {template!r:.200} refers "
                 "to a value that does not exist. Correct task_ids and key in its xcom_pull, or pass the "
-                f"output of the upstream task, such as {name}=upstream.output. If the value is optional, write "
-                "{{ … or '' }}."
+                f"output of the upstream task, such as {name}=upstream.output. If the value is optional, "
+                "write {{ … or '' }}."
             )

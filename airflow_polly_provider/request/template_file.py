@@ -44,7 +44,7 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
 def validate_text_may_name_file(text_may_name_file: bool) -> bool:
     """Return ``text_may_name_file`` after checking that it is a bool.
 
-    The string "False" is rejected. Python treats it as true, so that a text could still name a file.
+    The string "False" is rejected. Python treats it as true, and a text could then still name a file.
 
     :param text_may_name_file: the operator's parameter
     :raises ValueError: the value is not a bool

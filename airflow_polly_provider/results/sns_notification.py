@@ -6,8 +6,7 @@ AWS does not document the notification. Recorded notifications (2018 and 2022) a
      "creationTime": "2018-12-27T08:23:18.093Z", "requestCharacters": 2667, "snsTopicArn": "arn:aws:sns:…",
      "outputFormat": "Mp3", "textType": "Ssml", "voiceId": "Amy"}
 
-Names and values are spelled differently in the API. Case and punctuation are therefore ignored when they are
-compared.
+The API spells the names and values differently. Case and punctuation are therefore ignored in comparisons.
 """
 
 from __future__ import annotations

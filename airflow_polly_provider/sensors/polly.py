@@ -165,7 +165,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ) -> StartTriggerArgs:
         """Return ``start_trigger_args`` for the ``partial()`` of a mapped sensor with ``start_from_trigger``.
 
-        Airflow starts a mapped task in the triggerer from the arguments of ``partial()`` alone. Pass the
+        Airflow starts a mapped task in the triggerer with only the arguments of ``partial()``. Pass the
         output that the sensor is mapped over, and every setting that differs from its default.
 
         :param synthesis_task_id: the mapped operator's ``output``, the same as in ``expand()``
@@ -265,7 +265,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     @property
     def _may_be_retried_after_timeout(self) -> bool:
-        """Whether ``execution_timeout`` ends the wait. Airflow retries after it, not after ``timeout``."""
+        """Whether ``execution_timeout`` ends the wait.
+
+        Airflow retries the task after ``execution_timeout``, but not after ``timeout``.
+        """
         limit = self.execution_timeout
         return limit is not None and 0 < limit.total_seconds() < self.timeout
 
@@ -288,7 +291,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return delivered.value
 
     def _deadline(self, context: Context) -> float:
-        """Return when the timeout passes, in seconds since the epoch.
+        """Return the time at which the timeout passes, in seconds since the epoch.
 
         The timeout counts from the start of this try; with ``mode="reschedule"``, from the start of this
         poke.

@@ -157,7 +157,7 @@ class AttemptStore:
         return not self._failed
 
     def save_started(self, synthesis_task_id: str) -> None:
-        """Save which synthesis task was started.
+        """Save the id of the synthesis task that was started.
 
         :param synthesis_task_id: Polly's ``TaskId``
         """

@@ -252,7 +252,7 @@ class DurableStart:
     def _ensure_findable(self) -> None:
         """Make sure that a later try can find the synthesis task that is about to be started.
 
-        :raises PollyError: a later try could not find it; nothing was started
+        :raises PollyError: a later try could not find the synthesis task; nothing was started
         """
         if self._attempts.save_request() or self._may_list:
             return

@@ -145,7 +145,7 @@ def _raise_if_unverified(error: Exception) -> None:
 
 
 def surely_not_accepted(error: Exception) -> bool:
-    """Return whether an error proves that Polly did not accept the request, so that nothing was started."""
+    """Return whether an error proves that Polly did not accept the request and started nothing."""
     return _patience_with(error) > 0
 
 
@@ -171,7 +171,7 @@ def _is_refused_connection(error: BaseException) -> bool:
 
 
 def _stopped_before_proxy(error: Exception) -> bool:
-    """Return whether a request did not get past the proxy: it was unreachable, or it refused a tunnel.
+    """Return whether a request failed at the proxy, which was unreachable or refused to open a tunnel.
 
     urllib3 raises the same class of error if the response was lost on its way through the proxy.
     """

@@ -42,7 +42,7 @@ class TransientError:
 
 @dataclass(eq=False)
 class Wait:
-    """A wait that is registered with a poller. Times are monotonic, in seconds."""
+    """A wait that is registered with a poller. Its times are in seconds, from a monotonic clock."""
 
     synthesis_task_id: str
     schedule: Schedule

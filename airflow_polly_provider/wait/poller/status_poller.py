@@ -217,9 +217,9 @@ class StatusPoller:
     def _cheapest_strategy(self, due: list[Wait]) -> tuple[PollStrategy, int]:
         """Return the cheapest strategy, and the number of requests after which to abandon it.
 
-        A list also replaces Gets that are not due yet. Each of these counts as the elapsed share of its
-        interval. Otherwise, waits that become due one after the other would always be checked with one Get
-        each.
+        A list also replaces Gets that are not due yet. Each of these counts as a fraction of a request: the
+        elapsed share of its interval. Otherwise, waits that become due one after the other would always be
+        checked with one Get each.
         """
         now = _now()
         fresh_since = now - _SEEN_FOR_SECONDS
@@ -251,7 +251,10 @@ class StatusPoller:
         return [wait for wait in missing if not wait.over and wait.seen_at < began]
 
     async def _read(self, statuses: tuple[TaskStatus, ...], *, budget: int) -> bool:
-        """Read the lists of these statuses. Return False if too many pages contained no awaited one."""
+        """Read the lists of the synthesis tasks with these statuses.
+
+        Return False if the reading stopped early, because too many pages had no synthesis task with a wait.
+        """
         oldest = self._oldest()
         wasted = 0
         for status in statuses:
@@ -270,7 +273,7 @@ class StatusPoller:
         return True
 
     def _report_page(self, synthesis_tasks: Sequence[Mapping[str, Any]]) -> bool:
-        """Report the synthesis tasks on a page to their waits. Return False if none has a wait."""
+        """Report the synthesis tasks on a page to their waits. Return False if none of them has a wait."""
         any_has_wait = False
         for synthesis_task in synthesis_tasks:
             for wait in self._waits.get(synthesis_task["TaskId"], ()):
