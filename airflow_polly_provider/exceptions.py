@@ -50,7 +50,7 @@ class PollyError(AirflowException):
         self.task_status = task_status
         self.task_status_reason = task_status_reason
         self.connection_missing_for: float | None = None
-        """How long Airflow has not found the connection, in seconds; None if it was found or not requested.
+        """Seconds for which look-ups of the connection have failed; None if it was found or not requested.
 
         Without the connection, the request may have gone to another AWS account.
         """
@@ -109,7 +109,7 @@ class PollyOutputObjectError(PollyError):
 
 
 class PollySynthesisTaskFailedError(PollyError):
-    """The synthesis task ended with TaskStatus ``failed``. ``task_status_reason`` has Polly's reason."""
+    """The synthesis task ended with TaskStatus ``failed``. ``task_status_reason`` contains Polly's reason."""
 
 
 class PollySynthesisTaskFailedFinalError(PollySynthesisTaskFailedError, PollyFinalError):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor as _AwsBaseSensor
     from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 
-    # Airflow annotates output as XComArg. A type checker then rejects output["TaskId"], and output as an
-    # argument of a @task function. Airflow 2's mypy plugin also changed the type of output to Any.
+    # Airflow annotates output as XComArg. A type checker then rejects output["TaskId"], and also rejects
+    # output as an argument of a @task function. Airflow 2's mypy plugin also changed the type of output to
+    # Any.
     class AwsBaseOperator(_AwsBaseOperator[AwsHookType]):
         """The amazon provider's AwsBaseOperator, with an ``output`` of type Any."""
 

@@ -1,8 +1,8 @@
-"""Look-up of the AWS connection that ``aws_conn_id`` names.
+"""Looks up the AWS connection whose id is ``aws_conn_id``.
 
-If Airflow's database or secrets back-end does not answer, Airflow reports that the connection does not exist.
-The amazon provider's hooks then use the machine's own credentials. These may belong to another account. AWS
-would then bill the wrong account, and Polly would not find the synthesis tasks there.
+If Airflow's database or secrets back-end does not respond, Airflow reports that the connection does not
+exist. The amazon provider's hooks then use the machine's own credentials, which may belong to another
+account. AWS would then bill the wrong account, and Polly would not find the synthesis tasks there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_UP_GRACE_SECONDS = 30.0
-"""How long to assume that a connection exists although Airflow does not find it: a look-up can fail."""
+"""How long to repeat the look-up of a connection that Airflow does not find: the look-up may have failed."""
 
 _LOOK_UP_AGAIN_SECONDS = 2.0
 
@@ -39,7 +39,7 @@ class NamedConnectionHook(AwsBaseHook):
     chain, like every hook of the amazon provider.
 
     :param look_up_seconds: how long to repeat the look-up of a missing connection, in seconds; default 30.
-        The look-up blocks
+        The call blocks during this time
     """
 
     def __init__(self, *args: Any, look_up_seconds: float | None = None, **kwargs: Any) -> None:
@@ -106,7 +106,7 @@ class NamedConnectionHook(AwsBaseHook):
         return (
             f"The connection {self.aws_conn_id!r} {reason}. No request was sent with other credentials. "
             "Correct aws_conn_id or create the connection, or set aws_conn_id=None to use the machine's own "
-            "credentials. If the connection exists, Airflow's database or secrets back-end did not answer."
+            "credentials. If the connection exists, Airflow's database or secrets back-end did not respond."
         )
 
     @property
@@ -123,12 +123,12 @@ class NamedConnectionHook(AwsBaseHook):
 
     @property
     def may_lack_its_connection(self) -> bool:
-        """Whether the connection may exist: so far, it was not found for less than 30 seconds."""
+        """Whether the connection may exist: look-ups have failed for less than 30 seconds so far."""
         missing_for = self.connection_missing_for
         return missing_for is not None and missing_for < LOOK_UP_GRACE_SECONDS
 
     def describe_connection(self) -> str:
-        """Return which connection was used, and whether Airflow found it, for error messages."""
+        """Return text for error messages: which connection was used, and whether Airflow found it."""
         if not self.aws_conn_id:
             return "aws_conn_id is empty, so boto3's own credential chain was used"
         if isinstance(self.conn_config.conn_id, str):

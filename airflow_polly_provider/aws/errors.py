@@ -105,7 +105,7 @@ def is_from_aws(error: ClientError) -> bool:
     """Return whether an error has AWS's own format.
 
     A proxy's response has no error code, so botocore uses the HTTP status as the code. A redirect (3xx) comes
-    from a proxy too: AWS does not answer requests to Polly with a redirect.
+    from a proxy too: AWS does not send redirects for requests to Polly.
     """
     code = error_code(error)
     return bool(code) and not code.isdigit() and not 300 <= http_status(error) < 400
@@ -133,12 +133,12 @@ class AwsCaller(Protocol):
         """Seconds from the first to the last failed look-up; None if the connection was found."""
 
     def describe_connection(self) -> str:
-        """Return which connection was used, and whether Airflow found it, for error messages."""
+        """Return text for error messages: which connection was used, and whether Airflow found it."""
 
 
 @contextmanager
 def translate_aws_errors(caller: AwsCaller, action: str, subject: str | None = None) -> Iterator[None]:
-    """Translate botocore's errors into errors that say what to do; let other errors pass.
+    """Translate botocore's errors into errors that say what to do. Other errors are raised unchanged.
 
     Throttling, 5xx responses, time-outs and connection errors pass through unchanged, because the request may
     be valid. Any other response that is not in AWS's format becomes a PollyIncompleteAnswerError.
@@ -162,7 +162,7 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
             yield
     except NoRegionError as error:
         raise PollyConfigurationError(
-            f"No AWS region for {action}: {caller.describe_connection()}. Set region_name in the operator, "
+            f"No AWS region for {action} ({caller.describe_connection()}). Set region_name in the operator, "
             "or region_name in the connection's extra, or AWS_DEFAULT_REGION in the worker's environment."
         ) from error
     except InvalidRegionError as error:
@@ -171,7 +171,7 @@ def _translate(caller: AwsCaller, action: str, subject: str | None) -> Iterator[
             "AWS_DEFAULT_REGION in the worker's environment."
         ) from error
     except ParamValidationError as error:
-        raise PollyInvalidRequestError(f"botocore refused the request: {error}") from error
+        raise PollyInvalidRequestError(f"botocore rejected the request: {error}") from error
     except ClientError as error:
         _raise_translated(error, caller, action, subject)
         raise
@@ -197,10 +197,12 @@ def _is_about_answer(error: Exception) -> bool:
 
 @contextmanager
 def translate_credentials_errors(action: str, describe_connection: Callable[[], str]) -> Iterator[None]:
-    """Translate botocore's errors about missing credentials into one that says what to do; let others pass.
+    """Translate botocore's errors about missing credentials into an error that says what to do.
+
+    Other errors are raised unchanged.
 
     :param action: the action that needs the credentials
-    :param describe_connection: function that returns which connection lacks them
+    :param describe_connection: function that returns text about the connection, for the error message
     """
     try:
         yield
@@ -208,14 +210,16 @@ def translate_credentials_errors(action: str, describe_connection: Callable[[], 
         if isinstance(error, RuntimeError) and _STILL_EXPIRED not in str(error):
             raise
         raise PollyCredentialsError(
-            f"No AWS credentials for {action}: {describe_connection()} ({error}). Set them in the "
+            f"No AWS credentials for {action} ({describe_connection()}; {error}). Set them in the "
             "connection, or give a role to the worker or triggerer that makes the call."
         ) from error
 
 
 @contextmanager
 def translate_s3_errors(*, missing: str, denied: str) -> Iterator[None]:
-    """Translate S3's errors about missing objects and permissions into final errors; let other errors pass.
+    """Translate S3's errors about missing objects and permissions into final errors.
+
+    Other errors are raised unchanged.
 
     :param missing: the message if the bucket or object does not exist
     :param denied: the message if a permission is missing
@@ -238,27 +242,27 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
         action = f"sts:{error.operation_name}"
     if is_denied(error):
         raise PollyConfigurationError(
-            f"AWS denied {action} in {caller.asked_region}: {message} Allow {action} to the identity that "
-            f"was used: {caller.describe_connection()}."
+            f"AWS denied {action} in {caller.asked_region}. Allow {action} to the identity that was used "
+            f"({caller.describe_connection()}). AWS's message: {message}"
         ) from error
     if code in _BAD_CREDENTIALS_CODES or (by_sts and http_status(error) < 500 and not is_throttling(error)):
         raise PollyCredentialsError(
-            f"AWS refused the credentials for {action} ({code}: {message}): {caller.describe_connection()}. "
-            "Renew or correct them."
+            f"AWS rejected the credentials for {action} ({caller.describe_connection()}). Renew or correct "
+            f"them. AWS's message: {code}: {message}"
         ) from error
     if code == "SynthesisTaskNotFoundException":
         raise PollySynthesisTaskNotFoundError(
             f"Polly does not know the synthesis task {subject!r} in {caller.asked_region}. Polly keeps a "
-            "synthesis task for 72 hours, and only in the account and region that it was started in. Check "
-            f"the id, the region and the account: {caller.describe_connection()}.",
+            "synthesis task for 72 hours, and only in the account and region in which it was started. Check "
+            f"the id, the region and the account ({caller.describe_connection()}).",
             synthesis_task_id=subject,
         ) from error
     if code == "LexiconNotFoundException":
         raise PollyLexiconNotFoundError(
             f"Polly has no such lexicon{f' ({subject!r})' if subject else ''} in {caller.asked_region} "
-            f"({code}): {message} A lexicon belongs to one account and one region. After it is stored, "
-            "Polly can need some seconds to find it. Check the name, the region and the account: "
-            f"{caller.describe_connection()}."
+            f"({code}). A lexicon belongs to one account and one region. After it is stored, Polly can need "
+            "some seconds to find it. Check the name, the region and the account "
+            f"({caller.describe_connection()}). AWS's message: {message}"
         ) from error
     if is_throttling(error) or is_service_failure(error):
         return
@@ -269,4 +273,4 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
         ) from error
     if 400 <= http_status(error) < 500:
         about = f" about {subject!r} in {caller.asked_region}" if subject else ""
-        raise PollyInvalidRequestError(f"Polly refused the request{about} ({code}): {message}") from error
+        raise PollyInvalidRequestError(f"Polly rejected the request{about} ({code}): {message}") from error

@@ -16,12 +16,12 @@ FIRST_VERSIONS = {
 }
 """Names that the lowest supported botocore does not know, and the first botocore version that knows each.
 
-Each version was found by comparing the service model in its wheel with that of the release before.
+Each version was found by comparing the service model in its wheel with that of the previous release.
 """
 
 
 def upgrade_hint(name: str) -> str:
-    """Return advice to upgrade boto3, so that botocore knows a name; empty if the version is not known.
+    """Return advice to upgrade boto3 to a version that knows a name; empty if that version is unknown.
 
     :param name: a value or an operation that the installed botocore does not know
     """

@@ -14,7 +14,7 @@ def only_older_follow(page: Sequence[Mapping[str, Any]], not_before: datetime) -
     """Return whether all synthesis tasks on the pages after this page are too old.
 
     ListSpeechSynthesisTasks orders by creation date, but AWS does not document the direction. The result is
-    True only if this page goes from newer to older and its last synthesis task is too old.
+    True only if this page is sorted from newest to oldest and its last synthesis task is too old.
 
     :param page: the SynthesisTasks of one response, in its order
     :param not_before: the creation time before which a synthesis task is too old

@@ -42,7 +42,7 @@ TERMINAL_STATUSES = frozenset({TaskStatus.COMPLETED.value, TaskStatus.FAILED.val
 _REASON_HINTS = (
     (
         re.compile(r"\bsns\b|topic", re.IGNORECASE),
-        "Check that sns_topic_arn exists in the same region and that the caller may sns:Publish to it",
+        "Check that sns_topic_arn exists in the same region and that the caller is allowed sns:Publish on it",
     ),
     (
         re.compile(r"bucket|s3|region|access|denied|permission|authoriz|forbidden", re.IGNORECASE),

@@ -71,7 +71,7 @@ class _PollyDecoratedOperator(DecoratedOperator, PollyStartSpeechSynthesisTaskOp
         return str(returned), self.text_type or own_type
 
     def _validate_returned(self, returned: object) -> str | SsmlDocument:
-        """Return the function's return value if it is a text; errors name the function, not the text."""
+        """Check the function's return value and return it. Errors name the function, not the text."""
         function = getattr(self.python_callable, "__name__", self.task_id)
         if isinstance(returned, SsmlDocument):
             return returned
@@ -100,14 +100,14 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
     """Create a task that speaks the text that the decorated function returns; used as ``@task.polly(...)``.
 
     The worker calls the function once in each try, and sends its return value to Polly unchanged. The task
-    pushes the same XComs as the start operator, see
+    pushes the same XComs as the start operator; see
     :class:`~airflow_polly_provider.results.synthesis_task.SynthesisTaskXCom`.
 
     :param python_callable: the function, if the decorator is used without arguments
     :param kwargs: the parameters of
         :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` except
-        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``. These two raise
-        ValueError. ``text_may_name_file`` has no effect
+        ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``.
+        ``text`` and ``multiple_outputs=True`` raise ValueError. ``text_may_name_file`` has no effect
     :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs=True`` is given, the function
         is annotated to return a mapping, or the function is an ``async def``
     :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an

@@ -1,4 +1,4 @@
-"""Checks that botocore does not make of Polly's responses.
+"""Additional checks of Polly's responses, which botocore does not make.
 
 botocore parses an incomplete response, or a page from a proxy, as an empty response.
 """
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Content-Length of a response from which Polly omitted an empty collection. An incomplete response is longer.
+# Content-Length of a response from which Polly omitted an empty collection. The Content-Length of a response
+# that was cut short is greater.
 _EMPTY_BODY_LENGTH = str(len("{}"))
 
 
@@ -35,7 +36,7 @@ def synthesis_task_in(response: Mapping[str, Any], *required: str) -> SynthesisT
 
 
 def synthesis_tasks_in(page: Mapping[str, Any]) -> list[SynthesisTaskTypeDef]:
-    """Return the SynthesisTasks in a page of ListSpeechSynthesisTasks, without unusable ones.
+    """Return the usable SynthesisTasks in a page of ListSpeechSynthesisTasks.
 
     :param page: the response from botocore
     :raises PollyIncompleteAnswerError: the list is missing, or ``NextToken`` is not a string
@@ -81,7 +82,7 @@ def _incomplete(what: str) -> str:
 def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
     """Return a SynthesisTask whose ``CreationTime`` has a time zone, UTC if the response had none.
 
-    AWS always sends a time zone; other services with Polly's API may not.
+    AWS always sends a time zone. Other services with Polly's API may omit it.
     """
     created = synthesis_task.get("CreationTime")
     if created is None or created.tzinfo is not None:

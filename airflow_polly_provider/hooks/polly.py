@@ -42,7 +42,7 @@ Source: https://docs.aws.amazon.com/polly/latest/dg/API_ListSpeechSynthesisTasks
 """
 
 NOT_CALLABLE = frozenset({"StartSpeechSynthesisStream"})
-"""Operations in botocore's service model that boto3's clients lack, because botocore has no HTTP/2."""
+"""Operations in botocore's service model that boto3's clients lack: botocore does not support HTTP/2."""
 
 
 class PollyHook(NamedConnectionHook):
@@ -67,7 +67,8 @@ class PollyHook(NamedConnectionHook):
     :param look_up_seconds: time to keep looking for a connection that is not found, in seconds; default 30.
         The call blocks during this time
     :param default_timeout: connect and read timeout in seconds, used only with ``botocore_retries=False`` and
-        if neither ``config`` nor the connection sets one. If None, botocore's default of 60 seconds
+        if neither ``config`` nor the connection sets a timeout. If None, botocore's default of 60 seconds
+        applies
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class PollyHook(NamedConnectionHook):
         return self.region_name or self.client.meta.region_name
 
     def renew(self) -> None:
-        """Discard the cached connection, credentials and clients. The next call loads them again."""
+        """Discard the cached connection, credentials and clients. The next call loads new ones."""
         for cached in ("conn_config", "conn", "_client", "client_without_retries"):
             self.__dict__.pop(cached, None)
 
@@ -133,8 +134,8 @@ class PollyHook(NamedConnectionHook):
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> SynthesisTaskTypeDef:
         """Start a synthesis task and return it.
 
-        botocore's retries are off. The operation has no client token. If a response is lost, repeating the
-        request starts, and bills, a second synthesis task.
+        botocore's retries are off, because the operation has no client token: if a response is lost and the
+        request is repeated, Polly starts and bills a second synthesis task.
 
         :param request: StartSpeechSynthesisTask's parameters, with AWS's names
         :raises PollyInvalidRequestError: Polly rejects the request (SSML, bucket, voice, …)

@@ -21,11 +21,11 @@ MOST_KEPT = 16
 
 
 class VoiceSource(NamedTuple):
-    """Source of a response; the key of the cache.
+    """The source of a response, used as its key in the cache.
 
     :param aws_conn_id: connection of the request
     :param region: region of the request
-    :param endpoint_url: URL of the Polly endpoint; not AWS's if an emulator is used
+    :param endpoint_url: URL of the Polly endpoint of AWS or of an emulator
     """
 
     aws_conn_id: str | None

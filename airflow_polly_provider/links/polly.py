@@ -21,7 +21,7 @@ _GLOBAL_HOST_REGION = "us-east-1"
 
 
 class _OutputLink(BaseAwsLink):
-    """A link built from the task instance's ``OutputUri``; empty until there is one."""
+    """A link built from the task instance's ``OutputUri``. The link is empty until the URI is known."""
 
     key = "OutputUri"
     format_str: ClassVar[str]
@@ -32,8 +32,8 @@ class _OutputLink(BaseAwsLink):
         :param operator: the operator of the task instance
         :param ti_key: the task instance
         """
-        # Airflow 3 calls this on the worker, before and after a deferral. There the operator has the value,
-        # and pulling an XCom that does not exist yet would log an error.
+        # Airflow 3 calls this on the worker, before and after a deferral. On the worker, the operator has the
+        # value, and pulling an XCom that does not exist yet would log an error.
         if hasattr(operator, "output_uri"):
             output_uri = operator.output_uri
         else:
@@ -43,8 +43,8 @@ class _OutputLink(BaseAwsLink):
     def url_for(self, output_uri: str) -> str:
         """Return the console URL for an output.
 
-        The result is empty if no region, bucket and key can be read from ``output_uri``, or if the console
-        of its AWS partition is unknown.
+        The result is an empty string if ``output_uri`` does not contain a region, a bucket and a key, or if
+        the console of its AWS partition is unknown.
 
         :param output_uri: ``OutputUri`` of a SynthesisTask
         """

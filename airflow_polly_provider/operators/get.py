@@ -38,7 +38,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param poke_interval: maximum interval between two status checks, in seconds or as a timedelta; default 30
         seconds. The first interval is 2 seconds, and later ones grow to this maximum
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
-        response in the try; default 72 hours
+        response in that try; default 72 hours
     :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
     :raises PollySynthesisTaskFailedFinalError: the operator waited, and Polly reports TaskStatus ``failed``;
         never retried

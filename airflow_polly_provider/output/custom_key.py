@@ -11,7 +11,7 @@ def validate_custom_key_settings(
     wait_for_completion: bool,
     end_from_trigger: bool,
 ) -> None:
-    """Raise an error if settings of the start operator do not fit its ``output_s3_key``.
+    """Raise an error if settings of the start operator do not fit its ``output_s3_key`` setting.
 
     :param output_s3_key: the operator's parameter, not rendered
     :param keep_original: the operator's parameter

@@ -37,7 +37,7 @@ class LocalFile(NamedTuple):
             if self.status.st_uid != made.st_uid:
                 os.chown(replacement, self.status.st_uid, -1)
         # Set after chown, which clears setuid and setgid. Set only if the mode differs, because file systems
-        # without modes refuse to set one.
+        # without modes return an error if one is set.
         mode = stat.S_IMODE(self.status.st_mode)
         if mode != stat.S_IMODE(os.stat(replacement).st_mode):
             os.chmod(replacement, mode)
@@ -57,9 +57,9 @@ def prepare_local_file(path: str) -> LocalFile:
     except FileNotFoundError:
         return LocalFile(target, None)
     if stat.S_ISDIR(there.st_mode):
-        raise PollyInvalidRequestError(f"output_path {path!r:.200} is a folder; name a file.")
+        raise PollyInvalidRequestError(f"output_path {path!r:.200} is a folder; give the path of a file.")
     if not stat.S_ISREG(there.st_mode):
         raise PollyInvalidRequestError(
-            f"output_path {path!r:.200} is a device, a pipe or a socket; name a file."
+            f"output_path {path!r:.200} is a device, a pipe or a socket; give the path of a file."
         )
     return LocalFile(target, there)

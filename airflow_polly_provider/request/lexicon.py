@@ -11,10 +11,10 @@ from airflow_polly_provider.request.native import validate_string_or_integer
 
 
 def validate_lexicon_name(name: object) -> str:
-    """Return a lexicon's name if it is valid.
+    """Return a lexicon's name after checking it.
 
     :param name: the rendered value of the operator's ``name``
-    :raises PollyInvalidRequestError: the name is not 1 to 20 letters and digits
+    :raises PollyInvalidRequestError: the name does not consist of 1 to 20 letters and digits
     """
     pattern = polly_shape("PutLexiconInput").members["Name"].metadata["pattern"]
     valid = validate_string_or_integer(name, "name")
@@ -28,7 +28,7 @@ def validate_lexicon_name(name: object) -> str:
 def content_digest(content: str) -> str:
     """Return the SHA-256 hash of a lexicon's content, as 64 hexadecimal digits.
 
-    The kind of line ends (CRLF or LF) and white space around the document do not change the hash.
+    Line endings (CRLF or LF) and white space around the document do not affect the hash.
 
     :param content: the PLS document
     """

@@ -13,7 +13,7 @@ from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 
 def validate_string(value: object, parameter: str) -> str:
-    """Return a value if it is a string.
+    """Return a value after checking that it is a string.
 
     :param value: the rendered value of an operator's parameter; the error does not contain it
     :param parameter: name of the parameter, for the error message
@@ -22,7 +22,7 @@ def validate_string(value: object, parameter: str) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        advice = "The upstream task gave no value: it failed, returned nothing, or has do_xcom_push=False."
+        advice = "The upstream task returned no value: it failed, returned None, or has do_xcom_push=False."
     else:
         advice = (
             "With render_template_as_native_obj=True in the DAG, Jinja turns 1,000 into a tuple and 1.5 into "
@@ -49,7 +49,7 @@ def digits_of(value: object) -> object:
 
 
 def validate_string_or_integer(value: object, parameter: str) -> str:
-    """Return a value if it is a string, or the digits if it is an integer.
+    """Return a string unchanged, and an integer as a string of its digits.
 
     :param value: the rendered value of an operator's parameter; the error does not contain it
     :param parameter: name of the parameter, for the error message
@@ -59,7 +59,7 @@ def validate_string_or_integer(value: object, parameter: str) -> str:
 
 
 def validate_path(value: object, parameter: str) -> Any:
-    """Return a value if it is a path or a string, or the digits if it is an integer.
+    """Return a path or a string unchanged, and an integer as a string of its digits.
 
     :param value: the rendered value of an operator's parameter
     :param parameter: name of the parameter, for the error message

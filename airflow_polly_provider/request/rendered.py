@@ -23,8 +23,8 @@ _MARKERS = ("{{", "{%")
 def templates_of(operator: BaseOperator) -> dict[str, str]:
     """Return the template fields of an operator that contain a template, by field name.
 
-    Call it in ``__init__``, before the fields are rendered. A plain text "None" contains no template and
-    stays valid.
+    Call it in ``__init__``, before the fields are rendered. The plain text "None" contains no template
+    and stays valid.
 
     :param operator: the operator; its fields are not rendered yet
     """
@@ -41,9 +41,10 @@ def is_template(text: str) -> bool:
 
 
 def is_nothing(rendered: object) -> bool:
-    """Return whether a template rendered to the text ``None``.
+    """Return whether the rendered value of a template is the text ``None``.
 
-    The object None, which a DAG with native rendering can produce, means that the parameter is not set.
+    The object None is different: a DAG with native rendering can produce it, and it means that the parameter
+    is not set.
 
     :param rendered: the rendered value
     """
@@ -71,14 +72,14 @@ def render_text(template: Any, context: Context) -> str:
 
 
 def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], context: Context) -> None:
-    """Reject a field that rendered to ``None``; if a field became an integer, render it again, as text.
+    """Reject a field whose rendered value is ``None``. If a field became an integer, render it again as text.
 
     Call it in ``execute``.
 
     :param operator: the operator; its fields are rendered
     :param templates: the result of :func:`templates_of`
     :param context: the running task's context
-    :raises PollyInvalidRequestError: a template rendered to ``None``
+    :raises PollyInvalidRequestError: the rendered value of a template is ``None``
     """
     for name, template in templates.items():
         value = getattr(operator, name)
@@ -86,8 +87,8 @@ def settle_rendered(operator: BaseOperator, templates: Mapping[str, str], contex
             setattr(operator, name, render_text(text_environment(operator).from_string(template), context))
         elif is_nothing(value):
             raise PollyInvalidRequestError(
-                f"{name} rendered to 'None', so nothing was sent. Its template {template!r:.200} refers to a "
-                "value that does not exist. Correct task_ids and key in its xcom_pull, or pass the output of "
-                f"the upstream task, such as {name}=upstream.output. If the value is optional, write "
-                "{{ … or '' }}."
+                f"{name} was rendered as 'None', so nothing was sent. Its template {template!r:.200} refers "
+                "to a value that does not exist. Correct task_ids and key in its xcom_pull, or pass the "
+                f"output of the upstream task, such as {name}=upstream.output. If the value is optional, "
+                "write {{ … or '' }}."
             )

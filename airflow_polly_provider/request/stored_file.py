@@ -1,4 +1,4 @@
-"""Reading of a text file from S3, or from any file system that Airflow's object storage supports."""
+"""Reads a text file from S3, or from any file system that Airflow's object storage supports."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def text_from_storage(
     """Return the content of a UTF-8 file, without a byte order mark and otherwise unchanged.
 
     :param path: ``s3://bucket/key``, read with the operator's connection, or ``s3://connection@bucket/key``,
-        read with the connection in the path. Any other path (``file://…``, a path on the worker) is read with
-        Airflow's object storage
+        read with the connection in the path. Any other path, such as ``file://…`` or a path on the worker, is
+        read with Airflow's object storage
     :param hook_parameters: the operator's AWS connection settings
     :param parameter: name of the operator's parameter, for error messages
     :param max_characters: maximum number of characters. The function reads at most 4 bytes for each of them,
@@ -76,7 +76,7 @@ def _from_object_storage(path: str | ObjectStoragePath, max_bytes: int) -> bytes
         raise PollyInvalidRequestError(f"The worker cannot find {path}: {error}") from error
     except PermissionError as error:
         raise PollyConfigurationError(
-            f"The worker may not read {path}: {error}. Give it read permission for the file and search "
-            "permission for its folders."
+            f"The worker is not allowed to read {path}: {error}. Give it read permission for the file and "
+            "search permission for its folders."
         ) from error
     return data

@@ -1,4 +1,4 @@
-"""Reading of the template file that an operator's ``text``, or a lexicon's ``content``, names.
+"""Reads the template file that is named in an operator's ``text`` or in a lexicon's ``content``.
 
 Airflow's ``template_ext`` applies to all template fields, so an ``output_s3_key_prefix`` that ends in
 ``.txt`` would be read as a file. This module reads a file for one parameter only, and a missing file is an
@@ -42,9 +42,9 @@ def text_file_name(text: object, extensions: tuple[str, ...] = TEXT_FILE_EXTENSI
 
 
 def validate_text_may_name_file(text_may_name_file: bool) -> bool:
-    """Return ``text_may_name_file`` if it is a bool.
+    """Return ``text_may_name_file`` after checking that it is a bool.
 
-    The string "False" is rejected: it would count as true, and a text could still name a file.
+    The string "False" is rejected. Python treats it as true, and a text could then still name a file.
 
     :param text_may_name_file: the operator's parameter
     :raises ValueError: the value is not a bool
@@ -93,7 +93,7 @@ def text_from_file(
     :param file_name: path relative to one of these folders
     :param context: the running task's context, for the templates in the file
     :param parameter: name of the operator's parameter that names the file
-    :raises PollyInvalidRequestError: the file does not exist, is not UTF-8, or rendered to ``None``
+    :raises PollyInvalidRequestError: the file does not exist, is not UTF-8, or is rendered as ``None``
     """
     environment = text_environment(operator)
     try:

@@ -1,7 +1,7 @@
-"""Building and checking of the requests of StartSpeechSynthesisTask and SynthesizeSpeech.
+"""Builds and checks the requests for StartSpeechSynthesisTask and SynthesizeSpeech.
 
 Lengths, sample rates and combinations come from AWS's documentation. Names and patterns come from the service
-model of the installed botocore, so that an upgrade of botocore adds new ones.
+model of the installed botocore. An upgrade of botocore therefore adds new ones.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LISTS = frozenset({"LexiconNames", "SpeechMarkTypes"})
 _MAY_BE_DIGITS = frozenset({"Text", "OutputS3KeyPrefix"})
 
 _OPEN_ENUMS = frozenset({"VoiceId", "Engine", "LanguageCode"})
-"""Members whose values AWS extends more often than users upgrade botocore. Polly checks unknown ones."""
+"""Members to which AWS often adds values. Polly checks the values that botocore does not know."""
 
 _PATTERN_MEANINGS = {
     "OutputS3BucketName": (
@@ -55,7 +55,7 @@ _PATTERN_MEANINGS = {
 
 
 def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: Any) -> dict[str, Any]:
-    """Return the checked request for ``parameters``, without those that are None.
+    """Check a request and return it. Parameters that are None are left out.
 
     :param rules: the limits of the operation
     :param parameters: the members of the request, with AWS's names (``Text``, ``VoiceId``, …)
@@ -84,7 +84,7 @@ def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: A
 
 
 def build_speech_request(**parameters: Any) -> dict[str, Any]:
-    """Return the checked SynthesizeSpeech request for ``parameters``, without those that are None.
+    """Check a SynthesizeSpeech request and return it. Parameters that are None are left out.
 
     :param parameters: the members of the request, with AWS's names (``Text``, ``VoiceId``, …)
     :raises PollyInvalidRequestError: Polly would reject the request; nothing has been sent
@@ -96,7 +96,7 @@ def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
     text = validate_string(request.get("Text"), "text")
     if not text.strip():
         raise PollyInvalidRequestError(
-            f"text is empty ({len(text)} characters of white space). Check what its template rendered to."
+            f"text is empty ({len(text)} characters of white space). Check its rendered template."
         )
     is_ssml = request.get("TextType") == "ssml"
     billed, total = billed_characters(text, ssml=is_ssml), total_characters(text, ssml=is_ssml)

@@ -88,7 +88,7 @@ def _unfit(
     if engine not in engines:
         wrong.append(
             f"voice_id {voice_id!r} supports the engines {_named(engines)} in {region}, not {engine}"
-            f"{'' if engine_given else ', the default of Polly if engine is not given'}."
+            f"{'' if engine_given else ', which Polly uses if engine is not given'}."
         )
     if language_code and language_code not in languages:
         wrong.append(f"voice_id {voice_id!r} speaks {_named(languages)}, not {language_code}.")

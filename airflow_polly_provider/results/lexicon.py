@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class LexiconXCom(TypedDict):
     """The ``return_value`` of the put operator.
 
-    ``Alphabet`` and the fields after it have AWS's own names. They are absent while GetLexicon does not
-    return the lexicon.
+    ``Alphabet`` and the fields after it have AWS's own names. They are absent if GetLexicon does not return
+    the lexicon yet.
     """
 
     Name: str

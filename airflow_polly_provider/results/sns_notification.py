@@ -6,8 +6,7 @@ AWS does not document the notification. Recorded notifications (2018 and 2022) a
      "creationTime": "2018-12-27T08:23:18.093Z", "requestCharacters": 2667, "snsTopicArn": "arn:aws:sns:…",
      "outputFormat": "Mp3", "textType": "Ssml", "voiceId": "Amy"}
 
-The names and values are spelled differently from the API's, so they are compared without case and
-punctuation.
+The API spells the names and values differently. Case and punctuation are therefore ignored in comparisons.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _MAX_LEVELS = 10
 
 
 def synthesis_task_from_notification(message: Notification) -> dict[str, Any]:
-    """Return the SynthesisTask of a notification from Polly, in the form that the operators push to XCom.
+    """Return the SynthesisTask in a Polly notification, in the form that the operators push to XCom.
 
     The result has AWS's own key names and values, ``CreationTime`` as an ISO 8601 string, and
     ``OutputS3Uri``. It differs from the API's result: ``OutputUri`` is an ``s3://`` URI too, and fields that
@@ -46,8 +45,8 @@ def synthesis_task_from_notification(message: Notification) -> dict[str, Any]:
 
     :param message: one notification, in any form that :func:`synthesis_tasks_from_notifications` accepts: the
         ``Body`` of an SQS message, the event of a Lambda function, and so on
-    :raises PollyInvalidNotificationError: the message is not a notification of Polly, or not exactly one;
-        never retried
+    :raises PollyInvalidNotificationError: the message is not a Polly notification, or contains several
+        notifications or none; never retried
     """
     synthesis_tasks = synthesis_tasks_from_notifications(message)
     if len(synthesis_tasks) != 1:
@@ -65,7 +64,7 @@ def synthesis_tasks_from_notifications(messages: Notification) -> list[dict[str,
         parsed; raw (``RawMessageDelivery``), in SNS's envelope, in an SQS message (``Body``), in the
         ``Records`` of a Lambda function's event from SNS or SQS, in the response of ``receive_message``, or
         in a list of any of these
-    :raises PollyInvalidNotificationError: one of them is not a notification of Polly: it is not a JSON
+    :raises PollyInvalidNotificationError: one of them is not a Polly notification: it is not a JSON
         object, ``taskId`` or ``taskStatus`` is missing, or ``outputUri`` is not a string; never retried
     """
     return [_synthesis_task(notification) for notification in _unwrapped(messages, _MAX_LEVELS)]
@@ -154,7 +153,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _spelled(value: Any, shape: Any) -> Any:
-    """Return a value in the API's spelling, or unchanged if this botocore does not know it."""
+    """Return a value in the API's spelling, or unchanged if the installed botocore does not know it."""
     if not isinstance(value, str):
         return value
     if shape.type_name == "timestamp":

@@ -77,7 +77,8 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ``execution_timeout`` that is shorter than ``timeout`` ends the wait, even while the task is deferred.
     Airflow then retries the task. ``soft_fail`` and ``never_fail`` turn every error of this package, and the
     timeout, into a skip, in all modes and Airflow versions. They do not apply when Airflow itself ends the
-    task at its ``execution_timeout``. ``silent_fail`` continues the wait after errors that a retry may fix.
+    task at its ``execution_timeout``. With ``silent_fail``, the wait continues after errors that a retry may
+    fix.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_GetSpeechSynthesisTask.html
 
@@ -164,13 +165,13 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     ) -> StartTriggerArgs:
         """Return ``start_trigger_args`` for the ``partial()`` of a mapped sensor with ``start_from_trigger``.
 
-        Airflow starts a mapped task in the triggerer from the arguments of ``partial()`` alone. Pass the
+        Airflow starts a mapped task in the triggerer with only the arguments of ``partial()``. Pass the
         output that the sensor is mapped over, and every setting that differs from its default.
 
         :param synthesis_task_id: the mapped operator's ``output``, the same as in ``expand()``
         :param timeout: maximum time to wait, in seconds or as a timedelta; default 72 hours
         :param execution_timeout: the ``execution_timeout`` of ``partial()``, in seconds or as a timedelta;
-            give it here again, because this method cannot read it from there
+            pass it here too, because this method cannot read the arguments of ``partial()``
         :param trigger_kwargs: ``end_from_trigger``, ``poke_interval``, ``aws_conn_id``, ``region_name`` and
             other arguments of the trigger; durations in seconds or as a timedelta
         :raises TypeError: the trigger does not accept one of the arguments
@@ -195,7 +196,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Check the status once."""
-        # With soft_fail, Airflow turns an error into a skip before execute can push the status.
+        # With soft_fail, Airflow turns an error into a skip before ``execute`` can push the status.
         with status_pushed_on_failure(self, context):
             return self._poke(context)
 
@@ -242,7 +243,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return openlineage_of(self._output)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume the task, even if Airflow itself ended the deferral, such as when no triggerer is running.
+        """Resume the task, even if Airflow itself ended the deferral, for example because no triggerer runs.
 
         When Airflow 2.11 ends a deferral, it does not raise AirflowSensorTimeout after a timeout, and it
         ignores ``never_fail``. This method raises that error and applies ``never_fail``.
@@ -264,7 +265,10 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
 
     @property
     def _may_be_retried_after_timeout(self) -> bool:
-        """Whether ``execution_timeout`` ends the wait. Airflow retries after that, not after ``timeout``."""
+        """Whether ``execution_timeout`` ends the wait.
+
+        Airflow retries the task after ``execution_timeout``, but not after ``timeout``.
+        """
         limit = self.execution_timeout
         return limit is not None and 0 < limit.total_seconds() < self.timeout
 
@@ -279,7 +283,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         )
 
     def _deliver(self, context: Context, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
-        """Push the XComs of an ended synthesis task, report its object for lineage, return its XCom form."""
+        """Push the XComs of an ended synthesis task, report its object, and return its XCom form."""
         self.output_uri = synthesis_task.get("OutputUri")
         raise_if_failed(synthesis_task, final=True)
         delivered = deliver_synthesis_task(self, context, synthesis_task)
@@ -287,7 +291,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         return delivered.value
 
     def _deadline(self, context: Context) -> float:
-        """Return when the timeout passes, in seconds since the epoch.
+        """Return the time at which the timeout passes, in seconds since the epoch.
 
         The timeout counts from the start of this try; with ``mode="reschedule"``, from the start of this
         poke.

@@ -2,7 +2,7 @@
 
 Airflow renders an argument of the trigger only if the operator's template field, the trigger's argument and
 the trigger's attribute have the same name. An XComArg would reach the trigger unresolved. An ``xcom_pull``
-without ``map_indexes`` would hang, because the triggerer never answers it.
+without ``map_indexes`` would never return in the triggerer.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _operator_of(value: XComArg) -> Any:
 
 
 def _validate_mapping(producer: Any, *, is_mapped: bool) -> None:
-    """Raise an error unless the operator is mapped (or not mapped) as required."""
+    """Raise an error if the operator must be mapped and is not, or if it is mapped and must not be."""
     in_mapped_group = producer.get_closest_mapped_task_group() is not None
     if (isinstance(producer, MappedOperator) or in_mapped_group) != is_mapped:
         raise ValueError(

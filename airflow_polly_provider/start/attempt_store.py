@@ -27,7 +27,7 @@ class Attempt:
 
     :param token: the token of the request in its run
     :param asked_at: the time of the request, in seconds since the epoch
-    :param synthesis_task_id: Polly's ``TaskId``; None until Polly's answer is known
+    :param synthesis_task_id: Polly's ``TaskId``; None until Polly's response is known
     """
 
     token: str
@@ -48,7 +48,7 @@ class Attempt:
 
 
 class LastAttempt(NamedTuple):
-    """The last attempt of a run, as far as it is known.
+    """The last attempt of a run, if it is known.
 
     :param attempt: the attempt; None if there is none, or if it is not known
     :param is_known: whether ``attempt=None`` means that no try of this run sent a request
@@ -72,7 +72,7 @@ class AttemptedRun:
     :param token: the token of the attempt
     :param digest: the digest of the request
     :param began: the same as in :class:`~airflow_polly_provider.start.current_run.CurrentRun`
-    :param ends_in_triggerer: whether the task ends in the triggerer, which cannot save that it succeeded
+    :param ends_in_triggerer: whether the task ends in the triggerer, which cannot record the success
     :param delivered: whether the task has delivered its result
     """
 
@@ -108,7 +108,7 @@ class AttemptStore:
         return self._run.token
 
     def load(self) -> LastAttempt:
-        """Return the last attempt of this run, as far as it is known."""
+        """Return the last attempt of this run, if it is known."""
         if self._store is None:
             return LastAttempt(None, is_known=False)
         try:
@@ -157,14 +157,14 @@ class AttemptStore:
         return not self._failed
 
     def save_started(self, synthesis_task_id: str) -> None:
-        """Save which synthesis task was started.
+        """Save the id of the synthesis task that was started.
 
         :param synthesis_task_id: Polly's ``TaskId``
         """
         self._write(Attempt(self.token, time.time(), synthesis_task_id))
 
     def save_delivered(self) -> None:
-        """Save that the task delivered its result. A task cleared after that starts a new synthesis task."""
+        """Save that the task delivered its result. If it is cleared later, it starts a new synthesis task."""
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:
@@ -190,7 +190,7 @@ class AttemptStore:
 
 
 def _try_is_over(error: Any) -> bool:
-    """Return whether the store refused an attempt because another try has replaced this one."""
+    """Return whether the store rejected an attempt because another try has replaced this one."""
     # The error is an AirflowRuntimeError with the API server's response. Airflow 2 does not have this class.
     refusal = getattr(error, "error", None)
     answer = (getattr(refusal, "detail", None) or {}).get("detail")

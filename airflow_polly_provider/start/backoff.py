@@ -8,7 +8,7 @@ import random
 def full_jitter(failures: int, longest: float) -> float:
     """Return a random pause in seconds. Its upper limit doubles with each failure.
 
-    If many requests fail at the same time, the random pauses spread their repetitions.
+    If many requests fail at the same time, the random pauses spread the retries over time.
 
     :param failures: how many requests in a row have failed, 1 or more
     :param longest: the maximum of the upper limit, in seconds

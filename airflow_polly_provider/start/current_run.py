@@ -16,13 +16,14 @@ _CLOCK_MARGIN = timedelta(minutes=10)
 
 
 class CurrentRun(NamedTuple):
-    """A DAG run, distinguished from an earlier one with the same id, and the current try of its task.
+    """A DAG run and the current try of its task.
 
-    :param began: when the DAG run began, in ISO 8601; empty if Airflow does not know it. It changes if the
-        run is deleted and created again, or cleared after its end
+    :param began: the start time of the DAG run, in ISO 8601; empty if Airflow does not know it. It
+        distinguishes the run from an earlier one with the same id, because it changes if the run is deleted
+        and created again, or cleared after its end
     :param earliest_start: the time before which no try of this run can have started a synthesis task
-    :param try_number: Airflow's try number, 1 for the first try. It is 2 if Airflow executes a retry with the
-        number of the first try
+    :param try_number: Airflow's try number, 1 for the first try. It is also 2 if Airflow executes a retry
+        with the number of the first try
     :param is_first_after_clear: whether this is the first try after the task was cleared; not reliable if the
         task's ``retries`` were changed after the clear
     """

@@ -1,8 +1,8 @@
-"""Starts one synthesis task for one run of an Airflow task, even if answers are lost or tries die.
+"""Starts one synthesis task for one run of an Airflow task, even if responses are lost or tries die.
 
 StartSpeechSynthesisTask has no client token, so the request contains this package's token in the output key.
-If an answer was lost or a try died, this package searches the account's synthesis tasks for the token before
-another start.
+If a response was lost or a try died, this package searches the account's synthesis tasks for the token before
+it starts another one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAX_LOST_ANSWERS = 5
 class Started(NamedTuple):
     """The synthesis task of one request in one run.
 
-    :param synthesis_task: the SynthesisTask as Polly shows it now
+    :param synthesis_task: the SynthesisTask as Polly returns it now
     :param adopted: whether an earlier try started it
     """
 
@@ -75,8 +75,9 @@ def start_once(
     :param attempts: the store of earlier tries' attempts
     :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
         adopted
-    :raises PollyInvalidRequestError: Polly refuses the request
-    :raises PollyConfigurationError: an answer was lost, and the permission to list synthesis tasks is missing
+    :raises PollyInvalidRequestError: Polly rejects the request
+    :raises PollyConfigurationError: a response was lost, and the permission to list synthesis tasks is
+        missing
     """
     run = current_run(context)
     return DurableStart(
@@ -98,8 +99,8 @@ class DurableStart:
     :param request: StartSpeechSynthesisTask's parameters, with the token in ``OutputS3KeyPrefix``
     :param attempts: the store of earlier tries' attempts
     :param try_number: Airflow's try number, 1 for the first try
-    :param is_first_after_clear: whether this is the first try after a clear, so that no earlier try has this
-        token; not reliable if the task's ``retries`` were changed after the clear
+    :param is_first_after_clear: whether this is the first try after a clear. If it is, no earlier try has
+        this token. Not reliable if the task's ``retries`` were changed after the clear
     :param search: searches the account's synthesis tasks for the token
     :param look_seconds: how long to search for a synthesis task that Polly may not list yet
     :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
@@ -132,8 +133,8 @@ class DurableStart:
     def run(self) -> Started:
         """Return the run's synthesis task: the one that an earlier try started, or a new one.
 
-        :raises PollyInvalidRequestError: Polly refuses the request
-        :raises PollyConfigurationError: an answer was lost, and the permission to list synthesis tasks is
+        :raises PollyInvalidRequestError: Polly rejects the request
+        :raises PollyConfigurationError: a response was lost, and the permission to list synthesis tasks is
             missing
         """
         if (found := self._find_from_earlier_try()) is not None:
@@ -161,7 +162,7 @@ class DurableStart:
         if is_known:
             return self._search_once_if_allowed()
         if self._is_first_after_clear:
-            # Normally there is nothing to find. One search is made in case the task's retries were lowered
+            # Normally, no synthesis task is found. One search is made in case the task's retries were lowered
             # before this retry.
             return self._search_for_token(until=time.time())
         # Each earlier try started at most one synthesis task. Once all are found, stop searching.
@@ -251,7 +252,7 @@ class DurableStart:
     def _ensure_findable(self) -> None:
         """Make sure that a later try can find the synthesis task that is about to be started.
 
-        :raises PollyError: a later try could not find it; nothing was started
+        :raises PollyError: a later try could not find the synthesis task; nothing was started
         """
         if self._attempts.save_request() or self._may_list:
             return

@@ -1,4 +1,4 @@
-"""Retries of a billed call, only while it is certain that nothing was billed."""
+"""Retries a billed call, but only while it is certain that nothing was billed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 MAY_HAVE_STARTED = (ClientError, ConnectionError, HTTPClientError, PollyIncompleteAnswerError)
-"""The errors of :func:`start_until_accepted` that are not refusals.
+"""Errors of :func:`start_until_accepted` that do not mean that Polly rejected the request.
 
 :func:`surely_not_accepted` returns whether such an error proves that nothing was started.
 """
@@ -67,11 +67,11 @@ def start_until_accepted(
     :param hook: the hook that sends the requests
     :param request: StartSpeechSynthesisTask's parameters
     :param before_each: called before each request
-    :raises PollyInvalidRequestError: Polly refuses the request
-    :raises ClientError: a 5xx answer, or throttling for an hour
+    :raises PollyInvalidRequestError: Polly rejects the request
+    :raises ClientError: a 5xx response, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
         for one minute
-    :raises HTTPClientError: the answer was lost
+    :raises HTTPClientError: the response was lost
     """
     call = partial(hook.start_speech_synthesis_task, request)
     return retry_until_accepted(call, hook, "start", before_each=before_each)
@@ -80,18 +80,18 @@ def start_until_accepted(
 def retry_until_accepted(
     call: Callable[[], Answer], hook: PollyHook, what: str, *, before_each: Callable[[], None] = lambda: None
 ) -> Answer:
-    """Make a call. Retry while Polly throttles it or cannot be reached: Polly then bills nothing.
+    """Make a call. Retry while Polly throttles it or cannot be reached, because Polly then bills nothing.
 
     :param call: makes the call once
-    :param hook: the hook; if AWS refuses its credentials, it looks them up again, once
+    :param hook: the hook; if AWS rejects its credentials, it looks them up one more time
     :param what: the name of the call for the log
     :param before_each: called before each call
-    :raises PollyInvalidRequestError: Polly refuses the request
+    :raises PollyInvalidRequestError: Polly rejects the request
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
-    :raises ClientError: a 5xx answer, or throttling for an hour
+    :raises ClientError: a 5xx response, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
         for one minute
-    :raises HTTPClientError: the answer was lost
+    :raises HTTPClientError: the response was lost
     """
     began = same_since = time.monotonic()
     patience, repeats, renewed = 0.0, 0, False
@@ -145,12 +145,12 @@ def _raise_if_unverified(error: Exception) -> None:
 
 
 def surely_not_accepted(error: Exception) -> bool:
-    """Return whether an error proves that Polly did not accept the request, so that nothing was started."""
+    """Return whether an error proves that Polly did not accept the request and started nothing."""
     return _patience_with(error) > 0
 
 
 def _patience_with(error: Exception) -> float:
-    """Return how many seconds a start is retried after this error; 0 if Polly may have accepted the start."""
+    """Return for how long to retry a start after this error: 0 seconds if Polly may have accepted it."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
@@ -171,9 +171,9 @@ def _is_refused_connection(error: BaseException) -> bool:
 
 
 def _stopped_before_proxy(error: Exception) -> bool:
-    """Return whether a request ended at the proxy, which could not be reached or refused a tunnel.
+    """Return whether a request failed at the proxy, which was unreachable or refused to open a tunnel.
 
-    urllib3 raises the same class of error if the answer was lost on its way through the proxy.
+    urllib3 raises the same class of error if the response was lost on its way through the proxy.
     """
     if not isinstance(error, ProxyConnectionError):
         return False

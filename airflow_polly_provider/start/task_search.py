@@ -33,22 +33,23 @@ PAGES_PER_SECOND = 2.0
 """A fifth of the AWS quota that Get and List share, because several searches may run at once."""
 _PAGE_PATIENCE_SECONDS = 30 * 60.0
 _UNUSABLE_PAGE_PATIENCE_SECONDS = 60.0
-"""How long to retry a page that a proxy answers in Polly's place: the proxy is likely to keep answering."""
+"""How long to retry if a proxy responds instead of Polly. More retries would probably not help."""
 
 LONGEST_BACK_OFF_SECONDS = 90.0
 """The longest pause after a list request failed.
 
-Even hundreds of searches at the same time then send little more than the 10 requests a second that the
-service accepts.
+With it, even hundreds of simultaneous searches send only slightly more than the 10 requests per second that
+the service accepts.
 """
 
 
 class TokenSearch:
     """Finds the synthesis tasks of a run by their output key, which begins with the prefix and token.
 
-    A search takes at least four requests, and one more for each further 100 synthesis tasks of a status. If
-    the service lists the newest first, the search skips finished synthesis tasks older than ``not_before``.
-    If it does not, the search reads all of the last 72 hours (1,000 requests for 100,000 synthesis tasks).
+    A search takes at least four requests, and one more for each further 100 synthesis tasks with the same
+    status. If the service lists the newest first, the search skips finished synthesis tasks older than
+    ``not_before``. Otherwise, the search reads all synthesis tasks of the last 72 hours (1,000 requests for
+    100,000 synthesis tasks).
 
     :param hook: the hook that sends the requests
     :param bucket: the output bucket
@@ -67,7 +68,7 @@ class TokenSearch:
 
         :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
         :raises PollyConfigurationError: the permission to list synthesis tasks is missing
-        :raises PollyIncompleteAnswerError: all answers were unusable for a minute
+        :raises PollyIncompleteAnswerError: all responses were unusable for a minute
         """
         found: dict[str, Any] = {}
         for status in _STATUSES:

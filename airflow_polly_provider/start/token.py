@@ -1,6 +1,6 @@
-"""The token in the output key, by which a run of an Airflow task finds the synthesis task that it started.
+"""The token in the output key, with which a run of an Airflow task finds the synthesis task that it started.
 
-StartSpeechSynthesisTask has no client token. So this package puts its token in ``OutputS3KeyPrefix``. Each
+StartSpeechSynthesisTask has no client token, so this package puts its token in ``OutputS3KeyPrefix``. Each
 ``OutputUri`` that Polly lists then contains the token.
 """
 
@@ -106,7 +106,7 @@ def prefix_with_token(prefix: str | None, token: str) -> str:
     if prefix and len(prefix) > room:
         raise PollyInvalidRequestError(
             f"output_s3_key_prefix is too long: it has {len(prefix)} characters. Shorten it to at most "
-            f"{room} characters, because Polly accepts {MAX_PREFIX_CHARACTERS} and the token of durable=True "
-            "is appended. Or set durable=False."
+            f"{room} characters, because Polly accepts {MAX_PREFIX_CHARACTERS}, and the token of "
+            "durable=True is appended. Or set durable=False."
         )
     return f"{prefix or ''}{joint}{token}"

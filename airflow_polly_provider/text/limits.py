@@ -55,8 +55,8 @@ def billed_characters(text: str, *, ssml: bool) -> int:
 
     Where AWS does not document how characters are counted, the result is the lowest possible count. A
     character is a Unicode code point (how Polly counts an emoji is undocumented). SSML is counted as an XML
-    parser reads it: tags, comments and white space around the document are not counted; an entity is one
-    character, and so is CRLF; the content of CDATA is counted.
+    parser reads it: tags, comments and white space around the document are not counted. An entity is one
+    character, and CRLF is one character. The content of CDATA is counted.
 
     :param text: the text or the SSML document
     :param ssml: whether ``text`` is SSML
@@ -79,7 +79,7 @@ def _as_xml_is_read(document: str) -> str:
 
 
 class _EntityDeclaredError(Exception):
-    """Stops the parser at the declaration of an entity. Its expansion could be arbitrarily large."""
+    """Stops the parser at the declaration of an entity, whose expansion could be arbitrarily large."""
 
 
 def _characters_that_expat_reads(document: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Well-formed markup from any text: escaping of texts and attribute values."""
+"""Builds well-formed markup from any text by escaping texts and attribute values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Ssml:
     ``str()``, f-strings and templates return the markup. ``+`` joins it with other SSML and with strings; a
     string is escaped.
 
-    :param markup: the markup. It is used unchanged; only the arguments of those functions are escaped
+    :param markup: the markup, which is used unchanged. Only the arguments of the SSML functions are escaped
     """
 
     markup: str

@@ -61,7 +61,7 @@ class PlsProblem(NamedTuple):
 
     :param line: line number, starting at 1
     :param column: column number in characters, starting at 1
-    :param what: description for the user, which does not quote texts of the document
+    :param what: description for the user; it does not quote texts of the document
     """
 
     line: int
@@ -92,7 +92,7 @@ def check_pls(content: str) -> PlsSummary:
 
     :param content: the document
     :raises PollyInvalidRequestError: the document is empty, too long or not well-formed, is not PLS 1.0, or
-        has an attribute or a replacement that Polly does not accept; the error names line and column
+        has an attribute or a replacement that Polly does not accept; the error contains the line and column
     """
     if not content.strip():
         raise PollyInvalidRequestError("The lexicon is empty.")

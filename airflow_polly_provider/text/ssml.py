@@ -4,7 +4,7 @@ Each function returns a piece of :class:`~airflow_polly_provider.text.markup.Ssm
 be strings, numbers and other pieces. In templates the functions are ``macros.polly.speak``,
 ``macros.polly.pause`` and so on.
 
-A value that AWS's SSML documentation rules out raises an error. If W3C's SSML allows a value that AWS's
+A value that AWS's SSML documentation excludes raises an error. If W3C's SSML allows a value that AWS's
 documentation does not mention, the value is sent and a warning is logged. Polly then accepts or rejects the
 value.
 
@@ -66,7 +66,7 @@ _OTHER_ROLE = re.compile(r"\S+")
 
 
 def escape(*parts: str | float | Ssml) -> Ssml:
-    """Return escaped text: ``&`` and ``<`` in it are text to speak, not markup.
+    """Return escaped text. Polly speaks ``&`` and ``<`` in it and does not read them as markup.
 
     :param parts: strings, numbers and SSML, joined in this order
     :raises PollySsmlError: a string contains a character that XML does not allow, such as most control
@@ -100,7 +100,7 @@ def s(*parts: str | float | Ssml) -> Ssml:
 
 
 def pause(*, time: str | timedelta | None = None, strength: str | None = None) -> Ssml:
-    """Return a pause (``<break>``), by default as long as after a comma.
+    """Return a pause (``<break>``). By default, it is as long as the pause after a comma.
 
     :param time: length such as ``500ms``, ``1.5s`` or a timedelta; at most 10 seconds
     :param strength: ``none``, ``x-weak``, ``weak``, ``medium``, ``strong`` or ``x-strong``; usually given
@@ -187,7 +187,7 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
 
 
 def sub(text: str | float, *, alias: str) -> Ssml:
-    """Return text, such as an abbreviation, that is spoken as other words (``<sub>``).
+    """Return text, such as an abbreviation, for which Polly speaks other words (``<sub>``).
 
     :param text: the text as written, which Polly bills
     :param alias: the words to speak. An empty string is sent and a warning is logged
@@ -252,7 +252,7 @@ def w(text: str | float, *, role: str) -> Ssml:
     :param text: the word
     :param role: part of speech or meaning of the word: ``amazon:VB``, ``amazon:VBD``, ``amazon:NN``,
         ``amazon:JJ``, ``amazon:DT``, ``amazon:IN``, ``amazon:DEFAULT`` or ``amazon:SENSE_1``. Some languages
-        have other roles. If one of these is given, it is sent and a warning is logged
+        have other roles, which are sent with a logged warning
     :raises PollySsmlError: the role is empty or contains white space
     """
     roles = tuple(f"amazon:{each}" for each in _ROLES)
@@ -267,8 +267,8 @@ def effect(
 ) -> Ssml:
     """Return speech with one of Polly's effects (``<amazon:effect>``).
 
-    All effects except ``drc`` work with standard voices only. Several effects in one call are sent and a
-    warning is logged. Put one effect inside the other instead.
+    All effects except ``drc`` work with standard voices only. If one call has several effects, they are sent
+    in one tag and a warning is logged. To avoid this, nest the calls: one effect inside the other.
 
     :param parts: content to speak
     :param name: ``whispered``, or ``drc`` (dynamic range compression)
@@ -280,7 +280,7 @@ def effect(
     if not effects:
         raise PollySsmlError("effect needs at least one of name, phonation and vocal_tract_length.")
     if effects > 1:
-        warn_unnamed("several effects in one tag, instead of one tag inside the other")
+        warn_unnamed("several effects in one tag (nested tags are documented)")
     if name is not None and name not in ("whispered", "drc"):
         raise PollySsmlError(f"Invalid effect name {name!r:.50}: it must be 'whispered' or 'drc'.")
     return element(

@@ -1,6 +1,6 @@
-"""Checks of SSML attribute values.
+"""Checks SSML attribute values.
 
-A value that AWS's SSML documentation lists is valid. A value that it rules out raises an error. If W3C's SSML
+A value that AWS's SSML documentation lists is valid. A value that it excludes raises an error. If W3C's SSML
 allows a value that AWS's documentation does not mention, the value is sent and a warning is logged. Polly
 then accepts or rejects the value.
 
@@ -40,7 +40,7 @@ def one_of(
     *,
     other: re.Pattern[str] | None = None,
 ) -> str | None:
-    """Return a value if it is valid, or if AWS's SSML documentation does not rule it out.
+    """Return a value if it is valid, or if AWS's SSML documentation does not exclude it.
 
     :param name: name of the parameter, for messages
     :param value: value of the parameter; None if it is not given
@@ -48,7 +48,7 @@ def one_of(
     :param pattern: pattern of further values in AWS's documentation
     :param meaning: description of that pattern, for the error message
     :param other: pattern of values that AWS's documentation does not mention; they are sent with a warning
-    :raises PollySsmlError: any other value
+    :raises PollySsmlError: the value is none of these
     """
     if value is None or value in words:
         return value
@@ -62,7 +62,7 @@ def one_of(
 
 
 def rate_value(rate: str | None) -> str | None:
-    """Return a rate of speech if it is valid, or if AWS's SSML documentation does not rule it out.
+    """Return a rate of speech if it is valid, or if AWS's SSML documentation does not exclude it.
 
     :param rate: a word, a percentage of the voice's normal rate, or a change of that rate; None if not given
     :raises PollySsmlError: the rate is too low, or the value is not a rate

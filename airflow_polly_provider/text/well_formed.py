@@ -36,7 +36,7 @@ def validate_well_formed(ssml: str) -> None:
     the rest. Parsing the rest would expand the entities, and the expansion can be arbitrarily large.
 
     :param ssml: the document; the error does not quote it
-    :raises PollyInvalidRequestError: the document is not well-formed; the error names line and column
+    :raises PollyInvalidRequestError: the document is not well-formed; the error contains the line and column
     """
     # Namespaces are off, because the prefix of Polly's amazon: tags is not declared. The text is already
     # decoded: ignore the encoding in its XML declaration.

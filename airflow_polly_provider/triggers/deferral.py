@@ -1,4 +1,4 @@
-"""Deferral of the operators and the sensor, with their settings, and the checks of these settings."""
+"""Checks the settings of a deferral, and defers the operators and the sensor with these settings."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def defer_until_ended(
 
     :param task: the operator or sensor
     :param synthesis_task_id: Polly's ``TaskId``
-    :param schedule: when to check the status
+    :param schedule: the intervals between the status checks
     :param context: the running task's context
     :param timeout: maximum time to wait from now, in seconds
     :param trigger_arguments: other arguments of the trigger
@@ -93,7 +93,7 @@ def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
     """Return the arguments of the trigger that come from task settings, including all hook settings.
 
     :param task: the operator or sensor
-    :param schedule: when to check the status
+    :param schedule: the intervals between the status checks
     """
     return {
         "poke_interval": schedule.poke_interval,

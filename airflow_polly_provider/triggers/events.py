@@ -27,7 +27,7 @@ def success_event(
 
     :param synthesis_task: the SynthesisTask
     :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
-    :param for_resume: values that the task stored when it deferred, for the time when it resumes
+    :param for_resume: values that the task stored when it was deferred, and needs when it resumes
     """
     return {
         _TASK: to_xcom_value(synthesis_task),
@@ -54,7 +54,7 @@ def extra_xcom_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def for_resume_of(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the values that the task stored when it deferred, for the time when it resumes.
+    """Return the values that the task stored when it was deferred, and needs when it resumes.
 
     :param event: an event from :func:`success_event`
     """

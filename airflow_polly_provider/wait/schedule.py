@@ -35,9 +35,10 @@ class Schedule:
     """The intervals between the status checks of a wait.
 
     Without ``exponential_backoff``, the interval is a quarter of the time waited so far, but at least 2
-    seconds. So a wait notices the end of a synthesis task after a delay of at most 25 % of the synthesis
-    task's duration, or of 2 seconds if that is longer. The longest interval is ``poke_interval``. With
-    ``exponential_backoff``, the interval is ``poke_interval`` at first, and then doubles each time.
+    seconds. A wait therefore notices the end of a synthesis task with a delay of at most 25 % of the
+    synthesis task's duration, or of at most 2 seconds if that is longer. The longest interval is
+    ``poke_interval``. With ``exponential_backoff``, the interval is ``poke_interval`` at first, and then
+    doubles each time.
 
     :param poke_interval: the longest interval, or the first one with ``exponential_backoff``, in seconds
     :param exponential_backoff: whether to double the interval each time
@@ -54,6 +55,6 @@ class Schedule:
         :param waited: seconds since the wait began
         """
         if self.exponential_backoff:
-            # If intervals double, each is as long as all earlier ones together.
+            # If the intervals double, each interval is as long as all earlier ones together.
             return min(max(self.poke_interval, waited), self.max_wait or math.inf)
         return min(self.poke_interval, max(FIRST_CHECKS_EVERY_SECONDS, waited / 4))

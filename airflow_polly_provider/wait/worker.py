@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_UP_PATIENCE_SECONDS = 15 * 60.0
-"""How long a single look-up is retried after throttling, 5xx answers and network failures."""
+"""How long a single look-up is retried after throttling, 5xx responses and network failures."""
 
 
 def look_up(hook: PollyHook, synthesis_task_id: str, *, patience: float = 0.0) -> Mapping[str, Any]:
-    """Return the SynthesisTask with an id. Retry while Polly does not return it yet.
+    """Return the SynthesisTask with this id. Retry if Polly does not return it yet.
 
     :param hook: the hook that sends the requests
     :param synthesis_task_id: Polly's ``TaskId``
-    :param patience: how long to retry after throttling, 5xx answers and network failures, in seconds
+    :param patience: how long to retry after throttling, 5xx responses and network failures, in seconds
     :raises PollySynthesisTaskNotFoundError: the id was unknown for 30 seconds
     """
     began = time.monotonic()

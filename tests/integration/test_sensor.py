@@ -106,7 +106,7 @@ class TestSilentFail:
         run = run_dag(sensor_dag(mode, seed_completing(polly), silent_fail=True))
         assert run.task(TASK_ID) == ("success", 1), run.output
         assert run.xcoms(TASK_ID)["TaskStatus"] == "completed"
-        assert "AWS refused the credentials" in run.output
+        assert "AWS rejected the credentials" in run.output
 
     def test_still_ends_at_the_timeout(
         self, polly: RunningEmulator, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch, mode: str

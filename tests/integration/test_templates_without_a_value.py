@@ -61,10 +61,10 @@ def test_a_field_whose_template_has_no_value_fails_the_task_before_any_request(
     assert states == dict.fromkeys(dag.task_dict, ("failed", 1))
     assert emulator.counters.snapshot() == {}
     for name in ("text", "output_s3_key", "output_s3_key_prefix", "output_path", "name"):
-        assert f"{name} rendered to 'None'" in run.output
+        assert f"{name} was rendered as 'None'" in run.output
     assert "no_such_task" in run.output, "the error quotes the template"
     assert "{{ … or '' }}" in run.output, "the error says what to write instead"
-    assert "'empty.txt' that text names rendered to 'None'" in run.output
+    assert "'empty.txt' (from text) was rendered as 'None'" in run.output
     assert "synthesis_task_id rendered to 'None'" in run.output
     assert "give the start operator's output, such as start.output" in run.output
 

@@ -63,7 +63,7 @@ class TestCheckVoice:
         ("given", "words"),
         [
             ({"voice_id": "Olivja"}, ["'Olivja' is not one of the", "in us-east-1", "closest: Olivia"]),
-            ({"voice_id": "Olivia"}, ["not standard, the default of Polly if engine is not given", "Nicole"]),
+            ({"voice_id": "Olivia"}, ["not standard, which Polly uses if engine is not given", "Nicole"]),
             ({"voice_id": "{{ 'Nicole' }}", "engine": "neural"}, ["not neural", "Olivia"]),
             ({"language_code": "hi-IN"}, ["speaks en-GB, not hi-IN", "Aditi"]),
         ],

@@ -1,4 +1,4 @@
-"""The client that sends the status requests of all waits of one connection, with one rate and one thread."""
+"""The client that sends the status requests of all waits on one connection, at one rate and in one thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_THROTTLED = 8
 STATUS_TIMEOUT_SECONDS = 10
 """Time-out of a status request, unless the settings or the connection set another value.
 
-Until a request is answered, no other wait of the connection can be checked. botocore's default is 60 seconds.
+Until a response arrives, no other wait on the connection can be checked. botocore's default is 60 seconds.
 """
 
 
@@ -31,9 +31,9 @@ Until a request is answered, no other wait of the connection can be checked. bot
 class HookSettings:
     """The settings of a hook's client. Waits with equal settings share a poller.
 
-    :param aws_conn_id: the same as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
-    :param region_name: the same
-    :param verify: the same
+    :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param region_name: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
+    :param verify: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param botocore_config: botocore configuration as a mapping
     """
 
@@ -44,11 +44,11 @@ class HookSettings:
 
     @property
     def key(self) -> str:
-        """The settings as a string, equal for equal settings."""
+        """The settings as a string. Equal settings have equal strings."""
         return json.dumps(vars(self), sort_keys=True, default=repr)
 
     def make_hook(self) -> PollyHook:
-        """Return a new hook, which looks its connection up again."""
+        """Return a new hook, which looks up its connection again."""
         return PollyHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -56,8 +56,8 @@ class HookSettings:
             config=self.botocore_config,
             botocore_retries=False,
             default_timeout=STATUS_TIMEOUT_SECONDS,
-            # No repetition here: the waits repeat the look-up, and one look-up must not occupy the thread for
-            # long.
+            # The hook does not repeat the look-up. The waits repeat it, so that one look-up does not occupy
+            # the thread for long.
             look_up_seconds=0.0,
         )
 
@@ -74,12 +74,12 @@ class StatusClient:
         self._blocking = BlockingCalls("polly-status")
         self._is_suspect = False
         self.outage = CredentialsOutage()
-        """How long credentials have been refused."""
+        """How long credentials have been rejected."""
 
     async def send(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the hook. Repeat the call up to 8 times if Polly throttles it.
 
-        After an error about credentials, the next call looks the connection and credentials up again.
+        After an error about credentials, the next call looks up the connection and credentials again.
 
         :param method: the name of a method of :class:`~airflow_polly_provider.hooks.polly.PollyHook`
         """
@@ -113,7 +113,7 @@ class StatusClient:
                 metrics.request(method.partition("_")[0], outcome, self._rate.current)
 
     def rest(self) -> None:
-        """End the thread. The next request starts a new one.
+        """End the thread. The next request starts a new thread.
 
         If the last request failed, or is still running in the thread, the next request uses a new client.
         """

@@ -42,7 +42,7 @@ class TransientError:
 
 @dataclass(eq=False)
 class Wait:
-    """A wait that is registered with a poller. Times are monotonic, in seconds."""
+    """A wait that is registered with a poller. Its times are in seconds, from a monotonic clock."""
 
     synthesis_task_id: str
     schedule: Schedule
@@ -61,7 +61,7 @@ class Wait:
     over: bool = False
 
     def share_of_interval_gone(self, now: float) -> float:
-        """Return which share of the interval before the next check has elapsed: 1 if the check is due."""
+        """Return the elapsed fraction of the interval before the next check: 1 if the check is due."""
         if self.due <= now:
             # A sensor with poke_interval=0 has an interval of 0 seconds, and a division by 0 would fail.
             return 1.0
@@ -92,7 +92,7 @@ class Wait:
     def report_error(self, error: Exception, now: float, outage: CredentialsOutage) -> None:
         """Record a check that failed. End the wait, or pass the error on if it is the first in a row.
 
-        :param outage: how long credentials have been refused
+        :param outage: how long credentials have been rejected
         """
         if self.over:
             return
@@ -108,7 +108,7 @@ class Wait:
             self.updates.put_nowait(TransientError(error))
 
     def end_with(self, error: BaseException) -> None:
-        """End the wait with an error. An error of another class is converted to a PollyError."""
+        """End the wait with an error. An error that is not a PollyError is converted to one."""
         if not isinstance(error, PollyError):
             error = PollyError(f"Cannot ask Polly for the status: {type(error).__name__}: {error}")
         self.over = True

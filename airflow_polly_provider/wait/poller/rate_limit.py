@@ -17,8 +17,8 @@ _SETTLE_SECONDS = 1.0
 class AdaptiveRate:
     """A token bucket whose rate halves when the service throttles, and then recovers steadily.
 
-    The rate increases by addition and decreases by multiplication. So several processes that share one quota
-    reach equal shares of it without communicating.
+    The method is known as additive increase, multiplicative decrease (AIMD). With it, several processes that
+    share one quota reach equal shares of the quota without communicating.
 
     :param requests_per_second: the highest rate
     :param clock: returns monotonic seconds; default: the time of the running event loop
@@ -44,7 +44,7 @@ class AdaptiveRate:
     def throttled(self) -> None:
         """Record that the service throttled a request, and halve the rate."""
         now = self._clock()
-        # One overload throttles several requests, but it halves the rate only once.
+        # One overload can throttle several requests, but the rate is halved only once.
         if now - self._decreased_at >= _SETTLE_SECONDS:
             self.current = max(SLOWEST_REQUESTS_PER_SECOND, self.current / 2)
             self._decreased_at = self._recovered_at = now

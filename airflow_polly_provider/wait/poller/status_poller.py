@@ -1,7 +1,7 @@
 """One status poller for all waits of one connection on one event loop.
 
-Get and List share a quota of 10 requests a second for an account and region. So waits do not send requests
-themselves: they register here, and one driver sends the requests for all of them at one rate.
+Get and List share a quota of 10 requests per second for each account and region. Therefore, the waits do not
+send requests themselves. They register here, and one driver sends the requests for all of them at one rate.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _TOGETHER_SECONDS = 0.5
 """Waits that become due within this time are checked together."""
 
 _SEEN_FOR_SECONDS = 10 * 60.0
-"""How long a synthesis task counts as known after it was seen.
+"""How long a synthesis task is considered known after it was seen.
 
 If a known synthesis task is not in the lists of finished ones, it is unfinished.
 """
 
 _LIST_AGAIN_SECONDS = 60.0
-"""How long to wait before a list is requested again after a list could not be read."""
+"""How long to wait after a list could not be read, before a list is requested again."""
 
 KEPT_SECONDS = 60.0
 """How long a poller is kept after its last wait, so that the next wait can use its client and its rate."""
@@ -63,7 +63,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class StatusPoller:
-    """Requests the status for every registered wait, by Get or List: the one that takes fewer requests now.
+    """Requests the status for every registered wait, with Get or List, whichever needs fewer requests.
 
     :param settings: the connection settings of all its waits
     :param on_unused: called when there has been no wait for ``KEPT_SECONDS``
@@ -155,7 +155,7 @@ class StatusPoller:
             due = await self._next_due()
             try:
                 await self._check(due)
-            except Exception as error:  # noqa: BLE001  # a defect of this package: all other waits go on
+            except Exception as error:  # noqa: BLE001  # a defect of this package; all other waits continue
                 await self._report_error_to_all(due, error)
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
@@ -178,7 +178,7 @@ class StatusPoller:
         strategy, budget = PollStrategy.GET, 0
         if self._may_list and _now() >= self._list_again_at:
             strategy, budget = self._cheapest_strategy(due)
-        # Only a few Gets per round: more waits may be due after them, so that a list may then take fewer
+        # Each round sends only a few Gets. After them, more waits may be due, and a list may then need fewer
         # requests.
         to_get = due[:_GETS_PER_ROUND]
         if strategy is not PollStrategy.GET:
@@ -215,11 +215,11 @@ class StatusPoller:
         return True
 
     def _cheapest_strategy(self, due: list[Wait]) -> tuple[PollStrategy, int]:
-        """Return the cheapest strategy, and the number of requests after which to give it up.
+        """Return the cheapest strategy, and the number of requests after which to abandon it.
 
-        A list also replaces Gets that are not due yet. Each of these counts as the elapsed share of its
-        interval. Otherwise, waits that become due one after the other would always be checked with one Get
-        each.
+        A list also replaces Gets that are not due yet. Each of these counts as a fraction of a request: the
+        elapsed share of its interval. Otherwise, waits that become due one after the other would always be
+        checked with one Get each.
         """
         now = _now()
         fresh_since = now - _SEEN_FOR_SECONDS
@@ -228,7 +228,7 @@ class StatusPoller:
         return cheapest_strategy(known=spared, unknown=unknown, finishing=self._finishing, costs=self._costs)
 
     async def _list(self, strategy: PollStrategy, due: list[Wait], budget: int) -> list[Wait]:
-        """Read lists, and return the waits that still need a Get; none if reading took too many requests."""
+        """Read lists and return the waits that still need a Get. Too many requests end the reading early."""
         began, waiting = _now(), self._all()
         fresh_since = began - _SEEN_FOR_SECONDS
         if strategy is PollStrategy.FINISHED:
@@ -237,7 +237,7 @@ class StatusPoller:
             self._finishing = float(sum(wait.over for wait in waiting))
             unfinished = [wait for wait in waiting if wait.seen_at >= fresh_since and not wait.over]
             # Reading a long list takes time. If a synthesis task ends after its page was read, only the next
-            # reading shows that it ended. So the times count from the beginning of this reading.
+            # reading shows that it ended. The times are therefore counted from the start of this reading.
             for wait in unfinished:
                 wait.put_off(began)
                 wait.last_running_at = began
@@ -251,7 +251,10 @@ class StatusPoller:
         return [wait for wait in missing if not wait.over and wait.seen_at < began]
 
     async def _read(self, statuses: tuple[TaskStatus, ...], *, budget: int) -> bool:
-        """Read the lists of these statuses. Return False if too many pages had no awaited synthesis task."""
+        """Read the lists of the synthesis tasks with these statuses.
+
+        Return False if the reading stopped early, because too many pages had no synthesis task with a wait.
+        """
         oldest = self._oldest()
         wasted = 0
         for status in statuses:
@@ -270,7 +273,7 @@ class StatusPoller:
         return True
 
     def _report_page(self, synthesis_tasks: Sequence[Mapping[str, Any]]) -> bool:
-        """Report the synthesis tasks on a page to their waits. Return False if none has a wait."""
+        """Report the synthesis tasks on a page to their waits. Return False if none of them has a wait."""
         any_has_wait = False
         for synthesis_task in synthesis_tasks:
             for wait in self._waits.get(synthesis_task["TaskId"], ()):
@@ -303,7 +306,7 @@ class StatusPoller:
 
 
 def _now() -> float:
-    """Return the event loop's time in seconds. It is monotonic; in tests, it skips idle time."""
+    """Return the event loop's time in seconds. The time is monotonic; in tests, it skips idle time."""
     return asyncio.get_running_loop().time()
 
 

@@ -89,7 +89,7 @@ class TestWhenTheTaskRuns:
         speak = operator(output_path="{{ None }}")
         speak.output_path = None
         with pytest.raises(
-            PollyInvalidRequestError, match=r"output_path must .* upstream task gave no value"
+            PollyInvalidRequestError, match=r"output_path must .* upstream task returned no value"
         ):
             execute(speak)
 

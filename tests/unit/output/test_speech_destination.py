@@ -66,7 +66,7 @@ class TestS3BeforePollyIsCalled:
     ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_OTHER", '{"conn_type": "aws"}')
         with pytest.raises(
-            PollyCredentialsError, match=r"s3://my-audio/a\.mp3: the connection 'other'"
+            PollyCredentialsError, match=r"s3://my-audio/a\.mp3 .the connection 'other'"
         ) as error:
             self.output().receive(must_not_be_called)
         assert isinstance(error.value.__cause__, NoCredentialsError)

@@ -20,5 +20,7 @@ class _Denied:
 
 def test_a_file_that_the_worker_may_not_read_is_a_configuration_error() -> None:
     denied: Any = _Denied()
-    with pytest.raises(PollyConfigurationError, match=r"The worker may not read file:///data/names\.pls"):
+    with pytest.raises(
+        PollyConfigurationError, match=r"The worker is not allowed to read file:///data/names\.pls"
+    ):
         text_from_storage(denied, {}, parameter="content_path", max_characters=10)

@@ -74,7 +74,7 @@ UNFIT: dict[str, tuple[dict[str, str], list[str]]] = {
         {"VoiceId": "Olivia"},
         [
             "'Olivia' supports the engines neural in eu-west-1, not standard, ",
-            "the default of Polly if engine is not given.",
+            "which Polly uses if engine is not given.",
             "No voice for en-AU supports standard in this region. Engines for en-AU: neural.",
         ],
     ),

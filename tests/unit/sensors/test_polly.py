@@ -101,13 +101,13 @@ class TestPoking:
         self, wire: Wire, slept: list[float]
     ) -> None:
         wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
-        with pytest.raises(PollyCredentialsError, match="AWS refused the credentials"):
+        with pytest.raises(PollyCredentialsError, match="AWS rejected the credentials"):
             execute(sensor(poke_interval=10))
         assert sum(slept) == pytest.approx(CREDENTIALS_GRACE_SECONDS, abs=60)
 
     def test_with_refused_credentials_still_ends_at_the_timeout(self, wire: Wire, slept: list[float]) -> None:
         wire.answer = lambda _: Refusal("ExpiredTokenException", 403)
-        with pytest.raises(AirflowSensorTimeout, match="AWS refused the credentials"):
+        with pytest.raises(AirflowSensorTimeout, match="AWS rejected the credentials"):
             execute(sensor(timeout=60))
         assert sum(slept) == pytest.approx(60, abs=1)
 
