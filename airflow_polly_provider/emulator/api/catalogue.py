@@ -131,7 +131,7 @@ class Catalogue:
 
 
 def _validate_no_token(parameters: dict[str, Any]) -> None:
-    # The answer always fits one page, so the emulator never issues a token.
+    # The response always fits on one page, so the emulator never issues a token.
     if parameters.get("NextToken"):
         raise ApiError("InvalidNextTokenException", "The NextToken is invalid")
 

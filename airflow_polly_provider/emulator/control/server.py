@@ -22,7 +22,7 @@ _REQUIRED = ("h11", "h2", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
-    """The ``emulator`` extra is missing, or ``audio`` is ``speech`` and the ``speech`` extra is missing."""
+    """The ``emulator`` extra is missing, or ``audio`` is ``speech`` but the ``speech`` extra is missing."""
 
 
 def require_extras(settings: Settings) -> None:
@@ -42,7 +42,7 @@ def require_extras(settings: Settings) -> None:
     if settings.audio == "speech" and not speech_available():
         raise MissingExtraError(
             "The Polly emulator needs the extra 'speech' for speech. To install it in a clone of the "
-            'repository, run pip install ".[speech]". Or do not set audio to speech: without that setting, '
+            'repository, run: pip install ".[speech]". Or do not set audio to speech: without that setting '
             "and without the extra, the emulator writes a tone."
         )
 
@@ -95,7 +95,7 @@ class EmulatorServer:
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Start to listen and to accept connections.
+        """Start to listen, and accept connections.
 
         :raises OSError: if the host is unknown, or the socket cannot be bound.
         """

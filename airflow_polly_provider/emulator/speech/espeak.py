@@ -64,8 +64,8 @@ class Speaker:
         )
         if self.rate <= 0:
             raise RuntimeError(f"espeak-ng did not start: espeak_Initialize returned {self.rate}")
-        # espeak-ng makes noise from random numbers, and seeds them with the current time. A fixed seed makes
-        # the audio the same in each run.
+        # espeak-ng generates noise from random numbers. By default, the seed is the current time. With a
+        # fixed seed, the audio is the same in each run.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
