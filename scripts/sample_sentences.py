@@ -1,7 +1,8 @@
-"""Print random sentences of the pages, the docstrings and the messages, to be read by a stranger.
+"""Print random sentences from the pages, docstrings and messages, so that a new reader can check them.
 
-Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each source.
-The same seed gives the same sentences for the same files. Rewrite each sentence that has to be read twice.
+Run it as ``python -m scripts.sample_sentences --seed 1``. One third of the sentences comes from each source.
+If the files do not change, the same seed gives the same sentences. Rewrite each sentence that a reader has to
+read twice.
 """
 
 from __future__ import annotations
