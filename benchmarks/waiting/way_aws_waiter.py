@@ -1,4 +1,4 @@
-"""A trigger like those of the amazon provider: its base class, aiobotocore and a custom waiter."""
+"""A trigger like the amazon provider's triggers, with its base class, aiobotocore and a custom waiter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WaitingHook(AwsBaseHook):
 
 
 class SpeechSynthesisTaskCompletedTrigger(AwsBaseWaiterTrigger):
-    """Fires when a synthesis task completed or failed."""
+    """Fires when a synthesis task has completed or failed."""
 
     aws_hook_class = WaitingHook
 
