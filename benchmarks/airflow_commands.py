@@ -2,7 +2,7 @@
 
 The benchmark measures the user CPU time of `airflow` commands, alternately in an environment with the package
 and in the same environment without it. On a shared machine, this time varies by more than the package adds.
-Therefore, the last line shows the CPU time of the package's imports. A command uses no other part of it.
+Of the package, a command only runs the imports. Therefore, the last line shows the CPU time of the imports.
 """
 
 from __future__ import annotations

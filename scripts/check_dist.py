@@ -62,7 +62,7 @@ def read_version(source: str) -> str:
     """Return the version that the package's ``__init__.py`` sets.
 
     :param source: text of that file
-    :raises ValueError: if it does not set exactly one version
+    :raises ValueError: if the file does not set exactly one version
     """
     versions: list[str] = re.findall(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if len(versions) != 1:
@@ -166,8 +166,8 @@ def content_problems(
     """Return a message for each file that is missing, unexpected or different.
 
     :param kind: ``sdist`` or ``wheel``
-    :param found: the files in it
-    :param expected: the files that must be in it, with their content
+    :param found: the files that the sdist or wheel contains, with their content
+    :param expected: the files that it must contain, with their content
     :param written: additional files that the build backend writes
     """
     missing = sorted((expected.keys() | written) - found.keys())

@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("*.md", "docs/**/*.md", "example_dags/**/*.md")
 CODE = ("airflow_polly_provider/**/*.py", "example_dags/*.py", "scripts/**/*.py", "benchmarks/**/*.py")
 NOT_OURS = {"_build", "node_modules"}
-# A full stop, an exclamation mark or a question mark before a new sentence, but not "e.g." or a version number.
+# A full stop, an exclamation mark or a question mark before a new sentence; not "e.g." or a version number.
 END_OF_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`*\[\"'(])")
-# A reStructuredText table. It begins with a line of === columns. It ends with such a line before a blank line.
+# A reStructuredText table, from a line of === columns to such a line before a blank line.
 TABLE = re.compile(r"^ *=+(?: +=+)+\n.*?^ *=+(?: +=+)+(?=\n\s*\n|\s*\Z)", re.DOTALL | re.MULTILINE)
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical"}
 FEWEST_WORDS = 4
@@ -92,7 +92,7 @@ def from_docstrings() -> Iterator[Sentence]:
             if (docstring := ast.get_docstring(node)) is None:
                 continue
             line = getattr(node, "lineno", 1)
-            for paragraph in re.split(r"\n\s*\n|\n(?=:\w+)", TABLE.sub("", docstring)):
+            for paragraph in re.split(r"\n\s*\n|\n(?=:\w+|- )", TABLE.sub("", docstring)):
                 yield from _sentences(paragraph, path, line)
 
 

@@ -1,6 +1,6 @@
 """Functions that run whole DAGs in the test's process, on every Airflow version that this package supports.
 
-On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So the database must exist
+On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So this database must exist
 and contain the DAG. Airflow reads its configuration when it is imported, so call :func:`use_home` first.
 """
 

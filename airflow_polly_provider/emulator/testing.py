@@ -128,7 +128,7 @@ class RunningEmulator:
     def delete_buckets(self) -> None:
         """Delete the buckets in the settings, except buckets that another emulator in this process also has.
 
-        All emulators in a process share one S3. Without this call, the objects would remain in it.
+        All emulators in a process share one S3. Without this call, the objects would remain in S3.
         """
         for bucket in self._server.settings.buckets:
             if not _users[bucket]:

@@ -46,7 +46,7 @@ class Fault:
         deferred
     :param list_delay_seconds: seconds that a new synthesis task is missing from the emulator's lists
     :param look_seconds: duration of the search for a token; None for the default
-    :param fails: whether the run must fail
+    :param fails: whether the run is expected to fail
     :param slow: duration of a synthesis in seconds
     """
 

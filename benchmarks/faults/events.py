@@ -21,7 +21,7 @@ _BETWEEN_DROPS_SECONDS = 3.0
 
 
 def strike(fault: Fault, stack: AirflowStack, lanes: Sequence[Lane]) -> None:
-    """Cause the event of a fault, and restart the killed component.
+    """Cause a fault's event, and restart the killed component.
 
     :param fault: fault with an event
     :param stack: Airflow stack

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the emulator. It can close its port, and break responses like a faulty network."""
+"""A TCP proxy in front of the emulator that can close its port and break responses like a faulty network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measures the number of requests and the duration of a token search: ``python -m benchmarks.faults.looks``.
 
-The benchmark runs two searches in an account with 100,000 ended synthesis tasks. It does this for each order
-that Polly's list might have. Then it runs 500 simultaneous searches under AWS's quotas.
+The benchmark runs two searches in an account with 100,000 ended synthesis tasks, for each order that Polly's
+list might have. Then the benchmark runs 500 simultaneous searches under AWS's quotas.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def cell(rows: list[Row]) -> str:
-    """Return a cell: the numbers of synthesis tasks and Airflow tasks, and the failures."""
+    """Return a table cell with the numbers of synthesis tasks, Airflow tasks and failed runs."""
     if not rows:
         return "-"
     made = sum(row["synthesis_tasks"] for row in rows)
@@ -40,7 +40,7 @@ def cell(rows: list[Row]) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the table of one Airflow version."""
+    """Return the result table for one Airflow version."""
     cells: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         cells[row["fault"], row["mode"]].append(row)

@@ -144,7 +144,7 @@ class FaultyRun:
         return self._fault.hold
 
     def gather(self) -> None:
-        """Wait until every task is paused, deferred or polling. After two minutes, one such task is enough.
+        """Wait until every task is paused, deferred or polling. After two minutes, one task is enough.
 
         :raises TimeoutError: if there is no such task after two minutes
         """
@@ -219,7 +219,7 @@ class FaultyRun:
             subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 
     def _kill_held(self) -> None:
-        """Kill each paused process. For every second one, also kill its parent, which reports the kill."""
+        """Kill each paused process; for every second process, also its parent, which reports the kill."""
         for marker in self._markers():
             if marker.name in self._killed:
                 continue

@@ -98,7 +98,7 @@ class Table:
             thread.join()
 
     def shared(self, fault: Fault, modes: Sequence[str]) -> None:
-        """Run all modes at the same time, and cause a fault of a component that they share."""
+        """Run the DAGs of all modes at the same time, and cause a fault in a component that they share."""
         runs = [self._run(lane, fault, mode) for lane, mode in zip(self._lanes, modes, strict=False)]
         for run in runs:
             run.begin()

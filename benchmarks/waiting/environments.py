@@ -1,7 +1,7 @@
 """Additional environments for the benchmark.
 
-They are necessary because aiobotocore requires an older boto3, and because the project does not depend on
-database drivers.
+The environments are necessary because aiobotocore requires an older boto3, and because the project does not
+depend on database drivers.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Stalls:
     longest_own: float = 0.0
 
     def note(self, late: float, spent: float) -> None:
-        """Record one wake-up.
+        """Record one wake-up of the event loop.
 
         :param late: delay in wall-clock seconds
         :param spent: CPU seconds of the loop's thread

@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 
 
 class WaitingHook(AwsBaseHook):
-    """A hook for Polly with a waiter, because botocore has none for Polly."""
+    """A hook for Polly with a custom waiter, because botocore has no waiter for Polly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "polly"

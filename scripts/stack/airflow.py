@@ -49,8 +49,8 @@ class AirflowStack:
     :param dags_folder: folder with the DAG files
     :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``; the caller's
         own variables for Airflow and AWS are not passed on
-    :param executor: Airflow's name of the executor; by default LocalExecutor. On Airflow 2 with SQLite, it
-        runs one task at a time
+    :param executor: Airflow's name of the executor; by default LocalExecutor. On Airflow 2 with SQLite,
+        LocalExecutor runs one task at a time
     :param database_url: SQLAlchemy URL of an empty database; by default SQLite in ``home``
     :param parallelism: maximum number of tasks that run at the same time
     :param machines: kind of component by machine name, such as ``{"worker-1": "worker", …}``; needed for

@@ -16,7 +16,7 @@ _BETWEEN_TRIGGERS_SECONDS = 1.0
 
 
 class RestMetadata(RunStates):
-    """A client of the API server of one stack, in which every user is an administrator.
+    """A client for a stack's API server. Every user of the stack is an administrator.
 
     :param base_url: URL of the API server
     :param database_url: SQLAlchemy URL of the metadata database

@@ -65,7 +65,7 @@ class PollyService:
         }
 
     def open(self) -> None:
-        """Start the service, and restore what an earlier emulator stored in the state folder."""
+        """Start the service, and restore the data that an earlier emulator stored in the state folder."""
         self._loop = asyncio.get_running_loop()
         self._jobs.open()
         if self._jobs.state is not None:
@@ -79,7 +79,7 @@ class PollyService:
         self._jobs.close()
 
     def announce(self, endpoint_url: str) -> None:
-        """Write this emulator's URL into the state folder. A second emulator shows it in its error message.
+        """Write this emulator's URL into the state folder. A second emulator shows it in an error message.
 
         :param endpoint_url: the emulator's URL.
         """

@@ -36,7 +36,7 @@ _LEFT_OUT = re.compile(r"connection|transfer-encoding|access-control-.*", re.IGN
 
 
 def service_of(request: Request, signed_for: str | None) -> Service:
-    """Return which of S3, SNS, SQS and STS a request is for.
+    """Return the service that a request is for: S3, SNS, SQS or STS.
 
     moto's own server also considers the path. Requests to it can therefore reach moto's control paths and a
     hundred other services. This function ignores the path and returns one of :data:`SERVICES`.
@@ -66,7 +66,7 @@ def service_of(request: Request, signed_for: str | None) -> Service:
 class Aws:
     """Calls moto's services directly, without a network.
 
-    Importing moto takes seconds. The first call imports it, unless :meth:`load` did so before.
+    Importing moto takes seconds. The first call imports moto, unless :meth:`load` has already done so.
     """
 
     def __init__(self) -> None:

@@ -174,7 +174,9 @@ class Http1Connection(Connection):
 
 def _check_head(head: h11.Request) -> None:
     if head.http_version not in (b"1.0", b"1.1") or not head.target.startswith(b"/"):
-        raise h11.RemoteProtocolError("This is not an HTTP/1.0 or HTTP/1.1 request to a path")
+        raise h11.RemoteProtocolError(
+            "The request must use HTTP/1.0 or HTTP/1.1, and its target must be a path"
+        )
     for name, value in head.headers:
         if name == b"content-length":
             _check_length(int(value))

@@ -44,7 +44,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class Speaker:
-    """A loaded espeak-ng with one voice, for one synthesis.
+    """The loaded espeak-ng library with one voice, for one synthesis.
 
     :param voice: espeak's voice name, such as ``en-us`` or ``en-us+f2``.
     :param pitch: the pitch, 0 to 99; 50 is the default pitch of the voice.

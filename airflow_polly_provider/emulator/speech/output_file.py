@@ -1,4 +1,4 @@
-"""The file object that libsndfile writes to, which stores the error of a failed write."""
+"""A file object for libsndfile that stores the error of a failed write."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ LONGEST_SPEECH_SECONDS = 600
 
 
 def check_output(request: dict[str, Any]) -> None:
-    """Check the bucket name and the key prefix of a synthesis task against S3's rules, without a call to S3.
+    """Check the bucket name and the key prefix of a synthesis task against S3's rules, without calling S3.
 
     :param request: members of the StartSpeechSynthesisTask request, validated against the service model.
     :raises ApiError: if Polly would reject the request.

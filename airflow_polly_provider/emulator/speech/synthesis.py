@@ -54,7 +54,7 @@ class Cancellation:
                 self._child.kill()
 
     def watch(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Set which child process is killed on cancellation.
+        """Set the child process that is killed on cancellation.
 
         :param child: the child process; None after it has ended.
         """

@@ -47,15 +47,15 @@ class KeptTask:
     """A stored synthesis task. All times are epoch seconds.
 
     :param task_id: Polly's TaskId.
-    :param region: the region in which it was started.
+    :param region: the region in which the task was started.
     :param created: the creation time.
     :param details: the members of its SynthesisTask that never change.
     :param request: the members of its StartSpeechSynthesisTask request.
     :param lexemes: the lexemes of its lexicons at the time of the start.
     :param key: the key of its S3 object.
-    :param starts_at: the time at which it becomes ``inProgress``.
-    :param ends_at: the earliest time at which it ends.
-    :param visible_at: the time from which lists show it.
+    :param starts_at: the time at which the task becomes ``inProgress``.
+    :param ends_at: the earliest time at which the task ends.
+    :param visible_at: the time from which lists show the task.
     :param outcome: ``completed`` or ``failed``; None until its work is done.
     :param reason: the reason for a failure.
     :param ended: 1 if it has ended, else 0. After a restart, an ended task sends no second SNS notification.
@@ -135,7 +135,7 @@ class DiskState:
                 self._database.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", (bucket, task.region))
 
     def _write(self, statement: str, values: tuple[str | None, ...]) -> sqlite3.Error | None:
-        """Run a statement. If it fails, keep it for the next write, and return the error."""
+        """Run a statement. If the statement fails, keep it for the next write, and return the error."""
         self._pending.append((statement, values))
         try:
             self._write_pending()
@@ -221,7 +221,7 @@ class DiskState:
         self._write("UPDATE tasks SET ended = 1 WHERE task_id = ?", (task_id,))
 
     def forget(self, task_id: str) -> None:
-        """Delete a synthesis task. Its object remains, as it does in S3.
+        """Delete a synthesis task. The task's object remains, as in S3.
 
         :param task_id: Polly's TaskId.
         """

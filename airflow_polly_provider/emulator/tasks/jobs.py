@@ -73,7 +73,7 @@ class Jobs:
             self.state.close()
 
     def forget(self) -> None:
-        """Cancel the work of all synthesis tasks. They write no more objects and send no notifications."""
+        """Cancel the work of all synthesis tasks. No more objects are written, no notifications are sent."""
         with self._writing:
             self._round += 1
         for future, cancellation in list(self._unfinished.items()):

@@ -1,4 +1,4 @@
-"""Seeds: any number of synthesis tasks with any time and status. They are added without audio or quotas."""
+"""Seeds: any number of synthesis tasks with any time and status, without audio. Quotas do not apply."""
 
 from __future__ import annotations
 

@@ -120,11 +120,11 @@ class TaskStore:
         """Add a synthesis task. All times are epoch seconds.
 
         :param task: the synthesis task, with its current status.
-        :param starts_at: the time at which it becomes ``inProgress``; None to keep it ``scheduled`` until
-            ``ends_at``.
-        :param ends_at: the earliest time at which it ends; it ends later if its outcome is not known by then.
-            None for never.
-        :param visible_at: the time from which lists show it; None for immediately.
+        :param starts_at: the time at which the task becomes ``inProgress``; None to keep it ``scheduled``
+            until ``ends_at``.
+        :param ends_at: the earliest time at which the task ends; it ends later if its outcome is not known
+            then. None for never.
+        :param visible_at: the time from which lists show the task; None for immediately.
         """
         self._tasks[task.task_id] = task
         self._by_key[task.key] = task

@@ -171,7 +171,7 @@ class LexiconShelf:
         return self.lexicons[name]
 
     def put(self, name: str, content: str, tags: dict[str, str] | None = None) -> None:
-        """Store a lexicon. It replaces a lexicon of the same name.
+        """Store a lexicon. If the name exists already, replace the existing lexicon.
 
         :param name: the lexicon's name.
         :param content: the PLS document.

@@ -1,6 +1,6 @@
 """A secrets backend in which a given number of look-ups fail.
 
-It is the only module in its folder, because Airflow's processes import from that folder.
+Airflow's processes import from this module's folder. Therefore, the folder contains no other modules.
 """
 
 from __future__ import annotations
