@@ -1,12 +1,14 @@
 # SPEECH=0 omits the `speech` extra: the emulator then produces a tone instead of speech.
 SPEECH ?= 1
 PYTEST_ARGS ?=
-# Test processes, one per core of CI. A third one saved half a minute of eight, and cost two minutes of CPU.
+# Number of test processes: one per core of CI. A third process saved only half a minute of eight minutes, and
+# used two more minutes of CPU time.
 WORKERS ?= 2
 BENCH_ARGS ?=
-# Use the system's certificates, like pip, git and curl: uv's own list lacks the authority of a company's proxy.
+# Use the system's certificates, like pip, git and curl. uv's own list does not contain the certificate authority
+# of a company's proxy.
 export UV_SYSTEM_CERTS ?= true
-# If this variable were set, each test process would compile Airflow and numpy again.
+# Unset this variable. With it, each test process would compile Airflow and numpy again.
 unexport PYTHONDONTWRITEBYTECODE
 
 speech := $(if $(filter-out 0 no false,$(SPEECH)),--extra speech)
@@ -31,18 +33,18 @@ check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Run the basic example on a real Airflow against the emulator, and save its mp3 in .demo/
+demo: ## Run the basic example on a real Airflow against the emulator, and save its mp3 file in .demo/
 	@scripts/bootstrap.sh .venv --extra speech
 	@$(bin)/python -m scripts.demo
 
-demo-ui: ## Run the demo, then keep Airflow's UI and the emulator running until Ctrl-C
+demo-ui: ## Run the demo, then keep Airflow's UI and the emulator running until Ctrl-C is pressed
 	@scripts/bootstrap.sh .venv --extra speech
 	@$(bin)/python -m scripts.demo --ui
 
-test: lint ## Lint, type checks, unit and integration tests on the newest Airflow (SPEECH=0: without real voices)
+test: lint ## Lint, type checks, unit tests and integration tests on the newest Airflow (SPEECH=0: without real voices)
 	$(bin)/python -m pytest tests/unit tests/integration $(in_parallel)
 
-test-2.11: env-2.11 ## Unit and integration tests on Airflow 2.11, without real voices
+test-2.11: env-2.11 ## Unit tests and integration tests on Airflow 2.11, without real voices
 	$(bin-2.11)/python -m pytest tests/unit tests/integration $(in_parallel)
 
 test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with the versions that Airflow's constraints pin
@@ -50,13 +52,13 @@ test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with the versio
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(in_parallel) $(random_order)
 
-test-3.1: ## Unit tests in random order, and a real Airflow 3.1; test-3.2 likewise
+test-3.1: ## Unit tests in random order, and tests on a real Airflow 3.1; test-3.2 does the same on Airflow 3.2
 $(between): test-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel) $(random_order)
 
-test-python-3.12: ## Import and unit tests with Python 3.12; test-python-3.13 likewise
+test-python-3.12: ## Import check and unit tests with Python 3.12; test-python-3.13 does the same with Python 3.13
 $(units-with): test-python-%:
 	@python=$$(scripts/find_python.sh $*) && PYTHON=$$python scripts/bootstrap.sh .venv-python-$* $(speech)
 	.venv-python-$*/bin/python -m scripts.import_all
@@ -67,26 +69,26 @@ test-lowest: ## Unit tests and example DAGs on the lowest declared versions of t
 	.venv-lowest/bin/python -m scripts.check_lowest
 	.venv-lowest/bin/python -m pytest tests/unit tests/integration/test_example_dags.py $(in_parallel)
 
-test-events: ## Test the DAG that a queue starts, with aiobotocore and the boto3 version that it requires
+test-events: ## Test the example DAG that a queue starts, with aiobotocore and the boto3 version that aiobotocore requires
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-events --no-group airflow-3-3 --group events $(speech)
 	.venv-events/bin/python -m pytest tests/integration/test_stack_events.py $(PYTEST_ARGS)
 
-test-celery: env-celery ## Test many texts on Celery while machines are lost; needs PostgreSQL and Redis servers
+test-celery: env-celery ## Test many texts on Celery while machines fail; needs PostgreSQL and Redis servers
 	.venv-celery/bin/python -m pytest tests/integration/test_stack_celery.py -rs $(PYTEST_ARGS)
 
 test-clients: env-clients ## Test the emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
 	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
-test-wheel: env-tools ## Unit and integration tests against the built wheel, with their coverage (DIST=dist: against the wheel there)
+test-wheel: env-tools ## Unit and integration tests against the built wheel, with coverage (DIST=dist: against the wheel in dist/)
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
 
-smoke-aws: env ## One synthesis task on real AWS, for $$0.000124; needs credentials and POLLY_SYSTEM_TEST_BUCKET
+smoke-aws: env ## Run one synthesis task on real AWS; costs $$0.000124, needs credentials and POLLY_SYSTEM_TEST_BUCKET
 	@$(bin)/python -m scripts.smoke_aws
 
-dist: env-tools ## Build sdist and wheel in dist/ and check them (TAG=v1.2.3: also against that tag)
+dist: env-tools ## Build an sdist and a wheel in dist/ and check them (TAG=v1.2.3: also check them against that tag)
 	@scripts/build_dist.sh dist
 
-screenshots: env ## Take the screenshots in docs/images of Airflow's UI; needs Chromium
+screenshots: env ## Take the screenshots of Airflow's UI for docs/images; needs Chromium
 	@$(bin)/python -m scripts.screenshots
 
 docs: ## Build the documentation in docs/_build/html
@@ -96,18 +98,18 @@ docs: ## Build the documentation in docs/_build/html
 bench-emulator: env ## Measure the speed of the emulator (not a test)
 	$(bin)/python benchmarks/emulator.py
 
-bench-blocking: env ## Compare ways to make blocking calls from an event loop; ten minutes (not a test)
+bench-blocking: env ## Compare ways to make blocking calls from an event loop; takes ten minutes (not a test)
 	$(bin)/python -m benchmarks.blocking_calls
 
-bench-waiting: env ## Compare the cost of waiting with alternatives; needs PostgreSQL, an hour (not a test)
+bench-waiting: env ## Compare the cost of waiting with alternatives; needs PostgreSQL, takes an hour (not a test)
 	$(bin)/python -m benchmarks.waiting $(BENCH_ARGS)
 
-bench-faults: env ## Count synthesis tasks after faults on a real Airflow; an hour and a half (not a test)
+bench-faults: env ## Count synthesis tasks after faults on a real Airflow; takes an hour and a half (not a test)
 	@mkdir -p .build
 	$(bin)/python -m benchmarks.faults --out .build/faults.jsonl $(BENCH_ARGS)
 	$(bin)/python -m benchmarks.faults.report .build/faults.jsonl
 
-bench-scale: env-celery ## Measure many texts on Celery, and the effect of lost machines; half an hour (not a test)
+bench-scale: env-celery ## Measure many texts on Celery, and the effect of failed machines; takes half an hour (not a test)
 	.venv-celery/bin/python -m benchmarks.scale $(BENCH_ARGS)
 
 bench-commands: env ## Measure the CPU time that the package adds to `airflow` commands (not a test)
@@ -137,11 +139,11 @@ format: env ## Format the code, and apply ruff's automatic fixes
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-hooks: env env-tools ## Let git run the checks of .pre-commit-config.yaml before each commit
+hooks: env env-tools ## Make git run the checks in .pre-commit-config.yaml before each commit
 	$(tools)/pre-commit install
 
-lock-tools: env-tools ## Write .ci/tools.txt again, after a change of .ci/tools.in
-	@# Outside of the project folder, whose settings for uv would restrict the platforms.
+lock-tools: env-tools ## Update .ci/tools.txt after a change to .ci/tools.in
+	@# Run uv outside the project folder, because the project's settings for uv would restrict the platforms.
 	@folder=$$(mktemp -d) && cp .ci/tools.in "$$folder" && cd "$$folder" && "$(CURDIR)"/.tools/uv/bin/uv pip compile --quiet \
 		--universal --python-version 3.11 --no-header --no-annotate --generate-hashes -o tools.txt tools.in \
 		&& cp tools.txt "$(CURDIR)"/.ci/tools.txt && rm -r "$$folder"
@@ -158,7 +160,7 @@ env-2.11: ## Build .venv-2.11 from the lock
 env-celery: ## Build .venv-celery from the lock
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-celery --no-group airflow-3-3 --no-group lint --group celery
 
-# Clients that conflict with the lock: this environment has only the packages of the requirements file, no Airflow.
+# These clients conflict with the lock. The environment has only the packages in the requirements file, no Airflow.
 env-clients: env
 	@[ -d .venv-clients ] || .tools/uv/bin/uv venv --quiet --python $(bin)/python .venv-clients
 	@.tools/uv/bin/uv pip sync --quiet --python .venv-clients/bin/python $(clients)/requirements.txt
@@ -167,6 +169,6 @@ $(addprefix env-,$(constraints)): env-%:
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --no-group lint \
 		--group constraints-$(subst .,-,$*)
 
-clean: ## Remove environments, tools, caches and the output of the demo
+clean: ## Remove environments, tools, caches and the demo's output
 	rm -rf .venv .venv-* .tools .demo .build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
 """The CPU time that the package adds to every `airflow` command: ``make bench-commands``.
 
-Measures the user CPU time of `airflow` commands, alternately in an environment with the package and in the
-same environment without it. On a shared machine, this time varies by more than the package adds. Therefore
-the last line shows the time of the imports alone, because a command runs no other part of the package.
+The benchmark measures the user CPU time of `airflow` commands, alternately in an environment with the package
+and in the same environment without it. On a shared machine, this time varies by more than the package adds.
+Of the package, a command only runs the imports. Therefore, the last line shows the CPU time of the imports.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main() -> int:
         imports = [
             float(run(pythons["with"], ["-c", _IMPORTS], home).split()[-1]) for _ in range(given.times + 1)
         ]
-    print(f"| the imports alone | | | {1000 * statistics.median(imports[1:]):.0f} ms |")
+    print(f"| only the package's imports | | | {1000 * statistics.median(imports[1:]):.0f} ms |")
     return 0
 
 

@@ -1,13 +1,13 @@
 """Compares ways to make blocking calls from a triggerer's event loop: ``make bench-blocking``.
 
-Sends the poller's status requests in four ways. Each way has its own process, with a bare event loop and an
-endpoint on this machine. The cases are:
+The benchmark sends the poller's status requests in four ways. For each way, it uses a separate process with
+a plain event loop, and an endpoint on this machine. The cases are:
 
 - *one hung*, *six hung*: one connection has 100 waits for synthesis tasks that complete after 10 seconds. One
-  or six other connections have an endpoint that accepts requests and never answers (timeout 60 seconds). The
-  results are the seconds until all 100 waits have ended, and the longest time that another trigger of the
-  process waited for a ``sync_to_async`` call of its own.
-- *requests*: the total requests per second of four connections to an endpoint that answers after 10 ms.
+  or six other connections have an endpoint that accepts requests and never responds (timeout 60 seconds).
+  There are two results: the seconds until all 100 waits have ended, and the longest time that another trigger
+  in the process waited for its own ``sync_to_async`` call.
+- *requests*: the total requests per second over four connections to an endpoint that responds after 10 ms.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ CASE_LIMIT_SECONDS = 180
 
 
 class Polly(BaseHTTPRequestHandler):
-    """The parts of Polly's Get and List that the poller uses."""
+    """The parts of Polly's Get and List operations that the poller uses."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     first_request_at: float | None = None
 
     def do_GET(self) -> None:
-        """Answer with synthesis tasks that complete 10 seconds after the first request."""
+        """Return synthesis tasks that complete 10 seconds after the first request."""
         Polly.first_request_at = Polly.first_request_at or time.time()
         time.sleep(ANSWER_SECONDS)
         url = urlsplit(self.path)
@@ -79,11 +79,11 @@ class Polly(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Log nothing."""
+        """Do not log the request."""
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer requests until killed."""
+    """Answer requests until the process is killed."""
     server = ThreadingHTTPServer(listener.getsockname(), Polly, bind_and_activate=False)
     server.socket = listener
     server.serve_forever()
@@ -91,7 +91,7 @@ def serve(listener: socket.socket) -> None:
 
 @contextmanager
 def endpoint(*, hung: bool) -> Iterator[str]:
-    """Run an endpoint on a free port; if ``hung``, it accepts connections and never answers."""
+    """Run an endpoint on a free port. If ``hung`` is true, it accepts connections and never responds."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -116,7 +116,7 @@ def connect(name: str, url: str) -> None:
 
 
 def go(way: str) -> type[BlockingCalls]:
-    """Make the poller use the given way for its calls, and return the class that makes the calls."""
+    """Make the poller use the given way for its calls. Return the class that makes the calls."""
     from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
     async def to_thread(self: BlockingCalls, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -159,7 +159,7 @@ async def wait_beside_hung(connections: int) -> dict[str, float]:
             await asyncio.sleep(0.1)
 
     hung = [asyncio.create_task(first_event(trigger(f"hung-{n}", f"hung{n}"))) for n in range(connections)]
-    # The hanging requests must be running before the first good request.
+    # The hanging requests must have started before the first good request.
     await asyncio.sleep(1)
     began = time.monotonic()
     other = asyncio.create_task(other_trigger())
@@ -172,7 +172,7 @@ async def wait_beside_hung(connections: int) -> dict[str, float]:
 
 
 async def request(blocking: type[BlockingCalls]) -> dict[str, float]:
-    """Return the requests per second of four connections."""
+    """Return the requests per second over four connections."""
     from airflow_polly_provider.wait.poller.client import HookSettings
 
     connections = [f"good{number}" for number in range(4)]
@@ -217,7 +217,9 @@ def main() -> None:
     cell = parser.parse_args()
     if cell.way:
         measure(cell.way, cell.case)
-    print("| way | one hung: seen, other trigger waited | six hung: the same | requests a second |")
+    print(
+        "| way | one hung: all ends seen, other trigger waited | six hung: the same | requests per second |"
+    )
     print("| --- | --- | --- | --- |")
     for way, name in WAYS.items():
         one, six, rate = (in_process(way, case) for case in CASES)

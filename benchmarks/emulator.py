@@ -1,8 +1,8 @@
-"""Measures the speed of the emulator and the memory of its tasks: ``python benchmarks/emulator.py``.
+"""Measures the emulator's speed and the memory that its tasks use: ``python benchmarks/emulator.py``.
 
 The emulator runs on one core and the client on another. The client sends plain HTTP over persistent
-connections, because boto3 needs a millisecond for each call. On a shared machine all results vary from run to
-run, even the processor time of a request. To compare two versions, run them alternately.
+connections, because boto3 needs a millisecond for each call. On a shared machine, all results vary from run
+to run, even the CPU time for a request. To compare two versions, run them alternately.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Receive an answer, and send the next request."""
+        """Receive a response, and send the next request."""
         self._buffer += data
         head, separator, body = bytes(self._buffer).partition(b"\r\n\r\n")
         if not separator:
@@ -97,7 +97,7 @@ def http(method: str, path: str, body: bytes = b"") -> bytes:
 
 
 async def load(address: str, requests: list[bytes], connections: int) -> list[float]:
-    """Send requests over several connections; return the seconds of each request."""
+    """Send requests over several connections; return the duration of each request in seconds."""
     host, _, port = address.partition(":")
     waiting = iter(requests)
     times: list[float] = []
@@ -126,7 +126,7 @@ def measure(
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Return the processor time that a process has used, in seconds."""
+    """Return the CPU time that a process has used, in seconds."""
     times = process.cpu_times()
     return times.user + times.system
 
@@ -149,7 +149,7 @@ def resident_megabytes(process: psutil.Process) -> float:
 
 
 def requests_per_second(count: int, held: int) -> None:
-    """Measure get, list and start, with few tasks and with many."""
+    """Measure get, list and start requests, with few tasks and with many tasks."""
     with emulator(0, "--audio", "none", "--scheduled-seconds", "1e6") as (address, process):
         before = resident_megabytes(process)
         task_ids = admin(address, "/tasks", {"count": 100, "status": "scheduled"})["TaskIds"]
@@ -165,7 +165,7 @@ def requests_per_second(count: int, held: int) -> None:
             measure(address, process, f"list of 100, {tasks} tasks held", [listing] * (count // 5))
             starts = [http("POST", "/v1/synthesisTasks", START)] * count
             measure(address, process, f"start, {tasks} tasks held", starts)
-        print(f"after each task was read once: {resident_megabytes(process) - before:.0f} MB in total")
+        print(f"memory after each task was read once: {resident_megabytes(process) - before:.0f} MB")
 
 
 def characters_per_second(characters: int) -> None:
@@ -186,8 +186,10 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000, help="number of requests of each kind")
-    parser.add_argument("--held", type=int, default=100_000, help="number of tasks in the second round")
-    parser.add_argument("--characters", type=int, default=2_900, help="length of the text to speak")
+    parser.add_argument(
+        "--held", type=int, default=100_000, help="number of tasks in the second round of measurements"
+    )
+    parser.add_argument("--characters", type=int, default=2_900, help="length of the text to synthesize")
     given = parser.parse_args()
     os.sched_setaffinity(0, {1})
     requests_per_second(given.count, given.held)

@@ -2,9 +2,9 @@
 # Build a locked environment: scripts/bootstrap.sh ENVIRONMENT_FOLDER [arguments for `uv sync`]
 # or, without the project:    scripts/bootstrap.sh ENVIRONMENT_FOLDER --requirements FILE_WITH_HASHES
 #
-# Needs a supported Python and pip, but not venv or ensurepip. Installs uv from PyPI with `pip install --target`,
-# which even an externally managed pip allows.
-# PYTHON is the interpreter to use; PYTHON_BELOW is the first minor version that is too new.
+# The script needs a supported Python and pip, but not venv or ensurepip. It installs uv from PyPI with
+# `pip install --target`, which even an externally managed pip allows.
+# PYTHON is the interpreter to use; PYTHON_BELOW is the lowest minor version that is too new.
 set -eu
 
 uv_version=0.13.9
@@ -49,7 +49,7 @@ if [ ! -x "$uv" ]; then
     [ -n "$pip" ] || die "no pip for $python. Install it (on Debian: apt-get install python3-pip)."
     echo "bootstrap: fetching uv $uv_version" >&2
     rm -rf ".tools/uv-$uv_version" .tools/uv-fetching
-    # If pip is configured to install for the user, or only into virtual environments, it refuses --target.
+    # If pip is configured to install for the user, or only into virtual environments, it does not accept --target.
     PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
         $pip install --quiet --target .tools/uv-fetching "uv==$uv_version"
     mv .tools/uv-fetching ".tools/uv-$uv_version"
@@ -57,7 +57,7 @@ fi
 # Change the link only if necessary, because another bootstrap may be using it.
 [ "$(readlink .tools/uv)" = "uv-$uv_version" ] || ln -sfn "uv-$uv_version" .tools/uv
 
-[ -d "$environment" ] || echo "bootstrap: building $environment (takes some minutes if nothing is cached)" >&2
+[ -d "$environment" ] || echo "bootstrap: building $environment (takes a few minutes if nothing is cached)" >&2
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT="$environment" UV_PYTHON_DOWNLOADS=never
 if [ "${1:-}" = --requirements ]; then

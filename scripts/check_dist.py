@@ -1,8 +1,8 @@
 """Check what a built sdist and wheel contain: ``python -m scripts.check_dist dist [--tag v1.2.3]``.
 
 The wheel must contain the package's files that git tracks and the wheel's metadata, and nothing else. The
-sdist must contain all files that git tracks, except those that ``pyproject.toml`` excludes. The content of
-these files must be that of the working tree. The check needs only the standard library.
+sdist must contain all files that git tracks, except those that ``pyproject.toml`` excludes. Each file must be
+the same as in the working tree. The check needs only the standard library.
 """
 
 import argparse
@@ -27,8 +27,8 @@ VERSION_FILE = f"{PACKAGE}/__init__.py"
 def main(arguments: list[str] | None = None) -> int:
     """Check the files, print their hashes or the problems, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.check_dist", description=__doc__)
-    parser.add_argument("folder", type=Path, help="the folder with one sdist and one wheel")
-    parser.add_argument("--tag", help="git tag of the release, such as v1.2.3, which the version must match")
+    parser.add_argument("folder", type=Path, help="the folder that contains one sdist and one wheel")
+    parser.add_argument("--tag", help="the release's git tag, such as v1.2.3; the version must match it")
     parsed = parser.parse_args(arguments)
     tracked = read_tracked(ROOT)
     version = read_version(tracked[VERSION_FILE].decode())
@@ -62,7 +62,7 @@ def read_version(source: str) -> str:
     """Return the version that the package's ``__init__.py`` sets.
 
     :param source: text of that file
-    :raises ValueError: if it does not set exactly one version
+    :raises ValueError: if the file does not set exactly one version
     """
     versions: list[str] = re.findall(r'^__version__ = "([^"]+)"$', source, re.MULTILINE)
     if len(versions) != 1:
@@ -94,7 +94,7 @@ def read_sdist(file: Path) -> dict[str, bytes]:
 def folder_problems(folder: Path, expected: set[str]) -> list[str]:
     """Return a message if the folder does not contain exactly the expected files.
 
-    :param folder: folder that was built
+    :param folder: folder that the build wrote
     :param expected: names of the sdist and the wheel
     """
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -106,7 +106,7 @@ def folder_problems(folder: Path, expected: set[str]) -> list[str]:
 def wheel_problems(
     wheel: Mapping[str, bytes], tracked: Mapping[str, bytes], version: str, project: Mapping[str, Any]
 ) -> list[str]:
-    """Return what is wrong with the wheel's content.
+    """Return a message for each problem in the wheel's content.
 
     :param wheel: the files of the wheel, with their content
     :param tracked: the files that git tracks
@@ -119,21 +119,21 @@ def wheel_problems(
     written = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
     problems = content_problems("wheel", wheel, package | licences, written)
     if f"{PACKAGE}/py.typed" not in wheel:
-        problems.append("The wheel lacks py.typed: type checkers would ignore the package's annotations.")
+        problems.append("The wheel does not contain py.typed. Type checkers would ignore its annotations.")
     problems += metadata_problems("wheel", wheel.get(f"{info}/METADATA", b""), version)
     declared = project["project"]["entry-points"]
     parser = configparser.ConfigParser(delimiters="=")
     parser.read_string(wheel.get(f"{info}/entry_points.txt", b"").decode())
     found = {name: dict(parser.items(name)) for name in parser.sections()}
     if found != declared:
-        problems.append(f"The wheel's entry points are {found}, and pyproject.toml declares {declared}.")
+        problems.append(f"The wheel's entry points are {found}, but pyproject.toml declares {declared}.")
     return problems
 
 
 def sdist_problems(
     sdist: Mapping[str, bytes], tracked: Mapping[str, bytes], version: str, project: Mapping[str, Any]
 ) -> list[str]:
-    """Return what is wrong with the sdist's content.
+    """Return a message for each problem in the sdist's content.
 
     :param sdist: the files of the sdist, with their content; their paths begin with the folder of the sdist
     :param tracked: the files that git tracks
@@ -147,7 +147,7 @@ def sdist_problems(
     }
     problems = content_problems("sdist", sdist, expected, {f"{folder}/PKG-INFO"})
     if sdist.keys() - expected.keys() - {f"{folder}/PKG-INFO"}:
-        problems.append("The sdist must contain tracked files only: add a file to git or to .gitignore.")
+        problems.append("The sdist must contain only tracked files: add each file to git or to .gitignore.")
     return problems + metadata_problems("sdist", sdist.get(f"{folder}/PKG-INFO", b""), version)
 
 
@@ -163,17 +163,17 @@ def is_excluded(name: str, excluded: Iterable[str]) -> bool:
 def content_problems(
     kind: str, found: Mapping[str, bytes], expected: Mapping[str, bytes], written: set[str]
 ) -> list[str]:
-    """Return which files are missing, unexpected or different.
+    """Return a message for each file that is missing, unexpected or different.
 
     :param kind: ``sdist`` or ``wheel``
-    :param found: the files in it
-    :param expected: the files that must be in it, with their content
+    :param found: the files that the sdist or wheel contains, with their content
+    :param expected: the files that it must contain, with their content
     :param written: additional files that the build backend writes
     """
     missing = sorted((expected.keys() | written) - found.keys())
     unexpected = sorted(found.keys() - expected.keys() - written)
     different = sorted(name for name in expected.keys() & found.keys() if expected[name] != found[name])
-    problems = [f"The {kind} lacks {name}" for name in missing]
+    problems = [f"The {kind} does not contain {name}" for name in missing]
     problems += [f"The {kind} contains {name}, which must not be in it" for name in unexpected]
     problems += [f"The {kind}'s {name} differs from the working tree" for name in different]
     return problems
@@ -189,11 +189,11 @@ def metadata_problems(kind: str, metadata: bytes, version: str) -> list[str]:
     found = BytesParser().parsebytes(metadata)["Version"]
     if found == version:
         return []
-    return [f"The {kind}'s metadata have the version {found}, and {VERSION_FILE} has {version}."]
+    return [f"The {kind}'s metadata contains the version {found}, but {VERSION_FILE} contains {version}."]
 
 
 def release_problems(tag: str, version: str, changelog: str) -> list[str]:
-    """Return why a tag cannot be released.
+    """Return a message for each reason why a tag cannot be released.
 
     :param tag: the tag, such as ``v1.2.3``
     :param version: the package's version
@@ -201,9 +201,11 @@ def release_problems(tag: str, version: str, changelog: str) -> list[str]:
     """
     problems = []
     if tag != f"v{version}":
-        problems.append(f"The tag is {tag}, and {VERSION_FILE} has the version {version}: tag it v{version}.")
+        problems.append(
+            f"The tag is {tag}, but the version in {VERSION_FILE} is {version}: use the tag v{version}."
+        )
     if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE):
-        problems.append(f"CHANGELOG.md has no heading '## [{version}] - YYYY-MM-DD': add it for the release.")
+        problems.append(f"CHANGELOG.md has no heading '## [{version}] - YYYY-MM-DD'. Add it for the release.")
     return problems
 
 

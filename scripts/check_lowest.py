@@ -1,4 +1,4 @@
-"""Check that each direct dependency is installed in its lowest declared version."""
+"""Check that the installed version of each direct dependency is the lowest declared version."""
 
 import importlib.metadata
 import sys
@@ -29,7 +29,7 @@ def main() -> int:
         if requirement.name != NAME
         and (installed := Version(importlib.metadata.version(requirement.name))) != lowest(requirement)
     ]
-    print("\n".join(wrong) or "Each direct dependency is installed in its lowest declared version")
+    print("\n".join(wrong) or "Each direct dependency has the lowest declared version")
     return 1 if wrong else 0
 
 

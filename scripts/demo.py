@@ -1,6 +1,6 @@
 """Run the basic example on a real Airflow against the emulator, and keep its mp3: ``make demo``.
 
-With ``--ui``, Airflow and the emulator then keep running until Ctrl-C: ``make demo-ui``.
+With ``--ui`` (``make demo-ui``), Airflow and the emulator keep running afterwards, until Ctrl-C is pressed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ EXAMPLES = ROOT / "example_dags"
 DAG_ID = "example_polly_basic"
 BUCKET = "polly-demo"
 SHOWN = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters")
-# The pace of English speech with pauses. Outside this range, the audio cannot be the spoken text.
+# The speed of English speech with pauses. If it is outside this range, the audio cannot be the spoken text.
 CHARACTERS_A_SECOND = (10, 20)
 RUN_SECONDS = 120
 # Airflow 3.3 can fail a task whose deferral ends within about 7 seconds, before the scheduler has processed
@@ -60,7 +60,7 @@ def main() -> int:
     """Run the demo, and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
     parser.add_argument(
-        "--ui", action="store_true", help="keep Airflow and the emulator running until Ctrl-C"
+        "--ui", action="store_true", help="keep Airflow and the emulator running until Ctrl-C is pressed"
     )
     stay = parser.parse_args().ui
     narrator = Narrator(time.monotonic())
@@ -94,7 +94,7 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
     with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
         env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
         if stay:
-            # This is Airflow's default. It makes edits of the examples take effect.
+            # This is Airflow's default. With it, changes to the examples take effect.
             env["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"] = "30"
         with AirflowStack(home=home, dags_folder=EXAMPLES, env=env) as stack:
             narrator.print_line(f"Airflow is running ({', '.join(stack.components)}); starting {DAG_ID}")
@@ -110,9 +110,9 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
 def _finish(narrator: Narrator, stack: AirflowStack, run_id: str) -> Mapping[str, Any]:
     state = stack.wait_for_run(DAG_ID, run_id, RUN_SECONDS, narrator.print_state)
     if state != "success":
-        raise DemoError(f"the run ended with state {state}.\n{_failures(stack, run_id)}")
+        raise DemoError(f"the run ended in the state {state}.\n{_failures(stack, run_id)}")
     if "fired" not in stack.trigger_log(DAG_ID, run_id, "start"):
-        raise DemoError("no trigger fired for the task `start`, so it did not wait in the triggerer.")
+        raise DemoError("no trigger fired for the task `start`. Therefore, it did not wait in the triggerer.")
     narrator.print_line("The task waited in the triggerer (its log shows this)")
     return stack.xcoms(DAG_ID, run_id, "start")
 
@@ -190,7 +190,7 @@ def _check(pushed: Mapping[str, Any], audio: Path) -> None:
     slowest, fastest = CHARACTERS_A_SECOND
     if not slowest <= pace <= fastest:
         raise DemoError(
-            f"the audio plays {pace:.1f} characters per second; speech plays {slowest} to {fastest}."
+            f"the audio has {pace:.1f} characters per second, but English speech has {slowest} to {fastest}."
         )
 
 

@@ -11,12 +11,12 @@ import airflow_polly_provider
 
 
 def main() -> int:
-    """Import all modules, print their location, and return the exit code."""
+    """Import all modules, print the package's location, and return the exit code."""
     names = [
         module.name
         for module in pkgutil.walk_packages(airflow_polly_provider.__path__, "airflow_polly_provider.")
     ]
-    # When imported, Airflow creates its home folder and reads the configuration there. Use a temporary home.
+    # Use a temporary home, because Airflow creates its home folder and reads its configuration on import.
     with tempfile.TemporaryDirectory(prefix="airflow-polly-import-") as home:
         os.environ["AIRFLOW_HOME"] = home
         for name in names:

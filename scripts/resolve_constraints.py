@@ -1,4 +1,4 @@
-"""Resolve the package without extras against Airflow's official constraint files.
+"""Resolve the package's requirements without extras against Airflow's official constraint files.
 
 Usage: ``python -m scripts.resolve_constraints FOLDER``. The folder contains ``airflow-X.Y.Z.txt`` files from
 https://raw.githubusercontent.com/apache/airflow/constraints-X.Y.Z/constraints-3.11.txt
@@ -17,7 +17,7 @@ SHOWN = ("apache-airflow-providers-amazon", "apache-airflow-providers-common-com
 
 
 def resolve(constraints: Path, airflow: str, python: str) -> tuple[bool, str]:
-    """Return whether the requirements can be met, and the chosen versions or the reason why not.
+    """Return whether the requirements can be met, and the chosen versions or the resolver's error.
 
     :param constraints: path of the constraint file
     :param airflow: Airflow version of the constraint file
@@ -40,7 +40,7 @@ def resolve(constraints: Path, airflow: str, python: str) -> tuple[bool, str]:
 
 
 def main() -> int:
-    """Resolve against each file, and return the exit code."""
+    """Resolve against each constraint file, print the results, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     failed = 0

@@ -1,7 +1,8 @@
-"""Print random sentences of the pages, the docstrings and the messages, to be read by a stranger.
+"""Print random sentences from the pages, docstrings and messages, so that a new reader can check them.
 
-Run it as ``python -m scripts.sample_sentences --seed 1``. A third of the sentences comes from each source.
-The same seed gives the same sentences for the same files. Rewrite each sentence that has to be read twice.
+Run it as ``python -m scripts.sample_sentences --seed 1``. One third of the sentences comes from each source.
+If the files do not change, the same seed gives the same sentences. Rewrite each sentence that a reader has to
+read twice.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("*.md", "docs/**/*.md", "example_dags/**/*.md")
 CODE = ("airflow_polly_provider/**/*.py", "example_dags/*.py", "scripts/**/*.py", "benchmarks/**/*.py")
 NOT_OURS = {"_build", "node_modules"}
-# A full stop, a question mark or a colon before a new sentence; not "e.g." or a version number.
+# A full stop, an exclamation mark or a question mark before a new sentence; not "e.g." or a version number.
 END_OF_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`*\[\"'(])")
+# A reStructuredText table, from a line of === columns to such a line before a blank line.
+TABLE = re.compile(r"^ *=+(?: +=+)+\n.*?^ *=+(?: +=+)+(?=\n\s*\n|\s*\Z)", re.DOTALL | re.MULTILINE)
 LOGGING = {"debug", "info", "warning", "error", "exception", "critical"}
 FEWEST_WORDS = 4
 
 
 class Sentence(NamedTuple):
-    """A sentence and where it is.
+    """A sentence, and where to find it.
 
-    :param place: the file, and the line where the sentence's paragraph begins
+    :param place: the file, and the line at which the paragraph, the definition or the call begins
     """
 
     text: str
@@ -37,20 +40,20 @@ class Sentence(NamedTuple):
 
 
 def main() -> None:
-    """Print the sentences, numbered."""
+    """Print the sentences with numbers."""
     parser = argparse.ArgumentParser(prog="python -m scripts.sample_sentences", description=__doc__)
-    parser.add_argument("--seed", type=int, required=True, help="which sentences to draw")
-    parser.add_argument("--count", type=int, default=60, help="how many sentences, 60 by default")
+    parser.add_argument("--seed", type=int, required=True, help="the same seed gives the same sentences")
+    parser.add_argument("--count", type=int, default=60, help="number of sentences (default: %(default)s)")
     arguments = parser.parse_args()
     for number, sentence in enumerate(sample(arguments.seed, arguments.count), start=1):
         print(f"{number:3}. {sentence.text}\n     {sentence.place}")
 
 
 def sample(seed: int, count: int) -> list[Sentence]:
-    """Return random sentences, a third each from pages, docstrings and messages.
+    """Return random sentences: one third from pages, one third from docstrings, one third from messages.
 
-    :param seed: a number; the same number returns the same sentences
-    :param count: how many
+    :param seed: a number; for the same number, the function returns the same sentences
+    :param count: the number of sentences
     """
     chosen = random.Random(seed)
     sources = [sorted(set(source())) for source in (from_pages, from_docstrings, from_messages)]
@@ -81,7 +84,7 @@ def from_pages() -> Iterator[Sentence]:
 
 
 def from_docstrings() -> Iterator[Sentence]:
-    """Yield the sentences of all docstrings, including the descriptions of parameters."""
+    """Yield the sentences of all docstrings, including the descriptions of parameters, but without tables."""
     for path in _files(CODE):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -89,12 +92,12 @@ def from_docstrings() -> Iterator[Sentence]:
             if (docstring := ast.get_docstring(node)) is None:
                 continue
             line = getattr(node, "lineno", 1)
-            for paragraph in re.split(r"\n\s*\n|\n(?=:\w+)", docstring):
+            for paragraph in re.split(r"\n\s*\n|\n(?=:\w+|- )", TABLE.sub("", docstring)):
                 yield from _sentences(paragraph, path, line)
 
 
 def from_messages() -> Iterator[Sentence]:
-    """Yield the sentences of all errors and log lines, with … for their variable parts."""
+    """Yield the sentences of all error messages and log lines. Variable parts are replaced by …."""
     for path in _files(CODE):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not node.args:

@@ -1,7 +1,7 @@
 """Take the screenshots of the documentation: ``make screenshots``.
 
-Runs example DAGs on a real Airflow against the emulator, and captures Airflow's UI with headless Chromium
-(Debian's package ``chromium``).
+It runs example DAGs on a real Airflow against the emulator, and captures Airflow's UI with headless Chromium
+(the Debian package ``chromium``).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ EXAMPLES = ROOT / "example_dags"
 IMAGES = ROOT / "docs" / "images"
 BUCKET = "polly-demo"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Time limit in Chromium's clock, because the UI loads its data after the page. This clock runs ahead whenever
-# nothing is being loaded.
+# Time limit in Chromium's virtual time, because the UI loads its data after the page. While nothing is being
+# loaded, virtual time runs faster than real time.
 VIRTUAL_MILLISECONDS = 20_000
 RUN_SECONDS = 300
 
@@ -98,7 +98,7 @@ def _take(browser: str, url: str, to: Path, size: tuple[int, int], profile: Path
     began = time.time()
     subprocess.run(command, check=True, capture_output=True, timeout=180)
     if not to.is_file() or to.stat().st_mtime < began:
-        raise RuntimeError(f"{browser} wrote no screenshot of {url}.")
+        raise RuntimeError(f"{browser} did not write a screenshot of {url}.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Run one synthesis task on real AWS, and check and delete its object: ``make smoke-aws``.
+"""Run one synthesis task on real AWS, check its object, and delete it: ``make smoke-aws``.
 
-It uses the credentials and the region that boto3 finds, and the bucket in the environment variable
-``POLLY_SYSTEM_TEST_BUCKET``. In this process, it runs a DAG with the start operator, including the deferred
-wait. If ``AWS_ENDPOINT_URL`` is the URL of an emulator, it runs against the emulator.
+The script uses the credentials and the region that boto3 finds, and the bucket in the environment variable
+``POLLY_SYSTEM_TEST_BUCKET``. It runs a DAG with the start operator in its own process, including the deferred
+wait. If ``AWS_ENDPOINT_URL`` is the URL of an emulator, the script runs against the emulator.
 
-Polly bills the characters of one sentence. CI runs this only against the emulator, never against AWS.
+Polly bills the characters of one sentence. CI runs the script only against the emulator, never against AWS.
 """
 
 import os
@@ -28,7 +28,7 @@ DOLLARS_PER_MILLION_CHARACTERS = {"standard": 4, "neural": 16, "generative": 30,
 
 
 class SmokeTestError(RuntimeError):
-    """The result is not the expected one."""
+    """The result of the smoke test is not the expected result."""
 
 
 def main() -> int:
@@ -40,12 +40,12 @@ def main() -> int:
     print(f"Endpoint: {os.environ.get('AWS_ENDPOINT_URL', 'AWS')}. Bucket: {bucket}.")
     print(price(len(SENTENCE)))
     prefix = f"airflow-polly-provider/smoke-{uuid.uuid4().hex[:8]}"
-    print(f"If this does not end by itself, delete what is left under s3://{bucket}/{prefix}", flush=True)
+    print(f"If this command is interrupted, delete the objects under s3://{bucket}/{prefix}", flush=True)
     try:
         characters = speak_and_check(bucket, prefix)
     except (SmokeTestError, BotoCoreError, ClientError) as error:
         print(f"\nThe smoke test failed: {error}", file=sys.stderr)
-        print(f"Delete what is left under s3://{bucket}/{prefix}", file=sys.stderr)
+        print(f"Delete the remaining objects under s3://{bucket}/{prefix}", file=sys.stderr)
         return 1
     print(f"\nPassed: {characters} characters billed, and the object is deleted.")
     return 0
@@ -59,7 +59,9 @@ def missing_settings(bucket: str) -> list[str]:
     session = boto3.Session()
     messages = []
     if not bucket:
-        messages.append(f"{BUCKET_VARIABLE} is not set: name a bucket of yours. {price(len(SENTENCE))}")
+        messages.append(
+            f"{BUCKET_VARIABLE} is not set: set it to one of your buckets. {price(len(SENTENCE))}"
+        )
     if not session.region_name:
         messages.append("No region: set AWS_DEFAULT_REGION to the bucket's region.")
     if session.get_credentials() is None:
@@ -70,7 +72,7 @@ def missing_settings(bucket: str) -> list[str]:
 def price(characters: int) -> str:
     """Return a sentence with the price of the synthesis task.
 
-    :param characters: how many characters Polly bills
+    :param characters: number of characters that Polly bills
     """
     dollars = DOLLARS_PER_MILLION_CHARACTERS[ENGINE]
     return (
@@ -90,14 +92,14 @@ def speak_and_check(bucket: str, prefix: str) -> int:
 
     with tempfile.TemporaryDirectory(prefix="airflow-polly-smoke-") as home:
         use_home(Path(home))
-        # Import this only now, because it imports Airflow, which must have its home by then.
+        # Import this module only now, because it imports Airflow, whose home must be set before.
         from airflow_polly_provider.aws.s3 import parse_output_uri
 
         create_database()
         run = run_dag(make_dag(bucket, prefix))
         if run.state != "success":
             raise SmokeTestError(
-                f"the DAG run ended in the state {run.state}. The task's log above says why."
+                f"the DAG run ended in the state {run.state}. The task's log above shows the reason."
             )
         characters = int(run.xcom("speak", "RequestCharacters"))
         location = parse_output_uri(run.xcom("speak", "OutputUri"))
@@ -109,7 +111,7 @@ def speak_and_check(bucket: str, prefix: str) -> int:
     print(f"s3://{location.bucket}/{location.key}: {head['ContentLength']:,} bytes of {head['ContentType']}")
     if head["ContentLength"] == 0 or head["ContentType"] != "audio/mpeg":
         got = f"{head['ContentLength']} bytes of {head['ContentType']}"
-        raise SmokeTestError(f"expected audio/mpeg that is not empty, got {got}.")
+        raise SmokeTestError(f"expected a non-empty object of the type audio/mpeg, got {got}.")
     if not location.key.startswith(prefix) or location.bucket != bucket:
         raise SmokeTestError(f"expected the object under s3://{bucket}/{prefix}, but it is {location}.")
     if characters != len(SENTENCE):

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Build the sdist and the wheel, check their contents, install the wheel, and run the tests in a folder from which the
-# source cannot be imported. Fail if the coverage is below the limit in pyproject.toml.
+# Build the sdist and the wheel, check their contents, install the wheel, and run the tests in a folder from which
+# Python cannot import the source. Fail if the coverage is below the limit in pyproject.toml.
 # Usage: scripts/test_wheel.sh [arguments for `uv sync`]
 #
-# PYTEST_ARGS are passed to pytest. If DIST is set to a folder that `make dist` has built, its wheel is tested instead.
+# PYTEST_ARGS is passed to pytest. If DIST is a folder that `make dist` has built, the wheel in it is tested instead.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -36,19 +36,19 @@ def parse_arguments(arguments: list[str] | None = None) -> Settings:
         "--scheduled-seconds",
         type=float,
         default=defaults.scheduled_seconds,
-        help="how long a synthesis task stays scheduled (default: %(default)s)",
+        help="seconds that a synthesis task stays scheduled (default: %(default)s)",
     )
     parser.add_argument(
         "--in-progress-seconds",
         type=float,
         default=defaults.in_progress_seconds,
-        help="how long a synthesis task then stays inProgress, at least (default: %(default)s)",
+        help="minimum seconds that a synthesis task then stays inProgress (default: %(default)s)",
     )
     parser.add_argument(
         "--list-delay-seconds",
         type=float,
         default=defaults.list_delay_seconds,
-        help="delay before lists show a new synthesis task (default: %(default)s)",
+        help="seconds until a new synthesis task appears in lists (default: %(default)s)",
     )
     parser.add_argument("--newest-first", action="store_true", help="list the newest synthesis task first")
     parser.add_argument(
@@ -58,7 +58,7 @@ def parse_arguments(arguments: list[str] | None = None) -> Settings:
     )
     parser.add_argument(
         "--quotas",
-        help="request quotas: 'aws' for those of AWS, or a JSON object of [calls per second, burst] by name",
+        help="request quotas: 'aws' for AWS's, or a JSON object with [calls per second, burst] for each name",
     )
     parser.add_argument("--state", type=Path, help="folder to store synthesis tasks, objects and lexicons in")
     parser.add_argument(
@@ -104,7 +104,7 @@ async def serve(settings: Settings) -> None:
 
 
 def describe_reach(host: str) -> str:
-    """Return a sentence that states who can reach the emulator, as a warning if other machines can reach it.
+    """Return a sentence that states who can reach the emulator; a warning if other machines can reach it.
 
     :param host: the address that the emulator is bound to.
     """
@@ -112,7 +112,7 @@ def describe_reach(host: str) -> str:
         return f"Bound to {host}: only this machine can reach it."
     return (
         f"WARNING: bound to {host}: other machines may reach it, and it checks no credentials. "
-        "A web page in a browser may reach it too, through a DNS name that points to this machine."
+        "A web page in a browser may also reach it, through a DNS name that points to this machine."
     )
 
 

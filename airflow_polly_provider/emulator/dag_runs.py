@@ -1,7 +1,7 @@
 """Functions that run whole DAGs in the test's process, on every Airflow version that this package supports.
 
-On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So the database must exist
-and contain the DAG. Airflow reads its configuration when it is imported: first call :func:`use_home`.
+On Airflow 3, ``dag.test()`` runs the DAG that is stored in the metadata database. So this database must exist
+and contain the DAG. Airflow reads its configuration when it is imported, so call :func:`use_home` first.
 """
 
 from __future__ import annotations
@@ -112,13 +112,13 @@ def create_database() -> None:
             warnings.simplefilter("ignore")
             upgradedb()
     finally:
-        # The migrations of Airflow 2.11 set the root logger's level to WARNING.
+        # Airflow 2.11's migrations set the root logger's level to WARNING.
         root.setLevel(level)
         root.handlers[:] = handlers
 
 
 def run_dag(dag: DAG, conf: dict[str, Any] | None = None) -> DagTestRun:
-    """Run a DAG to its end in this process, including deferred tasks, and return the finished run.
+    """Run a DAG until it ends, in this process, including deferred tasks. Return the finished run.
 
     :param dag: the DAG
     :param conf: the run's conf, which overrides the DAG's params

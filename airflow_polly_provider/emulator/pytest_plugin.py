@@ -1,4 +1,4 @@
-"""Fixtures for testing pipelines that use Amazon Polly, without AWS.
+"""Fixtures to test pipelines that use Amazon Polly, without AWS.
 
 pytest finds this module through its entry point. The module imports the emulator only when a fixture is used.
 
@@ -65,7 +65,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def polly_emulator_settings() -> dict[str, Any]:
-    """Override this fixture to change settings: return those that differ from the defaults.
+    """Override this fixture to change settings: return the settings that differ from the defaults.
 
     The keys are fields of :class:`~airflow_polly_provider.emulator.base.settings.Settings`.
     """
@@ -82,7 +82,7 @@ def _polly_emulator_process(polly_emulator_settings: dict[str, Any]) -> Iterator
 
 @pytest.fixture
 def polly_emulator(_polly_emulator_process: RunningEmulator) -> RunningEmulator:
-    """Return a running emulator without synthesis tasks, faults or counts from other tests."""
+    """Return a running emulator without synthesis tasks, faults or call counts from other tests."""
     _polly_emulator_process.reset()
     return _polly_emulator_process
 
@@ -125,7 +125,7 @@ def _airflow_database(pytestconfig: pytest.Config) -> None:
 
 @pytest.fixture
 def polly_run_dag(_airflow_database: None, polly_connection: RunningEmulator) -> Callable[..., DagTestRun]:
-    """Return a function that runs a DAG to its end, with the emulator as the connection ``aws_default``."""
+    """Return a function that runs a whole DAG with the emulator as the connection ``aws_default``."""
     from airflow_polly_provider.emulator.dag_runs import run_dag
 
     return run_dag

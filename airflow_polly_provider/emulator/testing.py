@@ -32,7 +32,7 @@ DEFAULT_BUCKET = "polly-emulator"
 _START_SECONDS = 60
 
 _users: Counter[str] = Counter()
-"""The number of running emulators in this process that have a bucket of this name."""
+"""The number of running emulators in this process that have a bucket, by bucket name."""
 
 
 class RunningEmulator:
@@ -63,7 +63,7 @@ class RunningEmulator:
 
     @property
     def faults(self) -> Faults:
-        """Return the faults, to which a test can add its own."""
+        """Return the faults. A test can add its own faults to them."""
         return self._server.app.faults
 
     @property
@@ -126,16 +126,16 @@ class RunningEmulator:
             self._server.app.service.aws.empty_bucket(bucket, self.region)
 
     def delete_buckets(self) -> None:
-        """Delete the buckets in the settings, except those that another emulator in this process also has.
+        """Delete the buckets in the settings, except buckets that another emulator in this process also has.
 
-        All emulators in a process share one S3, in which the objects would otherwise remain.
+        All emulators in a process share one S3. Without this call, the objects would remain in S3.
         """
         for bucket in self._server.settings.buckets:
             if not _users[bucket]:
                 self._server.app.service.aws.delete_bucket(bucket, self.region)
 
     def airflow_connection(self) -> str:
-        """Return an AWS connection as JSON, for the variable ``AIRFLOW_CONN_AWS_DEFAULT``."""
+        """Return an AWS connection as JSON, for the environment variable ``AIRFLOW_CONN_AWS_DEFAULT``."""
         return json.dumps(
             {
                 "conn_type": "aws",

@@ -1,1 +1,1 @@
-"""Counts the synthesis tasks that a run pays for after a fault: ``python -m benchmarks.faults``."""
+"""Counts the synthesis tasks that a run with a fault starts: ``python -m benchmarks.faults``."""

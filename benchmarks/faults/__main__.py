@@ -1,4 +1,4 @@
-"""Measures the fault table: ``python -m benchmarks.faults --help``."""
+"""Measures the results in the fault table: ``python -m benchmarks.faults --help``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.faults.table import running_table
 if TYPE_CHECKING:
     from benchmarks.faults.runs import Result
 
-KINDS = "single: faults of one run, with one run per lane; shared: faults of a component that all runs share"
+KINDS = "single: faults that affect one run, with one run per lane; shared: faults that affect all runs"
 
 
 def main() -> int:
@@ -29,7 +29,9 @@ def main() -> int:
         "--modes", default=",".join((*catalogue.ALL, *catalogue.WITH_OUTPUT_KEY)), help="comma-separated"
     )
     parser.add_argument(
-        "--only", action="append", help="part of the names of the faults to test; can be repeated"
+        "--only",
+        action="append",
+        help="part of a fault's name: test only faults whose names contain it; can be repeated",
     )
     parser.add_argument("--kind", choices=("single", "shared"), default="single", help=KINDS)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""The faults of the table, and the modes that each fault is tested with."""
+"""The faults in the fault table, and the modes in which each fault is tested."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ class Fault:
     :param name: name of the row in the table
     :param modes: DAGs that the fault is tested with
     :param emulator: faults of the emulator; their ``times`` are multiplied by the number of Airflow tasks
-    :param refusals_shared: whether ``times`` are not multiplied, so that mapped tasks share them
-    :param spoil: what the gate does to the answers of starts
+    :param refusals_shared: whether mapped tasks share the ``times``, which are then not multiplied
+    :param spoil: what the gate does to the responses to start requests
     :param shut: whether the emulator's port is closed when the tasks start
-    :param hold: place at which each task's process pauses; it is then killed unless ``event`` is set
-    :param clears: whether each held task is cleared instead of killed
+    :param hold: point in the code at which each task's process pauses; the process is then killed, unless
+        ``event`` is set
+    :param clears: whether each paused task is cleared instead of killed
     :param store_away: whether Airflow's task state store is unavailable in the first try
-    :param look_ups_fail: how many look-ups of the connection fail for each task: the first ones, or with
-        ``event`` the first ones after the event
-    :param event: component that is killed when every task is held, or, without ``hold``, is deferred
-    :param list_delay_seconds: how long a new synthesis task is missing from the emulator's lists
+    :param look_ups_fail: number of failing look-ups of the connection for each task: the first look-ups, or
+        the first look-ups after ``event`` if it is set
+    :param event: component that is killed when every task is paused; without ``hold``, when every task is
+        deferred
+    :param list_delay_seconds: seconds that a new synthesis task is missing from the emulator's lists
     :param look_seconds: duration of the search for a token; None for the default
-    :param fails: whether the run must fail
+    :param fails: whether the run is expected to fail
     :param slow: duration of a synthesis in seconds
     """
 

@@ -1,4 +1,4 @@
-"""Faults of components that all runs share: triggerer, scheduler, metadata database, emulator."""
+"""Faults of components that all runs share: triggerer, scheduler, metadata database and emulator."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _BETWEEN_DROPS_SECONDS = 3.0
 
 
 def strike(fault: Fault, stack: AirflowStack, lanes: Sequence[Lane]) -> None:
-    """Cause the event of a fault, and restart the killed component.
+    """Cause a fault's event, and restart the killed component.
 
     :param fault: fault with an event
     :param stack: Airflow stack
-    :param lanes: lanes that have a run
+    :param lanes: lanes in which a run is in progress
     """
     if fault.event in ("triggerer", "scheduler"):
         stack.kill(fault.event)
@@ -55,11 +55,11 @@ def _drop_connections(database_url: str) -> None:
 
 
 def start_what_died(stack: AirflowStack) -> None:
-    """Restart components that ended because of an event, as a service manager would."""
+    """Restart components that ended because of an event, as a service manager does."""
     for name, component in stack.components.items():
         try:
             component.check()
         except ComponentDiedError:
-            print(f"the {name} ended; starting it again", flush=True)
+            print(f"the {name} ended; restarting it", flush=True)
             stack.kill(name)
             stack.start(name)

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the emulator. It can close its port, and break answers as a faulty network does."""
+"""A TCP proxy in front of the emulator that can close its port and break responses like a faulty network."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Literal, Self
 Spoiling = Literal["500", "page", "reset"]
 
 _START = b"POST /v1/synthesisTasks"
-_ERROR_BODY = b'{"message": "The gate replaced the answer"}'
+_ERROR_BODY = b'{"message": "The gate replaced the response"}'
 _ERROR = (
     b"HTTP/1.1 500 Internal Server Error\r\nx-amzn-ErrorType: ServiceFailureException\r\n"
     b"Content-Type: application/json\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_ERROR_BODY), _ERROR_BODY)
 )
-# A page without a declared encoding, in the encoding that then applies.
+# A page without a declared encoding. It is written in the encoding that applies in this case.
 _PAGE_BODY = "<html><body>Accès refusé</body></html>".encode("latin-1")
 _PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
     len(_PAGE_BODY),
@@ -41,7 +41,7 @@ class Gate:
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
-        # Keep the port from now on, so that no other process takes it while the gate is shut.
+        # Reserve the port from now on, so that no other process takes it while the gate is shut.
         self._held = socket.socket()
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._held.bind(("127.0.0.1", 0))
@@ -68,10 +68,10 @@ class Gate:
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(_SECONDS)
 
     def spoil(self, how: Spoiling, times: int) -> None:
-        """Forward the next start requests, but break their answers.
+        """Forward the next start requests, but break the responses to them.
 
-        :param how: error 500 or a page instead of the answer; or half of the answer and then a TCP reset
-        :param times: number of starts
+        :param how: error 500 or a page instead of the response; or half of the response and then a TCP reset
+        :param times: number of start requests
         """
         self._spoilings = [how] * times
 

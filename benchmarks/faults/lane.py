@@ -67,13 +67,13 @@ class Lane:
 
         :param look_ups: number of look-ups
         """
-        # If a process of Airflow 3 does not find a connection, the API server looks the connection up again.
+        # If an Airflow 3 process does not find a connection, the API server looks the connection up again.
         for _ in range(look_ups * (2 if AIRFLOW_MAJOR >= 3 else 1)):
             self._hidden += 1
             (self._secrets / f"{self.connection_id}.away.{self._hidden}").touch()
 
     def prepare(self, *arguments: str) -> None:
-        """Run an emulator with these arguments, without faults and with counters at zero."""
+        """Run an emulator with these arguments. Remove all faults, and reset the counters."""
         for away in self._secrets.glob(f"{self.connection_id}.away.*"):
             away.unlink(missing_ok=True)
         if arguments != self._arguments:

@@ -1,7 +1,7 @@
-"""Measures the requests and the time of a search for a token: ``python -m benchmarks.faults.looks``.
+"""Measures the number of requests and the duration of a token search: ``python -m benchmarks.faults.looks``.
 
-Runs two searches in an account with 100,000 ended synthesis tasks, once for each order that Polly's list
-might have. Then runs 500 simultaneous searches under AWS's quotas.
+The benchmark runs two searches in an account with 100,000 ended synthesis tasks, for each order that Polly's
+list might have. Then the benchmark runs 500 simultaneous searches under AWS's quotas.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOOKS = 500
 
 
 def search(prefix: str) -> list[Any]:
-    """Search for a token, as a run that began an hour ago would.
+    """Search for a token, like a run that began an hour ago.
 
     :param prefix: key prefix with the token
     """
@@ -36,14 +36,14 @@ def search(prefix: str) -> list[Any]:
 
 
 def list_calls(lane: Lane) -> dict[str, int]:
-    """Return the number of answers to List, by outcome, since the last call of this function."""
+    """Return the number of responses to List since the last call of this function, by outcome."""
     calls: dict[str, int] = lane.ask("GET", "counters").get("ListSpeechSynthesisTasks", {})
     lane.ask("DELETE", "counters")
     return calls
 
 
 def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
-    """Search among 100,000 synthesis tasks, first for the token of the newest one, then for an unknown token.
+    """Search in 100,000 synthesis tasks: first for the token of the newest task, then for an unknown token.
 
     :param lane: lane whose emulator is searched
     :param newest_first: whether the lists begin with the newest synthesis task
@@ -68,7 +68,7 @@ def one_look(lane: Lane, *, newest_first: bool) -> list[dict[str, Any]]:
 
 
 def many_looks(lane: Lane) -> dict[str, Any]:
-    """Run 500 simultaneous searches under AWS's quotas, with 1,000 other tasks from the last hour."""
+    """Run 500 simultaneous searches under AWS's quotas, in an account with 1,000 tasks from the last hour."""
     lane.prepare("--newest-first", "--quotas", "aws")
     lane.ask("POST", "tasks", {"count": 1000, "age_seconds": 1, "spacing_seconds": 3, "prefix": "other"})
     for number in range(LOOKS):

@@ -1,4 +1,4 @@
-"""Write results as Markdown: ``python -m benchmarks.faults.report results.jsonl …``."""
+"""Prints results in Markdown: ``python -m benchmarks.faults.report results.jsonl …``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def cell(rows: list[Row]) -> str:
-    """Return the number of synthesis tasks for the Airflow tasks of one fault and mode, and the failures."""
+    """Return a table cell with the numbers of synthesis tasks, Airflow tasks and failed runs."""
     if not rows:
         return "-"
     made = sum(row["synthesis_tasks"] for row in rows)
@@ -40,7 +40,7 @@ def cell(rows: list[Row]) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the table of one Airflow version."""
+    """Return the result table for one Airflow version."""
     cells: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         cells[row["fault"], row["mode"]].append(row)
@@ -56,7 +56,7 @@ def table(rows: list[Row]) -> str:
 
 
 def sums(rows: list[Row]) -> str:
-    """Return the totals of the runs with the operator and of those with plain boto3."""
+    """Return a table with the totals of the runs with the operator, and of the runs with plain boto3."""
     columns = (
         "Airflow tasks with a fault",
         "synthesis tasks",

@@ -45,7 +45,7 @@ T = TypeVar("T")
 _CLEAR = Path(__file__).with_name("clear.py")
 _CLEAR_SECONDS = 120.0
 
-# Airflow 2.11 refuses two runs of a DAG that are triggered within the same second.
+# Airflow 2.11 rejects a second run of a DAG that is triggered within the same second.
 _TRIGGERING = threading.Lock()
 _LOOK_EVERY_SECONDS = 1.5
 _REFUSED_SECONDS = 12.0
@@ -57,7 +57,7 @@ _WAITING_IN_WORKER = (IN_WORKER, NAMED_IN_WORKER, PLAIN)
 
 @dataclass
 class Result:
-    """The result of one run."""
+    """The result of one run of a DAG."""
 
     fault: str
     mode: str
@@ -93,7 +93,7 @@ class FaultyRun:
     :param lane: lane with the emulator
     :param hold_folder: folder in which paused processes of the DAGs write their process ids
     :param fault: fault to cause
-    :param mode: mode, which is the DAG id
+    :param mode: mode; it is also the DAG id
     :param tasks: number of Airflow tasks that start synthesis tasks
     """
 
@@ -112,7 +112,7 @@ class FaultyRun:
         self._run_id = ""
 
     def begin(self) -> None:
-        """Prepare the fault, and trigger the run."""
+        """Prepare the fault, and trigger the DAG run."""
         fault, lane = self._fault, self._lane
         arguments = ["--in-progress-seconds", str(fault.slow), *fault.emulator_arguments]
         if fault.list_delay_seconds:
@@ -139,12 +139,12 @@ class FaultyRun:
     @property
     def _hold(self) -> str | None:
         if self._fault.event and self._fault.hold is None:
-            # Pause a task that does not wait for its synthesis task, so that it still runs during the event.
+            # A task that does not wait for its synthesis task must be paused, to be running during the event.
             return "remembered" if self._mode == NOT_WAITING else None
         return self._fault.hold
 
     def gather(self) -> None:
-        """Wait until every task is held, deferred or polling; after two minutes, one such task is enough.
+        """Wait until every task is paused, deferred or polling. After two minutes, one task is enough.
 
         :raises TimeoutError: if there is no such task after two minutes
         """
@@ -154,12 +154,12 @@ class FaultyRun:
                 if gathered:
                     return
                 raise TimeoutError(
-                    f"{self._fault.name}, {self._mode}: no task reached the point where it pauses"
+                    f"{self._fault.name}, {self._mode}: no task reached the point where it is paused"
                 )
             time.sleep(_LOOK_EVERY_SECONDS)
 
     def release(self) -> None:
-        """Let the held processes continue."""
+        """Let the paused processes continue."""
         (self._hold_folder / f"{self._run_id}.go").touch()
 
     def _gathered(self) -> int:
@@ -170,7 +170,7 @@ class FaultyRun:
         return len(self._deferred())
 
     def finish(self, airflow: str) -> Result:
-        """Kill or clear the held tasks, wait for the end of the run, and return the result."""
+        """Kill or clear the paused tasks, wait until the run ends, and return the result."""
         state = self._wait_for_end()
         seconds = time.monotonic() - self._began
         calls = self._lane.ask("GET", "counters")
@@ -214,12 +214,12 @@ class FaultyRun:
     def _clear_held(self) -> None:
         if self._markers() and not self._killed:
             self._killed.update(marker.name for marker in self._markers())
-            # -P keeps the script's folder out of sys.path: some files in it have the names of other modules.
+            # Use -P, because some files in the script's folder have the names of other modules.
             command = [sys.executable, "-P", str(_CLEAR), self._mode, self._run_id, "start"]
             subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 
     def _kill_held(self) -> None:
-        """Kill each held process, and for every second one also its parent, which would report the kill."""
+        """Kill each paused process; for every second process, also its parent, which reports the kill."""
         for marker in self._markers():
             if marker.name in self._killed:
                 continue
@@ -281,7 +281,7 @@ class FaultyRun:
 
 
 def _created_at(process: psutil.Process) -> float:
-    """Return the creation time of a process, or infinity if it has ended in the meantime."""
+    """Return the creation time of a process, or infinity if the process has ended."""
     try:
         return process.create_time()
     except psutil.NoSuchProcess:
@@ -289,7 +289,7 @@ def _created_at(process: psutil.Process) -> float:
 
 
 def _read(what: Callable[[], T]) -> T:
-    """Read from Airflow, and retry while it is too busy to answer."""
+    """Read from Airflow, and retry while Airflow is too busy to respond."""
     deadline = time.monotonic() + _READ_PATIENCE_SECONDS
     while True:
         try:

@@ -35,7 +35,7 @@ _SHORT_THRESHOLDS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
-    # Detect the tasks of a killed worker after 30 seconds instead of 300.
+    # Detect a killed worker's tasks after 30 seconds instead of 300.
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "30",
@@ -45,11 +45,11 @@ _SHORT_THRESHOLDS = {
 
 
 class Table:
-    """Runs cells of the table, and keeps their results.
+    """Measures cells of the fault table, and keeps their results.
 
     :param stack: Airflow stack
-    :param lanes: lanes; each has one run at a time
-    :param hold_folder: folder in which held processes write their process ids
+    :param lanes: lanes; in each lane, one run is in progress at a time
+    :param hold_folder: folder in which paused processes write their process ids
     :param mapped_over: number of task instances of a mapped task
     :param on_result: called with each result
     """
@@ -73,7 +73,7 @@ class Table:
         self._lock = threading.Lock()
 
     def single(self, cells: Sequence[tuple[Fault, str]]) -> None:
-        """Run cells whose faults affect only their own run, one per lane at a time."""
+        """Measure cells whose faults affect only their own run. Each lane measures one cell at a time."""
         waiting: queue.SimpleQueue[tuple[Fault, str]] = queue.SimpleQueue()
         for cell in cells:
             waiting.put(cell)
@@ -86,7 +86,7 @@ class Table:
                         run = self._run(lane, fault, mode)
                         run.begin()
                         self._note(run.finish(AIRFLOW))
-                    except Exception as error:  # noqa: BLE001  # an error of one cell must not end the other cells, which run for hours
+                    except Exception as error:  # noqa: BLE001  # an error in one cell must not stop the other cells, which run for hours
                         self.errors[fault.name, mode] = error
                         print(f"{fault.name}, {mode}:", file=sys.stderr)
                         traceback.print_exc()
@@ -98,7 +98,7 @@ class Table:
             thread.join()
 
     def shared(self, fault: Fault, modes: Sequence[str]) -> None:
-        """Run all modes at the same time, and cause a fault of a component that they share."""
+        """Run the DAGs of all modes at the same time, and cause a fault in a component that they share."""
         runs = [self._run(lane, fault, mode) for lane, mode in zip(self._lanes, modes, strict=False)]
         for run in runs:
             run.begin()
@@ -131,7 +131,7 @@ def running_table(
     scheduler_dead_after: int = 30,
     on_result: Callable[[Result], None] = lambda result: None,
 ) -> Iterator[Table]:
-    """Run an Airflow of the installed version and one emulator per lane.
+    """Run the installed Airflow and one emulator per lane.
 
     :param folder: folder for all their files
     :param lanes: number of simultaneous runs

@@ -1,7 +1,8 @@
 """Measures the time and CPU use of many texts on several machines: ``python -m benchmarks.scale --help``.
 
-Prints the results and writes them to a file, one JSON object per line. Needs the environment of
-``make test-celery``, and PostgreSQL and Redis servers. Set POSTGRESQL and REDIS to use servers elsewhere.
+The command prints the results and writes them to a file, one JSON object per line. It needs the environment
+of ``make test-celery``, and PostgreSQL and Redis servers. To use servers on other machines, set POSTGRESQL
+and REDIS.
 """
 
 from __future__ import annotations

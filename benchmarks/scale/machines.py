@@ -32,8 +32,8 @@ _WAYS = ("deferrable", "end_from_trigger")
 def measure(texts: int, *, lose_machines: bool) -> Iterator[dict[str, Any]]:
     """Yield each result as soon as it is measured.
 
-    :param texts: number of texts for each way
-    :param lose_machines: whether to kill a triggerer and a worker, which takes six more minutes
+    :param texts: number of texts for each way to start and wait
+    :param lose_machines: whether to also kill a triggerer and a worker, which takes six more minutes
     """
     with (
         terminable(),
@@ -65,7 +65,7 @@ def _by_kind(spent: dict[str, float]) -> dict[str, float]:
 
 
 def _idle(stack: AirflowStack) -> dict[str, float]:
-    """Return the CPU seconds per second that each kind of process uses when idle."""
+    """Return how many CPU seconds per second each kind of process uses when it is idle."""
     before = _by_kind(cpu_seconds(stack))
     time.sleep(_IDLE_SECONDS)
     after = _by_kind(cpu_seconds(stack))
@@ -146,5 +146,5 @@ def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _LOST_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("Timed out waiting for a condition")
+            raise TimeoutError("Timed out while waiting for a condition")
         time.sleep(0.5)

@@ -1,8 +1,8 @@
 """Measures how many starts are throttled when several worker slots share Polly's quota.
 
 The slots are threads of one process, because two cores cannot start so many processes per second. Each slot
-behaves like the start operator in a worker: it waits as long as a process needs to start, then sends the
-request until Polly accepts it.
+behaves like the start operator in a worker: it waits as long as a process takes to start, and then repeats
+the request until Polly accepts it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def measure(slots: int, texts: int, process_seconds: float) -> dict[str, Any]:
 
     :param slots: number of simultaneous starts
     :param texts: number of texts
-    :param process_seconds: seconds that each start waits first, as if a process had to start
+    :param process_seconds: seconds that each slot waits before its request, as if a process had to start
     """
     with running_emulator(audio="none", quotas=AWS_QUOTAS) as emulator:
         os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = emulator.airflow_connection()
@@ -45,7 +45,7 @@ def measure(slots: int, texts: int, process_seconds: float) -> dict[str, Any]:
 
         def slot() -> None:
             hook = PollyHook()
-            hook.conn  # noqa: B018  # Created before the measurement: one process creates clients more slowly than many.
+            hook.conn  # noqa: B018  # created before the measurement, because one process creates clients slowly
             ready.wait()
             while True:
                 try:

@@ -30,7 +30,9 @@ def main() -> int:
         "--out", type=Path, default=BUILD / "bench-waiting.jsonl", help="(default: %(default)s)"
     )
     parser.add_argument("--parts", default=",".join(_PARTS), help="comma-separated (default: %(default)s)")
-    parser.add_argument("--only", default="", help="part of the names of the long scenarios to run")
+    parser.add_argument(
+        "--only", default="", help="part of a long scenario's name: run only scenarios whose names contain it"
+    )
     parser.add_argument(
         "--times",
         type=int,

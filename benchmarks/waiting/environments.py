@@ -1,6 +1,7 @@
 """Additional environments for the benchmark.
 
-aiobotocore requires an older boto3, and the database drivers are not dependencies of the project.
+The environments are necessary because aiobotocore requires an older boto3, and because the project does not
+depend on database drivers.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ _DRIVERS = ("psycopg2-binary", "asyncpg")
 
 
 def aws_waiter() -> Way:
-    """Return the amazon provider's way.
+    """Return the amazon provider's way to wait.
 
-    Its environment has the same Airflow and amazon provider as this one, and aiobotocore.
+    Its environment has the same versions of Airflow and the amazon provider as this one, and aiobotocore.
     """
     home = BUILD / "waiting-aiobotocore"
     packages = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-amazon")]
@@ -36,7 +37,7 @@ def aws_waiter() -> Way:
 
 
 def with_postgresql() -> str:
-    """Return the interpreter of an environment like the project's, with PostgreSQL drivers."""
+    """Return the interpreter of an environment like the project's, but with PostgreSQL drivers."""
     home = BUILD / "waiting-postgresql"
     if not (home / "built").exists():
         _uv("sync", "--frozen", "--python", sys.executable, UV_PROJECT_ENVIRONMENT=str(home))

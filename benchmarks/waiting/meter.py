@@ -1,4 +1,4 @@
-"""Measures the CPU time, the memory and the event loop of a process."""
+"""Measures a process: its CPU time, its memory and the delays of its event loop."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Stalls:
     """Delays of the event loop.
 
     A delay in wall-clock time includes the time in which other processes used the cores. The CPU time of the
-    loop's own thread includes only code that ran on the loop without a break.
+    loop's own thread includes only code that ran on the loop without interruption.
     """
 
     longest: float = 0.0
     longest_own: float = 0.0
 
     def note(self, late: float, spent: float) -> None:
-        """Record one wake-up.
+        """Record one wake-up of the event loop.
 
         :param late: delay in wall-clock seconds
         :param spent: CPU seconds of the loop's thread

@@ -85,7 +85,7 @@ class WaitingProcess:
                 raise RuntimeError(f"A waiting process ended with exit code {self._process.returncode}")
 
     def order(self, waits: list[tuple[str, float]], *, interval: float, patience: float) -> None:
-        """Tell the process which synthesis tasks to wait for."""
+        """Send the process the synthesis tasks to wait for."""
         assert self._process.stdin is not None
         order = {"waits": waits, "interval": interval, "patience": patience}
         self._process.stdin.write(json.dumps(order) + "\n")

@@ -1,4 +1,4 @@
-"""The table of the results: ``python -m benchmarks.waiting.report RESULTS...``."""
+"""Prints a table of the results: ``python -m benchmarks.waiting.report RESULTS...``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _BURST = "1,000 waits of 40 s"
 class Results:
     """The results by scenario and way.
 
-    :param rows: results as written by the benchmark
+    :param rows: results that the benchmark wrote
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = list(rows)
 
     def of(self, scenario: str, way: str) -> list[Row]:
-        """Return the rows of a scenario in one way."""
+        """Return the rows of a scenario for one way to wait."""
         return [row for row in self._rows if (row["scenario"], row["way"]) == (scenario, way)]
 
     def median(self, scenario: str, way: str, name: str) -> float | None:

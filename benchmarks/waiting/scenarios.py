@@ -1,4 +1,4 @@
-"""Scenarios that are measured in separate processes, with an emulator that has seeded synthesis tasks."""
+"""Scenarios that are measured in separate processes. The emulator contains seeded synthesis tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.waiting.processes import Way
 
 _CREATED_A_SECOND = 10
-"""The creation times of many synthesis tasks differ, because Polly accepts only 10 starts per second."""
+"""Synthesis tasks that are created per second. Polly accepts only 10 starts per second."""
 
 _FOREIGN_EVERY_SECONDS = 2.5
 _DEFAULT_INTERVAL = 30.0
@@ -25,15 +25,15 @@ _BURST_INTERVAL = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Waits of one kind.
+    """A kind of wait to measure.
 
     :param name: name in the results
     :param waits: number of waits
     :param seconds: maximum duration of the synthesis tasks
-    :param at_random: whether they end at random times up to ``seconds``, or all at ``seconds``
+    :param at_random: whether the synthesis tasks end at random times up to ``seconds``, or all at ``seconds``
     :param interval: ``poke_interval`` of the waits
     :param quotas: whether the emulator throttles like AWS
-    :param foreign: number of other ended synthesis tasks in the account from the last 72 hours
+    :param foreign: number of other synthesis tasks in the account that ended in the last 72 hours
     :param newest_first: whether lists begin with the newest synthesis task; AWS does not document the order
     :param processes: number of triggerers that share the waits
     """
@@ -73,7 +73,7 @@ LONG = (
 
 
 def run(scenario: Scenario, way: Way, *, seed: int = 0) -> dict[str, Any]:
-    """Run a scenario in one way, and return the measurements.
+    """Run a scenario with one way to wait, and return the measurements.
 
     :param scenario: scenario to run
     :param way: way to wait

@@ -65,10 +65,10 @@ class WaitingDags:
         ids = self._emulator.seed(status="inProgress", ends_in_seconds=_WARM_UP_SECONDS)
         run_id = self._stack.trigger("warm_up", {"ids": ids})
         if (state := self._end_of("warm_up", run_id)) != "success":
-            raise RuntimeError(f"The DAG warm_up ended with state {state}")
+            raise RuntimeError(f"The DAG warm_up ended in the state {state}")
 
     def idle(self) -> float:
-        """Return the CPU seconds per second of an idle Airflow."""
+        """Return how many CPU seconds per second an idle Airflow uses."""
         before = sum(cpu_seconds(self._stack).values())
         time.sleep(_IDLE_SECONDS)
         return (sum(cpu_seconds(self._stack).values()) - before) / _IDLE_SECONDS
@@ -78,7 +78,7 @@ class WaitingDags:
         while (state := self._stack.metadata.run_state(dag_id, run_id)) not in ("success", "failed"):
             if time.monotonic() > deadline:
                 return "no end"
-            # Check rarely: in a wait without workers, Airflow would use most of its CPU time to answer this.
+            # Check rarely. For waits without workers, Airflow would otherwise mainly work for the checks.
             time.sleep(_LOOK_EVERY_SECONDS)
         return state
 
@@ -86,7 +86,7 @@ class WaitingDags:
         """Run a DAG, and return the measurements.
 
         :param dag_id: DAG to run
-        :param idle: CPU seconds per second of an idle Airflow
+        :param idle: CPU seconds per second that an idle Airflow uses
         """
         self._workers.write_text("")
         self._emulator.counters.reset()

@@ -1,8 +1,8 @@
 """A process that waits for many synthesis tasks, as a triggerer does, but without Airflow's own work.
 
 It prints ``ready`` when all modules are imported, reads a JSON line with the synthesis tasks, and prints a
-JSON line with the measurements. It runs in this project's environment and in that of the amazon provider's
-way.
+JSON line with the measurements. It runs in this project's environment for this package's way to wait, and in
+another environment for the amazon provider's way.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
     """Wait for all synthesis tasks at the same time, and measure.
 
     :param wait: function that waits for one synthesis task
-    :param order: ``waits`` (TaskId and end, in seconds since the epoch), ``interval`` and ``patience``
+    :param order: ``waits`` (TaskId, and end time in seconds since the epoch), ``interval`` and ``patience``
     """
     delays: list[float] = []
 
@@ -48,8 +48,8 @@ async def measure(wait: Wait, order: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the process."""
-    # Discard the log lines of the triggers: the output is only read at the end, and a full pipe would block
-    # the process.
+    # Discard the triggers' log lines. The output is only read at the end, and a full pipe would block the
+    # process.
     with os.fdopen(os.dup(1), "w") as out, open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         wait = importlib.import_module(f"benchmarks.waiting.{sys.argv[1]}").wait

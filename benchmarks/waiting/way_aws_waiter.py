@@ -1,4 +1,4 @@
-"""A trigger like those of the amazon provider: its base class, aiobotocore and a custom waiter."""
+"""A trigger like the amazon provider's triggers, with its base class, aiobotocore and a custom waiter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 
 
 class WaitingHook(AwsBaseHook):
-    """A hook for Polly with a waiter, because botocore has none for Polly."""
+    """A hook for Polly with a custom waiter, because botocore has no waiter for Polly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "polly"
@@ -23,7 +23,7 @@ class WaitingHook(AwsBaseHook):
 
 
 class SpeechSynthesisTaskCompletedTrigger(AwsBaseWaiterTrigger):
-    """Fires when a synthesis task completed or failed."""
+    """Fires when a synthesis task has completed or failed."""
 
     aws_hook_class = WaitingHook
 

@@ -1,7 +1,7 @@
 """A real Airflow in a temporary home, with each component in its own process.
 
-`airflow standalone` is not enough: tests and benchmarks must kill and restart a single component, and know
-which one ended.
+`airflow standalone` is not enough, because tests and benchmarks must kill and restart single components, and
+must know which component ended.
 """
 
 import contextlib
@@ -42,20 +42,20 @@ class AirflowStack:
     """Runs a scheduler and a triggerer, and on Airflow 3 an API server and a DAG processor.
 
     The components use the caller's Python interpreter. When the ``with`` block begins, all components are
-    healthy. When it ends, all their processes end too, even after an exception, Ctrl-C or SIGTERM. (They keep
-    running only if the caller gets SIGKILL.)
+    healthy. When the block ends, all their processes end too, even after an exception, Ctrl-C or SIGTERM.
+    (They keep running only if the caller gets SIGKILL.)
 
-    :param home: folder for the database, logs and configuration; created if missing, kept at the end
+    :param home: folder for the database, logs and configuration; created if missing, not deleted at the end
     :param dags_folder: folder with the DAG files
     :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``; the caller's
         own variables for Airflow and AWS are not passed on
-    :param executor: Airflow's name of the executor; by default LocalExecutor, which runs one task at a time
-        on Airflow 2 with SQLite
+    :param executor: Airflow's name of the executor; by default LocalExecutor. On Airflow 2 with SQLite,
+        LocalExecutor runs one task at a time
     :param database_url: SQLAlchemy URL of an empty database; by default SQLite in ``home``
     :param parallelism: maximum number of tasks that run at the same time
     :param machines: kind of component by machine name, such as ``{"worker-1": "worker", …}``; needed for
-        several components of a kind and for Celery workers. Machines share no files. By default, there is one
-        component of each kind, and all are on the same machine.
+        several components of the same kind and for Celery workers. Machines share no files. By default, there
+        is one component of each kind, and all components are on the same machine.
     :param startup_timeout: maximum seconds until all components are healthy
     """
 
@@ -71,7 +71,7 @@ class AirflowStack:
         machines: Mapping[str, str] | None = None,
         startup_timeout: float = 180,
     ) -> None:
-        # Airflow refuses or misreads a relative SQLite URL or DAGs folder.
+        # Airflow does not accept a relative SQLite URL or DAGs folder, or interprets it incorrectly.
         self.home = home.resolve()
         self.port = _free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -136,13 +136,13 @@ class AirflowStack:
         :param name: scheduler (with the tasks that a local executor runs), triggerer, dag-processor,
             api-server, or the name of a machine
         :param signal_number: signal to send
-        :param whole: whether to signal all processes of the component, as if its machine failed, or only its
-            main process
+        :param whole: whether to send the signal to all processes of the component, as if its machine failed,
+            or only to its main process
         """
         self.components[name].kill(signal_number, whole=whole)
 
     def wait_until_healthy(self, name: str) -> None:
-        """Wait until a component has started to report after its last start.
+        """Wait until a component reports that it is healthy after its last start.
 
         :raises ComponentDiedError: if any component has ended
         :raises StackTimeoutError: after ``startup_timeout`` seconds
@@ -203,7 +203,7 @@ class AirflowStack:
         return run_ids
 
     def wait_for_started_run(self, dag_id: str, timeout: float = 60) -> str:
-        """Wait until Airflow itself has started the first run of a DAG, and return the run id."""
+        """Wait until a DAG's first run has been started by Airflow itself, and return the run id."""
         self._wait(lambda: bool(self.metadata.run_ids(dag_id)), f"a run of {dag_id} to be started", timeout)
         return self.metadata.run_ids(dag_id)[0]
 
@@ -216,8 +216,8 @@ class AirflowStack:
     ) -> str:
         """Wait until a DAG run has ended, and return its state: success or failed.
 
-        :param on_change: called with a task instance each time its state or try changes
-        :raises StackTimeoutError: after ``timeout`` seconds; the message has the states of the tasks
+        :param on_change: called with a task instance each time its state or try number changes
+        :raises StackTimeoutError: after ``timeout`` seconds; the message contains the states of the tasks
         """
         states = self.wait_for_runs({dag_id: run_id}, timeout, lambda _, task: on_change(task))
         return states[dag_id]
@@ -231,15 +231,15 @@ class AirflowStack:
         """Wait until the runs of several DAGs have ended, and return their states by DAG id.
 
         :param run_ids: run ids by DAG id
-        :param on_change: called with the DAG id and a task instance each time its state or try changes
-        :raises StackTimeoutError: after ``timeout`` seconds; the message has the states of the tasks
+        :param on_change: called with the DAG id and a task instance each time its state or try number changes
+        :raises StackTimeoutError: after ``timeout`` seconds; the message contains the states of the tasks
         """
         seen: dict[tuple[str, str, int], TaskInstance] = {}
         states: dict[str, str] = {}
 
         def ended() -> bool:
             for dag_id in run_ids.keys() - states.keys():
-                # Read the state of the run first, so that the last change of a task is not missed.
+                # Read the run's state first. Otherwise, the last change of a task could be missed.
                 state = self.metadata.run_state(dag_id, run_ids[dag_id])
                 for task in self.metadata.task_instances(dag_id, run_ids[dag_id]):
                     key = (dag_id, task.task_id, task.map_index)
@@ -275,12 +275,12 @@ class AirflowStack:
         return self.metadata.xcoms(dag_id, run_id, task_id, map_index)
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what workers logged for a task instance, in all tries."""
+        """Return the workers' log of a task instance, for all tries."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log")
         return "".join(path.read_text() for path in logs if ".log.trigger." not in path.name)
 
     def trigger_log(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what triggerers logged for a task instance; empty if it was never in a triggerer."""
+        """Return the triggerers' log of a task instance; empty if it was never in a triggerer."""
         logs = self._logs(dag_id, run_id, task_id, map_index, "*.log.trigger.*")
         return "".join(path.read_text() for path in logs)
 

@@ -1,4 +1,4 @@
-"""An Airflow on several machines: CeleryExecutor, Redis, PostgreSQL and redundant components."""
+"""An Airflow on several machines, with CeleryExecutor, Redis, PostgreSQL and redundant components."""
 
 import contextlib
 from collections.abc import Iterator, Mapping

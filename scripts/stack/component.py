@@ -1,4 +1,4 @@
-"""A process of Airflow in a new session, with all its descendants."""
+"""An Airflow process in a new session, with all its descendants."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ class Component:
     :param command: program and its arguments
     :param environment: all environment variables of the process
     :param log: file that the output is appended to
-    :param folder: working directory of the process; that of the caller if None
+    :param folder: working directory of the process; None for the caller's working directory
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Component:
             ) from None
 
     def check(self) -> None:
-        """Raise ComponentDiedError if the process has ended without a call of ``kill``."""
+        """Raise ComponentDiedError if the process has ended although ``kill`` was not called."""
         if self._wanted and self._process is not None and self._process.poll() is not None:
             raise ComponentDiedError(
                 f"The {self.name} ended with exit code {self._process.returncode}. The end of {self.log}:\n"
@@ -82,7 +82,7 @@ class Component:
             )
 
     def process(self) -> psutil.Process:
-        """Return the main process of the last start."""
+        """Return the main process that the last start created."""
         if self._process is None:
             raise StackError(f"The {self.name} was never started.")
         return psutil.Process(self._process.pid)
@@ -105,15 +105,15 @@ class Component:
         """Send a signal and wait until all processes of the component have ended.
 
         :param signal_number: signal to send
-        :param whole: whether to signal every process of the component, as if its machine failed, or only the
-            main process
+        :param whole: whether to send the signal to all processes of the component, as if its machine failed,
+            or only to the main process
         :param timeout: seconds after which the remaining processes receive SIGKILL
         """
         self._wanted = False
         if self._process is None:
             return
         deadline = time.monotonic() + timeout
-        # If the parent of a process in another session has ended, the process is found only in this list.
+        # The parent of a process in another session may end first. After that, only this list contains it.
         remaining = self.members()
         _send([p for p in remaining if whole or p.pid == self._process.pid], signal_number)
         while remaining:

@@ -1,7 +1,7 @@
 """Airflow 2.11's metadata, read with SQL and written with Airflow's command line.
 
-2.11 is the last version of Airflow 2, so its tables no longer change. The REST API of Airflow 2 would need a
-webserver, and a stack without a webserver starts in half the time.
+Airflow 2.11 is the last version of Airflow 2, so its tables no longer change. The stack does not use Airflow
+2's REST API, because it needs a webserver, and a stack without a webserver starts in half the time.
 """
 
 import json
@@ -14,7 +14,7 @@ from scripts.stack.errors import StackError
 from scripts.stack.states import RunStates
 
 _COMMAND_SECONDS = 120
-# Runs several commands in the way in which the `airflow` command runs one.
+# This script runs several commands, each in the same way as the `airflow` command does.
 _RUN_COMMANDS = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
@@ -78,7 +78,7 @@ class DatabaseMetadata(RunStates):
         )
 
     def _airflow(self, *commands: Sequence[str]) -> None:
-        """Run `airflow` commands in one process, because importing Airflow takes seconds."""
+        """Run several `airflow` commands in one process, because importing Airflow takes seconds."""
         done = subprocess.run(
             [sys.executable, "-c", _RUN_COMMANDS, json.dumps(commands)],
             env=self._environment,

@@ -1,4 +1,4 @@
-"""The package's emulator in a separate process, and an Airflow connection to it."""
+"""The package's emulator in a separate process, and an Airflow connection to the emulator."""
 
 import contextlib
 import json
@@ -58,4 +58,4 @@ def _endpoint(emulator: Component) -> str:
                 return line.removeprefix(_READY).strip()
         emulator.check()
         time.sleep(0.1)
-    raise StackTimeoutError(f"The emulator is not ready after {_READY_SECONDS} s:\n{emulator.tail()}")
+    raise StackTimeoutError(f"The emulator was not ready within {_READY_SECONDS} s:\n{emulator.tail()}")

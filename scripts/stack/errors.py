@@ -6,8 +6,8 @@ class StackError(RuntimeError):
 
 
 class ComponentDiedError(StackError):
-    """A component ended by itself; the message has the last lines of its log."""
+    """A component ended by itself; the message contains the last lines of its log."""
 
 
 class StackTimeoutError(StackError):
-    """A wait timed out; the message says what was expected and what was last observed."""
+    """A wait timed out; the message states what was expected and what was observed last."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """One task of a DAG run. ``map_index`` is -1 if it is not mapped; ``state`` is None until scheduled."""
+    """One task of a DAG run. ``map_index`` is -1 if the task is not mapped. ``state`` is None at first."""
 
     task_id: str
     map_index: int
@@ -17,10 +17,10 @@ class TaskInstance:
 
 
 class Metadata(Protocol):
-    """Reads and writes the metadata database in the way that suits the Airflow version."""
+    """Reads and writes the metadata database in the way that the Airflow version supports."""
 
     def heartbeat(self, kind: str, hostname: str | None = None) -> datetime | None:
-        """Return when the newest process of this kind last reported; None if it is not healthy.
+        """Return the time of the last report from the newest process of a kind; None if it is not healthy.
 
         :param hostname: consider only processes that report this host name
         """

@@ -1,4 +1,4 @@
-"""Create Airflow's metadata database. With SQLite, do so once per process, and copy it for later stacks."""
+"""Creation of Airflow's metadata database. With SQLite, later stacks get a copy of the first database."""
 
 import atexit
 import functools

@@ -16,7 +16,7 @@ _BETWEEN_TRIGGERS_SECONDS = 1.0
 
 
 class RestMetadata(RunStates):
-    """A client of the API server of one stack, in which every user is an administrator.
+    """A client for a stack's API server. Every user of the stack is an administrator.
 
     :param base_url: URL of the API server
     :param database_url: SQLAlchemy URL of the metadata database
@@ -28,7 +28,7 @@ class RestMetadata(RunStates):
         self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
 
     def is_up(self) -> bool:
-        """Return whether the API server answers."""
+        """Return whether the API server responds."""
         try:
             return self._http.get("/api/v2/version").is_success
         except httpx.TransportError:
@@ -53,7 +53,7 @@ class RestMetadata(RunStates):
                 status = error.response.status_code
                 if repeated and status == httpx.codes.CONFLICT:
                     return
-                # On SQLite, another writer can lock the database for too long. So repeat the request; the run
+                # On SQLite, another writer can lock the database for too long. So repeat the request. The run
                 # id prevents a second run.
                 if not httpx.codes.is_server_error(status) or repeated == _TRIGGER_REPETITIONS:
                     raise

@@ -33,7 +33,7 @@ def throwaway_database(server_url: str = POSTGRESQL) -> Iterator[str]:
 @contextlib.contextmanager
 def throwaway_keys(server_url: str = REDIS) -> Iterator[str]:
     """Yield a prefix for keys in Redis, and delete the keys with this prefix at the end of the block."""
-    # Only the environments with Celery have redis.
+    # The redis package is only in the environments with Celery.
     import redis
 
     prefix = f"polly_{uuid.uuid4().hex[:12]}_"

@@ -1,6 +1,7 @@
 """The configuration of the stack's Airflow.
 
-It consists only of environment variables, and uses none of the caller's own settings for Airflow or AWS.
+The configuration consists only of environment variables. It does not use the caller's settings for Airflow or
+AWS.
 """
 
 import base64
@@ -13,11 +14,11 @@ from pathlib import Path
 
 AIRFLOW_MAJOR = int(importlib.metadata.version("apache-airflow").partition(".")[0])
 
-# DAG files do not change while a stack runs, and parsing them again takes more CPU time than running them.
+# DAG files do not change while a stack runs. To parse them again would take more CPU time than to run them.
 _REPARSE_SECONDS = "3600"
 _AIRFLOW_2 = {"AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _REPARSE_SECONDS}
-# Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow again for each task.
-# LocalExecutor with one task at a time forks instead. Airflow's own tests set this variable too.
+# Airflow 2 allows SQLite only with its SequentialExecutor, which imports Airflow again for each task. With
+# this variable, it also allows LocalExecutor, which forks. Airflow's own tests set this variable too.
 _LOCAL_WITH_SQLITE = {"_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1"}
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_", "AWS_")
 
@@ -35,10 +36,10 @@ def environment(
     """Return all environment variables of Airflow's processes.
 
     :param port: port of the API server of Airflow 3
-    :param extra: variables of the caller, which override all others
+    :param extra: additional variables, which override all others
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
-    # Without byte code, each start of a component and each task would compile Airflow again.
+    # Allow byte code. Without it, each start of a component and each task would compile Airflow again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     settings = _common(dags_folder, database_url, executor, parallelism)
     settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else _AIRFLOW_2
@@ -68,11 +69,11 @@ def _common(dags_folder: Path, database_url: str, executor: str | None, parallel
         **(_LOCAL_WITH_SQLITE if sequential else {}),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # The default resolves the machine's name, which hangs without DNS.
+        # By default, Airflow resolves the machine's name. This hangs if there is no DNS.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         # Without this setting, each component would generate its own key.
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        # With the default, each step of a run waits up to a second.
+        # With the default, each step of a run waits for up to a second.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",

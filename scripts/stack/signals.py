@@ -12,7 +12,8 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP was received.
 
-    It derives from KeyboardInterrupt, because that also ends pytest; SystemExit would only fail one test.
+    It derives from KeyboardInterrupt, because that exception ends pytest. SystemExit would only
+    make one test fail.
 
     :param signal_number: the received signal
     """
@@ -24,9 +25,9 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise an exception, as Ctrl-C does; no effect outside the main thread.
+    """Make SIGTERM and SIGHUP raise an exception, as Ctrl-C does. This has no effect outside the main thread.
 
-    :raises Terminated: when one of them is received
+    :raises Terminated: when SIGTERM or SIGHUP is received
     """
 
     def leave(signal_number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """The states of processes, runs and tasks, read with SQL from tables that Airflow 2.11 and 3 share.
 
-A stack reads the states several times a second. Reading them through the API server of Airflow 3 used more
-processor time than all other components together.
+A stack reads the states several times per second. In a measurement, reading the states through Airflow 3's
+API server used more CPU time than all other components together.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ class RunStates:
         self._engine = sqlalchemy.create_engine(database_url, poolclass=sqlalchemy.pool.NullPool)
 
     def heartbeat(self, kind: str, hostname: str | None = None) -> datetime | None:
-        """Return when the newest process of this kind last reported; None if it is not healthy.
+        """Return the time of the last report from the newest process of a kind; None if it is not healthy.
 
         :param hostname: consider only processes that report this host name
         """
@@ -82,6 +82,6 @@ class RunStates:
 
 
 def _as_utc(moment: str | datetime) -> datetime:
-    # With textual SQL, SQLAlchemy returns SQLite's times as text, without a time zone.
+    # For SQL given as text, SQLAlchemy returns SQLite's times as strings without a time zone.
     parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

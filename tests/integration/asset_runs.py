@@ -1,4 +1,4 @@
-"""Asset events in this process, and the DAG runs that Airflow's scheduler creates of them."""
+"""Asset events in this process, and the DAG runs that Airflow's scheduler creates for them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASSET, CONSUMED = (
 
 
 def activate(*dags: DAG) -> None:
-    """Write DAGs to the database, and let assets start their runs.
+    """Write DAGs to the database, so that assets can start runs of them.
 
     :param dags: the DAGs
     """
@@ -51,9 +51,9 @@ def activate(*dags: DAG) -> None:
 
 
 def events_of(dag_id: str) -> list[dict[str, Any]]:
-    """Return the asset events that the tasks of a DAG emitted: their map_index and extra.
+    """Return the map_index and the extra of each asset event that a DAG's tasks emitted.
 
-    :param dag_id: the DAG's
+    :param dag_id: the DAG's id
     """
     query = f"SELECT source_map_index, extra FROM {ASSET}_event WHERE source_dag_id = :dag_id ORDER BY id"
     with database_session() as session:
@@ -70,9 +70,9 @@ def scheduler_creates_runs() -> None:
 
 
 def created_runs(dag_id: str) -> list[list[dict[str, Any]]]:
-    """Return, for each run of a DAG that assets started, the extras of the events in it.
+    """Return the extras of the asset events for each run of a DAG that assets started.
 
-    :param dag_id: the DAG's
+    :param dag_id: the DAG's id
     """
     with database_session() as session:
         runs = session.query(DagRun).filter(DagRun.dag_id == dag_id).order_by(DagRun.id)
@@ -84,10 +84,10 @@ def created_runs(dag_id: str) -> list[list[dict[str, Any]]]:
 
 
 def run_created_dag(dag: DAG, run_dag: RunDag) -> FinishedRun:
-    """Run a DAG with the events of the run that the scheduler created of it last.
+    """Run a DAG with the asset events of its latest run, which the scheduler created.
 
     :param dag: the DAG
-    :param run_dag: what the fixture of this name provides
+    :param run_dag: the value of the fixture with this name
     """
     places = (
         ("airflow.models.dagrun", "get_or_create_dagrun"),

@@ -37,21 +37,21 @@ def airflow_database() -> None:
 
 @pytest.fixture(scope="session")
 def emulator_process() -> Iterator[RunningEmulator]:
-    """Run one emulator for all tests of this process; use ``emulator``, which clears faults and counters."""
+    """Run one emulator for all tests of this process. Tests use ``emulator``, which resets it."""
     with running_emulator(audio="none", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="session")
 def speaking_emulator_process() -> Iterator[RunningEmulator]:
-    """Run an emulator like ``emulator_process``, but with audio; use ``speaking_emulator``."""
+    """Run an emulator like ``emulator_process``, but with audio. Tests use ``speaking_emulator``."""
     with running_emulator(scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def emulator(emulator_process: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """Return an emulator of Polly, S3 and SNS, which the connection ``aws_default`` leads to.
+    """Return an emulator of Polly, S3 and SNS. The connection ``aws_default`` points to it.
 
     Synthesis tasks complete without an object, because each audio file would need a process.
     """
@@ -75,7 +75,7 @@ def prepare(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Runni
 
 @pytest.fixture
 def s3(emulator_process: RunningEmulator) -> Iterator[Any]:
-    """Yield an S3 client; all emulators of a process share one S3."""
+    """Yield an S3 client. All emulators in a process share one S3."""
     with client_of(emulator_process, "s3") as client:
         yield client
 

@@ -29,7 +29,7 @@ IDLE_PAUSE_SECONDS = 0.05
 
 
 def first_module_of(*names: str) -> Any:
-    """Import the first of these modules that exists in this Airflow, as modules move between versions."""
+    """Import the first of these modules that exists in this Airflow. Some modules move between versions."""
     for name in names[:-1]:
         with suppress(ImportError):
             return import_module(name)
@@ -118,7 +118,7 @@ def run(
     *,
     conf: dict[str, Any] | None = None,
 ) -> FinishedRun:
-    """Run a DAG to its end; deferred tasks also wait in this process."""
+    """Run a whole DAG. Its deferred tasks also wait in this process."""
     write_to_database(dag)
     capfd.readouterr()
     caplog.clear()

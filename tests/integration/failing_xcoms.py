@@ -9,7 +9,7 @@ from airflow.sdk.bases.xcom import BaseXCom
 
 
 class XComsThatFailInTriggerer(BaseXCom):
-    """Fails for the task ``push_fails``, but only in the thread in which a trigger pushes XComs."""
+    """Fails for the task ``push_fails``, but only in the thread that pushes a trigger's XComs."""
 
     @staticmethod
     def serialize_value(value: Any, *, task_id: str | None = None, **where: Any) -> str:

@@ -20,7 +20,7 @@ KEY = "episodes/zebra.mp3"
 
 
 def operator(bucket: str) -> PollyStartSpeechSynthesisTaskOperator:
-    """Return the operator that the killed try and the next one execute."""
+    """Return the operator that the killed try and the next try execute."""
     return PollyStartSpeechSynthesisTaskOperator(
         task_id="speak",
         text=TEXT,

@@ -108,9 +108,9 @@ def add_faults(emulator: RunningEmulator, scenario: Scenario, requests_before_wa
 
 @contextmanager
 def synthesis_ends_after(emulator: RunningEmulator, *, answers: int) -> Iterator[None]:
-    """End synthesis tasks only after they were reported as unfinished, so that each task really waits.
+    """End synthesis tasks only after they were reported as unfinished. Each Airflow task then really waits.
 
-    :param answers: number of answers that report a synthesis task as unfinished before it ends
+    :param answers: number of responses that report a synthesis task as unfinished before it ends
     """
     finished = threading.Event()
 

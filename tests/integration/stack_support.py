@@ -24,7 +24,7 @@ SYNTHESIS_SECONDS = 10
 
 @dataclass(frozen=True)
 class PollyStack:
-    """A running Airflow, and the endpoint URL of the emulator that its ``aws_default`` leads to."""
+    """A running Airflow, and the endpoint URL of the emulator that its ``aws_default`` points to."""
 
     airflow: AirflowStack
     endpoint_url: str

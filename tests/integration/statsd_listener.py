@@ -43,7 +43,7 @@ class StatsdListener:
             time.sleep(0.1)
 
     def receive(self, over: threading.Event) -> None:
-        """Receive metrics continuously, because the kernel buffers only some hundreds."""
+        """Receive metrics continuously, because the kernel buffers only a few hundred."""
         while not over.is_set():
             with contextlib.suppress(TimeoutError):
                 self.received += self._socket.recv(65536).decode().splitlines()

@@ -1,4 +1,4 @@
-"""If the endpoint's certificate cannot be verified, nothing is sent and the task fails immediately."""
+"""If the endpoint's certificate cannot be verified, no request is sent and the task fails immediately."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def self_signed_certificate(folder: Path) -> Path:
 
 @pytest.fixture
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """Yield the data received by a TLS server that the connection ``aws_default`` leads to."""
+    """Yield the data that a TLS server receives. The connection ``aws_default`` points to this server."""
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(self_signed_certificate(tmp_path))
     received: list[bytes] = []

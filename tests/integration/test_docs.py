@@ -1,4 +1,4 @@
-"""The code in the README and the guides runs unchanged."""
+"""The code in the README and the guides runs without changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def code_in(page: Path) -> str:
 
 
 def test_readme_dag_runs_unchanged(speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any) -> None:
-    """On Airflow 2 with the import that the comment gives."""
+    """On Airflow 2, the test uses the import from the comment."""
     source = code_in(README)
     if AIRFLOW_MAJOR < 3:
         source = re.sub(r"^from airflow\.sdk .*# Airflow 2: (.+)$", r"\1", source, flags=re.MULTILINE)

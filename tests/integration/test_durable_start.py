@@ -1,4 +1,4 @@
-"""Each run of an Airflow task starts one synthesis task, even if a request or an answer is lost."""
+"""Each run of an Airflow task starts one synthesis task, even if a request or a response is lost."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_one_fault_leads_to_one_synthesis_task(
 def test_an_answer_lost_behind_a_proxy_leads_to_one_synthesis_task(
     polly: RunningEmulator, losing_proxy: str
 ) -> None:
-    """urllib3 reports this lost answer as a proxy that could not be reached."""
+    """urllib3 reports this lost response as a proxy that could not be reached."""
     task = start_durably(polly, proxies={"http": losing_proxy})
     assert started(polly) == 1
     assert hook().get_speech_synthesis_task(task["TaskId"])["TaskId"] == task["TaskId"]
@@ -311,7 +311,7 @@ def test_the_same_try_executed_twice_starts_once(polly: RunningEmulator) -> None
 def test_a_retry_that_airflow_executes_as_the_first_try_adopts_the_synthesis_task(
     polly: RunningEmulator,
 ) -> None:
-    """Airflow 3.0.6 can execute the workload of the first try again, and has no store."""
+    """Airflow 3.0.6 can execute the workload of the first try again, and has no task state store."""
     first = start_durably(polly)
     again = start_durably(polly, try_number=1, xcoms_to_clear=("TaskId", "TaskStatus"))
     assert again["TaskId"] == first["TaskId"]
@@ -359,7 +359,7 @@ def test_another_runs_synthesis_task_is_never_adopted(polly: RunningEmulator, ot
 def test_a_cleared_task_without_a_store_searches_once_and_starts(
     polly: RunningEmulator, retries: int
 ) -> None:
-    """When Airflow clears a task, it sets max_tries to the last try number plus the retries."""
+    """When Airflow clears a task, it sets max_tries to the last try number plus the number of retries."""
     start_durably(polly)
     listed = calls(polly, LIST)
     began = time.monotonic()
@@ -451,7 +451,7 @@ class TestClearedTask:
 def test_a_run_that_was_deleted_and_created_again_does_not_adopt_the_earlier_runs_synthesis_task(
     polly: RunningEmulator,
 ) -> None:
-    """There is no store, and the first try of the second run may have ended before its start."""
+    """There is no store. The first try of the second run may have ended before its start request."""
     first = start_durably(polly)
     an_hour_later = RUN_BEGAN + timedelta(hours=1)
     again = start_durably(polly, run_began=an_hour_later, try_number=2)

@@ -1,4 +1,4 @@
-"""The example that reports a synthesis task that failed or took too long."""
+"""The example that sends an alert when a synthesis task failed or took too long."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dag(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> DAG:
 
 @pytest.fixture
 def sent(dag: DAG, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The messages, in place of what would send them."""
+    """Return a list that receives the messages, instead of sending them."""
     speak: Any = dag.get_task("speak")
     callback = speak.on_failure_callback
     (alert,) = callback if isinstance(callback, list | tuple) else (callback,)

@@ -1,4 +1,4 @@
-"""The example that goes on without audio."""
+"""The example that continues without audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example in which a language model writes and Polly speaks."""
+"""The example in which a language model writes a text and Polly speaks it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _bucket(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stand_in(python_callable: Callable[[], str] | None = None, **settings: Any) -> Any:
-    """Return a task that takes the parameters of ``@task.llm`` and answers each prompt with ``ANSWER``."""
+    """Return a task that has the parameters of ``@task.llm`` and returns ``ANSWER`` for each prompt."""
     if python_callable is None:
         return lambda function: stand_in(function, **settings)
     assert set(settings) == {"llm_conn_id", "system_prompt"}
@@ -65,7 +65,7 @@ def test_run_without_the_provider_is_skipped_and_the_log_names_the_package(
 def test_answer_is_spoken_as_it_stands_with_a_stand_in_for_the_decorator(
     run_dag: RunDag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This shows how the tasks fit together, whether the provider is installed or not."""
+    """The test checks how the tasks work together, even if the provider is not installed."""
     provider = ModuleType(PROVIDER)
     provider.__spec__ = ModuleSpec(PROVIDER, loader=None)
     monkeypatch.setitem(sys.modules, PROVIDER, provider)

@@ -1,4 +1,4 @@
-"""The example that makes a podcast of articles."""
+"""The example that makes a podcast from articles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guide on mapped operators states about Airflow is true on the installed Airflow."""
+"""The statements about Airflow in the guide on mapped operators are true on the installed Airflow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def arguments_without_text(emulator: RunningEmulator, **given: Any) -> dict[str,
 
 
 def guide_code(beginning: str) -> str:
-    """Return the guide's Python block that contains these words, with imports that each Airflow has."""
+    """Return the guide's Python block that contains these words, with imports for the installed Airflow."""
     (code,) = (
         block
         for block in re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)

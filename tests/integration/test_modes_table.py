@@ -225,7 +225,7 @@ def test_task_ends_as_the_table_says(
     scenario: Scenario,
     outcome: Outcome,
 ) -> None:
-    """State, tries, log and XComs match the table, and only the connection's own region receives requests."""
+    """State, tries, log and XComs match the table, and only the connection's own region gets requests."""
     emulator = emulators[scenario.connection]
     # The get operator requests the status once before it begins to wait.
     requests_before_wait = int(operator == "get" and mode != NOT_WAITING)

@@ -1,4 +1,4 @@
-"""DAGs with render_template_as_native_obj=True, whose templates render to ints, tuples and other types."""
+"""DAGs with render_template_as_native_obj=True. Their templates render to ints, tuples and other types."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def speech(task_id: str, **given: Any) -> None:
 def test_an_integer_written_in_another_form_keeps_its_written_form(
     emulator: RunningEmulator, run_dag: RunDag, written: str
 ) -> None:
-    """Jinja renders 2024_01 to the integer 202401, which would be another key."""
+    """Jinja renders 2024_01 to the integer 202401, which would give a different key."""
     template = f"{{{{ '{written}' }}}}"
     with native_dag() as dag:
         speech("key", text=template, output_s3_bucket_name=emulator.bucket, output_s3_key=template)

@@ -59,7 +59,7 @@ class KilledError(Exception):
 
 
 class S3Calls:
-    """Records every S3 request of the process; can interrupt or deny requests."""
+    """Records every S3 request of the process. It can also interrupt or deny requests."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -67,7 +67,7 @@ class S3Calls:
         self._interruptions: dict[tuple[str, int], Callable[[], object]] = {}
 
     def interrupt(self, when: str, number: int, work: Callable[[], object]) -> None:
-        """Call ``work`` once, "before" or "after" the request of this number; 1 is the first."""
+        """Call ``work`` once, "before" or "after" the request with this number; 1 is the first request."""
         self._interruptions[when, number] = work
 
     def kill(self, when: str, number: int) -> None:

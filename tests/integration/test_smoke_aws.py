@@ -1,4 +1,4 @@
-"""The smoke test of real AWS runs against the emulator."""
+"""The smoke test for real AWS runs against the emulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def smoke_test(**env: str) -> subprocess.CompletedProcess[str]:
-    """Run it as ``make smoke-aws`` does, with these environment variables."""
+    """Run the smoke test as ``make smoke-aws`` does, with these environment variables."""
     return subprocess.run(
         [sys.executable, "-m", "scripts.smoke_aws"],
         cwd=ROOT,

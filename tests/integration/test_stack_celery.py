@@ -107,7 +107,7 @@ class RunWithLosses:
             return {row[0] for row in connection.execute(statement, {"machine": machine})}
 
     def unanswered_on(self, machine: str) -> set[int]:
-        """Return the map indexes of the tasks on a worker that wait for the answer to their start."""
+        """Return the map indexes of a worker's tasks that wait for the response to their start request."""
         started = {
             task["RequestCharacters"] - 1
             for task in synthesis_tasks(self._emulator)
@@ -120,7 +120,7 @@ class RunWithLosses:
         """Kill a machine of each kind while it is busy.
 
         :return: the map indexes of the tasks that ran on the worker, of those that waited there for
-            Polly's answer, and of those that waited on the triggerer
+            Polly's response, and of those that waited on the triggerer
         """
         deadline = time.monotonic() + 120
         while len(self.waiting_on("triggerer-1")) < 2 or not (unanswered := self.unanswered_on("worker-1")):

@@ -1,4 +1,4 @@
-"""Each task has one synthesis task despite a fault: the main cases of the fault table on a real Airflow."""
+"""Each task has one synthesis task despite a fault: the fault table's main cases on a real Airflow."""
 
 from __future__ import annotations
 

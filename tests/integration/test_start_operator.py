@@ -61,7 +61,7 @@ class TestModes:
     def test_succeed_and_push_the_synthesis_task(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, mode: dict[str, Any], s3: Any
     ) -> None:
-        """If the operator waited, the audio is in S3."""
+        """If the operator waits, the audio is in S3 afterwards."""
         run = run_dag(start_dag(speaking_emulator, **mode))
         assert run.task("start") == ("success", 1), run.output
         assert_pushes_the_request(

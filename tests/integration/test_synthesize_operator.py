@@ -268,7 +268,7 @@ class TestFailedRequest:
     def test_large_audio_is_uploaded_in_parts_and_none_are_left_after_an_interruption(
         self, speaking_emulator: RunningEmulator, run_dag: RunDag, s3: Any, clean_bucket: str
     ) -> None:
-        """Uploads of 8 MiB or more, about four minutes of samples, have several parts."""
+        """An upload of 8 MiB or more (about four minutes of samples) has several parts."""
         breaks = BREAK * 28
         large = {"text": f"<speak>Go.{breaks}</speak>", "text_type": "ssml", "output_format": "pcm"}
         run = run_dag(speak_dag(**large, **to_s3(speaking_emulator)))

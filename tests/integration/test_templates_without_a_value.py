@@ -1,4 +1,4 @@
-"""Templates that render to no value are refused before any request and without retries."""
+"""Templates that render to no value are rejected before any request and without retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unusable answers to SynthesizeSpeech, from an endpoint that sends exactly the given bytes."""
+"""Unusable responses to SynthesizeSpeech, from an endpoint that sends exactly the given bytes."""
 
 from __future__ import annotations
 

@@ -92,13 +92,13 @@ def test_a_file_that_must_not_be_in_the_wheel_is_a_problem(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(WHEEL))
 def test_a_file_that_the_wheel_lacks_is_a_problem(name: str) -> None:
-    assert f"The wheel lacks {name}" in wheel_problems(without(WHEEL, name))
+    assert f"The wheel does not contain {name}" in wheel_problems(without(WHEEL, name))
 
 
 def test_a_wheel_without_py_typed_is_a_problem_even_where_git_does_not_track_it() -> None:
     name = "airflow_polly_provider/py.typed"
     (problem,) = check_dist.wheel_problems(without(WHEEL, name), without(TRACKED, name), VERSION, PROJECT)
-    assert "lacks py.typed" in problem
+    assert "does not contain py.typed" in problem
 
 
 def test_entry_points_other_than_the_declared_ones_are_a_problem() -> None:
@@ -110,12 +110,12 @@ def test_entry_points_other_than_the_declared_ones_are_a_problem() -> None:
 def test_an_excluded_or_untracked_file_in_the_sdist_is_a_problem(name: str) -> None:
     problem, advice = sdist_problems(SOURCE | {f"{SDIST}/{name}": b""})
     assert problem == f"The sdist contains {SDIST}/{name}, which must not be in it"
-    assert "add a file to git or to .gitignore" in advice
+    assert "add each file to git or to .gitignore" in advice
 
 
 @pytest.mark.parametrize("name", sorted(SOURCE))
 def test_a_file_that_the_sdist_lacks_is_a_problem(name: str) -> None:
-    assert f"The sdist lacks {name}" in sdist_problems(without(SOURCE, name))
+    assert f"The sdist does not contain {name}" in sdist_problems(without(SOURCE, name))
 
 
 def test_content_that_differs_from_the_working_tree_is_a_problem() -> None:
@@ -131,7 +131,7 @@ def test_metadata_of_another_version_are_a_problem() -> None:
 
 def test_a_tag_of_another_version_is_refused() -> None:
     (problem,) = check_dist.release_problems("v1.2.4", VERSION, TRACKED["CHANGELOG.md"].decode())
-    assert "tag it v1.2.3" in problem
+    assert "use the tag v1.2.3" in problem
 
 
 def test_a_version_without_its_heading_in_the_changelog_is_refused() -> None:

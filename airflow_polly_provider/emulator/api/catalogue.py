@@ -58,7 +58,7 @@ class Catalogue:
 
     @contextmanager
     def _change(self, region: str) -> Iterator[LexiconShelf]:
-        """Let the block change the lexicons of a region. If the block or storing fails, undo the change."""
+        """Let the block change a region's lexicons. If the block or storing fails, the change is undone."""
         shelf = self.shelf(region)
         before = {name: replace(lexicon, tags=dict(lexicon.tags)) for name, lexicon in shelf.lexicons.items()}
         try:
@@ -131,7 +131,7 @@ class Catalogue:
 
 
 def _validate_no_token(parameters: dict[str, Any]) -> None:
-    # The answer always fits one page, so the emulator never issues a token.
+    # The response always fits on one page, so the emulator never issues a token.
     if parameters.get("NextToken"):
         raise ApiError("InvalidNextTokenException", "The NextToken is invalid")
 

@@ -65,7 +65,7 @@ class PollyService:
         }
 
     def open(self) -> None:
-        """Start the service, and restore what an earlier emulator stored in the state folder."""
+        """Start the service, and restore the data that an earlier emulator stored in the state folder."""
         self._loop = asyncio.get_running_loop()
         self._jobs.open()
         if self._jobs.state is not None:
@@ -79,7 +79,7 @@ class PollyService:
         self._jobs.close()
 
     def announce(self, endpoint_url: str) -> None:
-        """Write this emulator's URL into the state folder. A second emulator shows it in its error message.
+        """Write this emulator's URL into the state folder. A second emulator shows it in an error message.
 
         :param endpoint_url: the emulator's URL.
         """
@@ -112,8 +112,8 @@ class PollyService:
         :param operation: the operation's name in the service model.
         :param region: the region in the request's credential scope.
         :param parameters: the request's parameters, already validated against the service model.
-        :param fail_task: the failure reason, to make the started synthesis task fail; None to do its work.
-        :raises ApiError: if Polly would answer with an error.
+        :param fail_task: if given, the started synthesis task fails with this reason; None to do its work.
+        :raises ApiError: if Polly would return an error.
         """
         self.quotas.spend(operation, region, parameters)
         if operation == "StartSpeechSynthesisTask":
@@ -230,7 +230,7 @@ class PollyService:
             self.aws.create_bucket(bucket, region)
         jobs = list(state.tasks())
         if jobs and jobs[-1].created > self._clock.time():
-            # The clock of the earlier emulator was set forward. Set this clock forward too. Otherwise,
+            # The earlier emulator's clock was set forward, so set this clock forward too. Otherwise,
             # unfinished tasks would wait until this clock reaches their stored times.
             self._clock.advance(jobs[-1].created - self._clock.time())
         for job in jobs:
@@ -248,7 +248,7 @@ class PollyService:
 
         :param region: the region in the request's credential scope.
         :param parameters: the request's parameters, already validated against the service model.
-        :raises ApiError: if Polly would answer with an error.
+        :raises ApiError: if Polly would return an error.
         """
         self.quotas.spend("SynthesizeSpeech", region, parameters)
         billed = rules.check_synthesis(parameters, limits=rules.SPEECH_LIMITS, task=False)

@@ -23,23 +23,23 @@ Service = Literal["s3", "sns", "sqs", "sts"]
 SERVICES: tuple[Service, ...] = get_args(Service)
 """The services other than Polly, by their names in a credential scope."""
 
-# A URL alone can name an action of these two services, and a web page can make a browser open any URL. So the
-# emulator accepts no presigned URLs for them.
+# For these two services, a URL alone can request an action, and a web page can make a browser open any URL.
+# Therefore, the emulator accepts no presigned URLs for them.
 _NOT_BY_URL = {"sns", "sqs"}
-# The control paths of moto and of the emulator. The router does not recognize the emulator's control paths if
-# they are written with extra slashes or percent-encoding, so these requests get here.
+# The control paths of moto and of the emulator. If the emulator's control paths are written with extra
+# slashes or percent-encoding, the router does not recognize them, and this module receives the requests.
 _CONTROL_PATH = re.compile(r"/+(?:moto-api|_emulator)(?:/|$)")
 _UNSIGNED_STS = re.compile(rb"(?:^|&)Action=AssumeRoleWith(?:SAML|WebIdentity)(?:&|$)")
-# Headers that are removed from moto's answers, because the emulator itself decides how an answer is sent and
-# which web pages may read it.
+# Headers that are removed from moto's responses, because the emulator itself decides how a response is sent
+# and which web pages may read it.
 _LEFT_OUT = re.compile(r"connection|transfer-encoding|access-control-.*", re.IGNORECASE)
 
 
 def service_of(request: Request, signed_for: str | None) -> Service:
-    """Return which of S3, SNS, SQS and STS a request is for.
+    """Return the service that a request is for: S3, SNS, SQS or STS.
 
-    moto's own server also considers the path, so there a request can reach moto's control paths and a hundred
-    other services. This function ignores the path and returns one of :data:`SERVICES`.
+    moto's own server also considers the path. Requests to it can therefore reach moto's control paths and a
+    hundred other services. This function ignores the path and returns one of :data:`SERVICES`.
 
     :param request: the request.
     :param signed_for: the service in the request's credential scope; None for an unsigned request.
@@ -66,7 +66,7 @@ def service_of(request: Request, signed_for: str | None) -> Service:
 class Aws:
     """Calls moto's services directly, without a network.
 
-    Importing moto takes seconds. The first call imports it, unless :meth:`load` did so before.
+    Importing moto takes seconds. The first call imports moto, unless :meth:`load` has already done so.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class Aws:
             return self._applications[service]
 
     def serve(self, request: Request, service: Service) -> Response:
-        """Answer a client's request. Blocks; call it from a worker thread.
+        """Return the response to a client's request. Blocks; call it from a worker thread.
 
         :param request: a request to any service but Polly.
         :param service: one of :data:`SERVICES`.
@@ -127,7 +127,7 @@ class Aws:
         body: bytes = b"",
         content_type: str | None = None,
     ) -> Response:
-        """Send a request of the emulator itself to a service. Blocks.
+        """Send a request from the emulator itself to a service. Blocks.
 
         :param service: the service, such as ``s3``.
         :param region: the region, such as ``us-east-1``.

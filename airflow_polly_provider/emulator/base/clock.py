@@ -1,4 +1,4 @@
-"""The emulator's clock. A test can set it forward by 72 hours instead of waiting."""
+"""The emulator's clock. A test can set the clock forward by 72 hours instead of waiting."""
 
 from __future__ import annotations
 

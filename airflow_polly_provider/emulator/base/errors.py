@@ -1,4 +1,4 @@
-"""The exception that the emulator raises to answer a client with an error."""
+"""The exception that the emulator raises to return an error to a client."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An error answer with Polly's error class.
+    """An error response with Polly's error class.
 
     :param code: the error class in the service model, such as ``InvalidSsmlException``.
     :param message: the error message for the client.
     :param status: the HTTP status; None for the status that the service model defines for the code.
-    :param detail: the cause, if ``message`` is Polly's own and does not name the cause; sent in a response
-        header.
+    :param detail: the cause, if ``message`` is Polly's own message and does not name the cause. It is sent in
+        a response header.
     :param members: further members of the error's shape, such as ``reason`` of a ValidationException.
     """
 
@@ -28,7 +28,7 @@ class ApiError(Exception):
 
 
 def invalid(message: str, *, detail: str | None = None) -> ApiError:
-    """Build the ValidationException that Polly returns for an error that is not about a single member.
+    """Build the ValidationException that Polly returns for an error that does not concern a single member.
 
     :param message: the error message for the client.
     :param detail: the cause, if the message does not name it.

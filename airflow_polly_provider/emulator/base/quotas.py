@@ -93,7 +93,7 @@ def _is_number(value: object) -> bool:
 
 
 class QuotaKeeper:
-    """Refuses calls that exceed a quota. It keeps a token bucket for each quota and region.
+    """Rejects calls that exceed a quota. It keeps a token bucket for each quota and region.
 
     :param quotas: the limits.
     :param clock: the source of the time.

@@ -48,8 +48,8 @@ class ApiModel:
     def __init__(self) -> None:
         self.service = load_service_model()
         self._operations = {name: self.service.operation_model(name) for name in self.service.operation_names}
-        # The first table has the routes without a path parameter, by method and path. The second has the
-        # routes with one, by method and by the part of the path before the parameter, which is always last.
+        # The first table contains the routes without a path parameter, by method and path. The second
+        # contains the routes with one, by method and the path before the parameter, which is always last.
         self._exact: dict[tuple[str, str], str] = {}
         self._by_prefix: dict[tuple[str, str], str] = {}
         for name, operation in self._operations.items():
@@ -80,7 +80,7 @@ class ApiModel:
         return list(getattr(self.service.shape_for(shape_name), "enum", []))
 
     def echoed(self, operation: str, shape_name: str) -> list[str]:
-        """Return the names of the request members that a structure in the response also has.
+        """Return the names of the request members that a structure in the response also contains.
 
         :param operation: the operation's name, such as ``StartSpeechSynthesisTask``.
         :param shape_name: the structure's name, such as ``SynthesisTask``.
@@ -104,7 +104,7 @@ class ApiModel:
         operation = self._by_prefix.get((method, head + "/"))
         if operation is not None and tail:
             return operation, unquote(tail)
-        raise ApiError("UnknownOperationException", f"Polly has no operation at {method} {path[:200]}")
+        raise ApiError("UnknownOperationException", f"Polly has no operation for {method} {path[:200]}")
 
     def parse(
         self,
@@ -175,7 +175,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _from_query(shape: Any, query: str) -> dict[str, Any]:
-    """Return the members in a presigned URL. Each list item is a query parameter of the same name."""
+    """Return the members in a presigned URL. For a list, the query parameter is repeated for each item."""
     given: dict[str, list[str]] = parse_qs(query, keep_blank_values=True)
     return {
         name: given[name] if member.type_name == "list" else given[name][-1]
@@ -189,10 +189,10 @@ def _from_text(member: Any, name: str, text: str | None) -> Any:
         return None
     if member.type_name == "integer":
         if not re.fullmatch(r"-?\d{1,18}", text):
-            raise ApiError("SerializationException", f"'{name}' is to be a whole number")
+            raise ApiError("SerializationException", f"'{name}' must be a whole number")
         return int(text)
     if member.type_name == "boolean":
         if text not in ("true", "false"):
-            raise ApiError("SerializationException", f"'{name}' is to be true or false")
+            raise ApiError("SerializationException", f"'{name}' must be true or false")
         return text == "true"
     return text

@@ -64,7 +64,7 @@ class Settings:
         for name in _DURATIONS:
             seconds = getattr(self, name)
             if not (math.isfinite(seconds) and seconds >= 0):
-                raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds}")
+                raise ValueError(f"{name} must be a number of seconds, at least 0, not {seconds}")
         for bucket in self.buckets:
             if not is_bucket_name(bucket):
                 raise ValueError(

@@ -1,8 +1,9 @@
-"""Validation of requests against the service model, of which botocore's own validator checks only a part.
+"""Validation of requests against the service model. botocore's own validator checks only a part of it.
 
-The messages are those of AWS's validator, which checks the whole request and then lists every error. For
+The messages have the form of AWS's validator, which checks the whole request and then lists every error. For
 enumerations and patterns, Polly's own messages are known from public reports (node-sonos-http-api 658,
-aws-sdk-js 2644). For lengths, bounds, missing members and lists, they are those of other AWS services.
+aws-sdk-js 2644). For lengths, bounds, missing members and lists, this module uses the messages of other AWS
+services.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from airflow_polly_provider.emulator.base.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# If a value does not match its pattern, Polly answers with ValidationException. This was reported for the
-# bucket (aws-sdk-js 2644) and the key prefix (boto3 2429). For the two shapes below, no report is known, so
-# the emulator uses the specific error class that the service model has.
+# If a value does not match its pattern, Polly returns a ValidationException. This was reported for the bucket
+# (aws-sdk-js 2644) and the key prefix (boto3 2429). For the two shapes below, no report is known, so the
+# emulator uses the specific error class from the service model.
 PATTERN_ERRORS = {"TaskId": "InvalidTaskIdException", "SnsTopicArn": "InvalidSnsTopicArnException"}
 _KEY_PREFIX = "OutputS3KeyPrefix"
 _KEY_PREFIX_MESSAGE = "Invalid output S3 key prefix"
@@ -77,7 +78,7 @@ def _broken(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
 
 def _structure(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
     if not isinstance(value, dict):
-        raise ApiError("SerializationException", f"'{path}' is to be an object")
+        raise ApiError("SerializationException", f"'{path}' must be an object")
     for name, member in shape.members.items():
         member_path = f"{path}.{_lower_first(name)}" if path else _lower_first(name)
         if value.get(name) is not None:
@@ -88,9 +89,9 @@ def _structure(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
 
 def _string(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
     if not isinstance(value, str):
-        raise ApiError("SerializationException", f"'{path}' is to be a string")
+        raise ApiError("SerializationException", f"'{path}' must be a string")
     if not _is_text(value):
-        raise ApiError("SerializationException", f"'{path}' holds half a surrogate pair")
+        raise ApiError("SerializationException", f"'{path}' contains half of a surrogate pair")
     written = f"'{value[:_LONGEST_VALUE]}'"
     for constraint, holds in _constraints_of_string(shape):
         if not holds(value):
@@ -99,7 +100,7 @@ def _string(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
 
 def _integer(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ApiError("SerializationException", f"'{path}' is to be a whole number")
+        raise ApiError("SerializationException", f"'{path}' must be a whole number")
     for constraint, holds in _bounds(shape, "value"):
         if not holds(value):
             yield _Broken(shape.name, path, f"'{value}'", constraint)
@@ -107,13 +108,13 @@ def _integer(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
 
 def _boolean(_: Any, value: Any, path: str) -> Iterator[_Broken]:
     if not isinstance(value, bool):
-        raise ApiError("SerializationException", f"'{path}' is to be true or false")
+        raise ApiError("SerializationException", f"'{path}' must be true or false")
     yield from ()
 
 
 def _list(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
     if not isinstance(value, list):
-        raise ApiError("SerializationException", f"'{path}' is to be a list")
+        raise ApiError("SerializationException", f"'{path}' must be a list")
     written = f"'[{', '.join(map(str, value))[:_LONGEST_VALUE]}]'"
     for constraint, holds in _bounds(shape, "length"):
         if not holds(len(value)):
@@ -129,7 +130,7 @@ def _list(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
 
 def _map(shape: Any, value: Any, path: str) -> Iterator[_Broken]:
     if not isinstance(value, dict):
-        raise ApiError("SerializationException", f"'{path}' is to be a map")
+        raise ApiError("SerializationException", f"'{path}' must be a map")
     for constraint, holds in _bounds(shape, "length"):
         if not holds(len(value)):
             yield _Broken(shape.name, path, f"'{value}'", constraint)

@@ -13,7 +13,7 @@ from airflow_polly_provider.emulator.base.service_model import load_service_mode
 
 _DEFAULT_ENGINE = "standard"
 
-# espeak's names of languages that are not simply the part of Polly's language code before the hyphen.
+# espeak's names of languages, where they differ from the part of Polly's language code before the hyphen.
 _ESPEAK_LANGUAGES = {
     "arb": "ar",
     "cmn": "cmn",
@@ -86,8 +86,8 @@ def _all_engines() -> list[str]:
 def check_voice(request: dict[str, Any]) -> None:
     """Check that the voice of a synthesis request supports the request's engine and language.
 
-    :param request: members of the API's request.
-    :raises ApiError: if Polly would refuse the request.
+    :param request: members of the API request.
+    :raises ApiError: if Polly would reject the request.
     """
     voice = describe(request["VoiceId"])
     engine = request.get("Engine") or _DEFAULT_ENGINE
@@ -118,7 +118,7 @@ def espeak_language(language_code: str) -> str:
 
 
 def sound_of(voice_id: str, language_code: str | None) -> Sound:
-    """Return a voice's espeak settings, which are the same each time, and differ from those of other voices.
+    """Return a voice's espeak settings. The settings are always the same, and differ between voices.
 
     :param voice_id: Polly's VoiceId.
     :param language_code: the requested language of a bilingual voice; None for the voice's main language.
@@ -127,5 +127,5 @@ def sound_of(voice_id: str, language_code: str | None) -> Sound:
     variants = _VARIANTS[voice["Gender"]]
     number = sum(voice_id.encode())
     language = espeak_language(language_code or voice["LanguageCode"])
-    # Voices that share a variant, whether of adults or of children, differ in pitch and speed.
+    # Voices with the same variant differ in pitch and speed. This applies to adults' and children's voices.
     return Sound(f"{language}+{variants[number % len(variants)]}", 42 + number % 17, 165 + number % 19)

@@ -1,1 +1,1 @@
-"""Control of the emulator by tests and users: faults, the control interface over HTTP, the server."""
+"""Control of the emulator by tests and users: faults, the control interface over HTTP, and the server."""

@@ -1,7 +1,7 @@
 """The emulator's control interface over HTTP, for tests in another process.
 
 Every request must have the header ``X-Polly-Emulator: 1``, which a web page cannot send without permission.
-A request must have no ``Origin``. Its ``Host`` must be localhost, an IP address or the ``host`` setting.
+A request must have no ``Origin``. The ``Host`` must be localhost, an IP address or the ``host`` setting.
 
 ========  =========================  =====================================================================
 method    path                       meaning
@@ -42,7 +42,7 @@ HEADER = "X-Polly-Emulator"
 
 
 class Admin:
-    """Answers requests under ``/_emulator``.
+    """Handles requests under ``/_emulator``.
 
     :param settings: the emulator's settings.
     :param clock: the emulator's clock.
@@ -73,7 +73,7 @@ class Admin:
         }
 
     def handle(self, request: Request) -> Response:
-        """Answer one request.
+        """Return the response to one request.
 
         :param request: a request whose path is under ``/_emulator``.
         """

@@ -1,4 +1,4 @@
-"""Routing of requests to the parts of the emulator, and the effect of faults on the answers."""
+"""Routing of requests to the parts of the emulator, and the effect of faults on the responses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MAX_POLLY_BODY = 4 * 1024 * 1024
 _MOTO_THREADS = 8
 _SQS_THREADS = 64
 _SLOW_OPERATION = "SynthesizeSpeech"
-# The outcome of a call whose client disconnected before the answer was ready.
+# The outcome of a call whose client disconnected before the response was ready.
 _DISCONNECTED = "disconnected"
 _BROKEN = "InternalFailure"
 
@@ -69,8 +69,8 @@ class Application:
         self._guard = BrowserGuard(settings.cors_origins)
         self._admin = Admin(settings, clock, self.faults, self.counters, self.service)
         self._pool = ThreadPoolExecutor(_MOTO_THREADS, thread_name_prefix="polly-emulator-aws")
-        # A request of an SQS client may wait up to 20 seconds for a message. SQS has a separate pool, so that
-        # these waits do not delay requests to other services.
+        # An SQS request may wait up to 20 seconds for a message. SQS has a separate pool, so that these waits
+        # do not delay requests to other services.
         self._waiting_pool = ThreadPoolExecutor(_SQS_THREADS, thread_name_prefix="polly-emulator-sqs")
         self._request_numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,7 +81,7 @@ class Application:
         self.service.open()
 
     def announce(self, endpoint_url: str, address: str) -> None:
-        """Pass on the emulator's address to the parts that need it.
+        """Pass the emulator's address to the parts that need it.
 
         :param endpoint_url: the emulator's URL.
         :param address: the IP address that the emulator is bound to.
@@ -96,7 +96,7 @@ class Application:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def handle(self, request: Request) -> Response | Awaitable[Response]:
-        """Answer a request.
+        """Return the response to a request.
 
         :param request: a request to Polly, to another service or to the control interface.
         """
@@ -128,7 +128,7 @@ class Application:
         assert self._loop is not None
         pool = self._waiting_pool if service == "sqs" else self._pool
         work = self._loop.run_in_executor(pool, self.service.aws.serve, request, service)
-        # Complete a received S3 request even if its client disconnects.
+        # Finish a received S3 request even if its client disconnects.
         return asyncio.shield(work) if service == "s3" else work
 
     def _polly(self, request: Request, region: str) -> Response | Awaitable[Response]:

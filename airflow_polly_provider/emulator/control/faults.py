@@ -1,4 +1,4 @@
-"""Faults that make calls fail on demand, and counters of the calls. Both are for tests of a client."""
+"""Faults that make calls fail on demand, and call counters. Both are used to test clients."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ class Fault:
         cleared.
     :param share: the probability that the fault affects a call, above 0 and at most 1; the random choices are
         the same in each run.
-    :param error: an error class to answer with, such as ``ThrottlingException``; the operation does not run.
-    :param status: the HTTP status of ``error`` or ``page``; None for the status that the service model has
-        for the error, or for 200 with ``page``.
+    :param error: the error class to return, such as ``ThrottlingException``; the operation does not run.
+    :param status: the HTTP status of ``error`` or ``page``; None for the status that the service model
+        defines for the error, or for 200 with ``page``.
     :param message: the message of ``error``.
-    :param delay_seconds: the delay of the answer.
+    :param delay_seconds: the delay of the response.
     :param drop: ``before`` to close the connection without running the operation, ``after`` to run it and
-        then close the connection without an answer.
-    :param cut: whether to run the operation, send only the first half of the answer and close the connection.
-    :param page: an HTML page, encoded in Latin-1, to send instead of the answer, as a proxy may do. The
+        then close the connection without a response.
+    :param cut: whether to run the operation, send only the first half of the response and close the
+        connection.
+    :param page: an HTML page, encoded in Latin-1, to send instead of the response, as a proxy may do. The
         operation still runs.
-    :param fail_task: the reason of a failure: the start is accepted, but the synthesis task ends ``failed``
-        with this reason.
+    :param fail_task: the reason for a failure: the start is accepted, but the synthesis task ends in the
+        status ``failed`` with this reason.
     :raises ValueError: if the fault has no effect, or a value is not valid.
     """
 
@@ -75,11 +76,11 @@ class Fault:
                 f"times must be a whole number of at least 1, or None for all calls, not {self.times!r}"
             )
         if not _is_number(self.delay_seconds) or not 0 <= self.delay_seconds < math.inf:
-            raise ValueError(f"delay_seconds must be a number, 0 or more, not {self.delay_seconds!r}")
+            raise ValueError(f"delay_seconds must be a number, at least 0, not {self.delay_seconds!r}")
         if self.error is not None and not _ERROR_CLASS.fullmatch(str(self.error)):
             raise ValueError(f"error must be an error class such as ThrottlingException, not {self.error!r}")
         if self.fail_task and self.operation not in ("*", _STARTS):
-            raise ValueError(f"fail_task has no effect on {self.operation}: set operation to {_STARTS} or *")
+            raise ValueError(f"fail_task has no effect on {self.operation}. Set operation to {_STARTS} or *")
 
 
 def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
@@ -115,7 +116,7 @@ class Faults:
         return fault
 
     def deny(self, operation: str) -> Fault:
-        """Deny an operation until the faults are cleared, as if no IAM policy allowed it. Return the fault.
+        """Deny an operation until the faults are cleared, as if no IAM policy allowed it; return the fault.
 
         :param operation: the operation's name in the service model, or ``*`` for all operations.
         """

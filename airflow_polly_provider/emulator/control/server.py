@@ -22,7 +22,7 @@ _REQUIRED = ("h11", "h2", "moto", "flask", "flask_cors", "soundfile", "numpy")
 
 
 class MissingExtraError(ImportError):
-    """The ``emulator`` extra is missing, or ``audio`` is ``speech`` and the ``speech`` extra is missing."""
+    """The ``emulator`` extra is missing, or ``audio`` is ``speech`` but the ``speech`` extra is missing."""
 
 
 def require_extras(settings: Settings) -> None:
@@ -42,8 +42,8 @@ def require_extras(settings: Settings) -> None:
     if settings.audio == "speech" and not speech_available():
         raise MissingExtraError(
             "The Polly emulator needs the extra 'speech' for speech. To install it in a clone of the "
-            'repository, run pip install ".[speech]". Or do not set audio to speech: without that setting, '
-            "and without the extra, the emulator writes a tone."
+            'repository, run: pip install ".[speech]". Alternatively, do not set audio to speech: without '
+            "the extra, the emulator then writes a tone."
         )
 
 
@@ -76,26 +76,26 @@ class EmulatorServer:
 
     @property
     def port(self) -> int:
-        """Return the port. Available once the server has started."""
+        """Return the port. The port is known once the server has started."""
         if self._server is None:
             raise RuntimeError("The emulator is not listening: call start() first")
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def address(self) -> str:
-        """Return the bound IP address. Available once the server has started."""
+        """Return the bound IP address. The address is known once the server has started."""
         if self._server is None:
             raise RuntimeError("The emulator is not listening: call start() first")
         return str(self._server.sockets[0].getsockname()[0])
 
     @property
     def endpoint_url(self) -> str:
-        """Return the URL for clients. Available once the server has started."""
+        """Return the URL for clients. The URL is known once the server has started."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Start to listen and to accept connections.
+        """Start to listen, and accept connections.
 
         :raises OSError: if the host is unknown, or the socket cannot be bound.
         """

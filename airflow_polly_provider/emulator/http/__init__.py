@@ -1,1 +1,1 @@
-"""HTTP/1.1 and HTTP/2: reading requests, checking their origin, sending responses."""
+"""HTTP/1.1 and HTTP/2: reading requests, checking their origin, and sending responses."""

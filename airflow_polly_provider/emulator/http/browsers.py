@@ -6,8 +6,8 @@ this:
 - The ``Host`` of a request must be a name of this machine. This blocks DNS rebinding, an attack in which the
   owner of a DNS name makes the name point to this machine.
 - If a request has an ``Origin`` other than the emulator's own, the settings must allow this origin.
-- A link or an image on another site can send a request with a presigned URL. If it is a request to Polly, it
-  is served only if it requests speech. Requests for S3 objects are served.
+- A link or an image on another site can send a request with a presigned URL. Of these
+  requests, the emulator serves only requests for speech to Polly, and requests for S3 objects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class BrowserGuard:
-    """Refuses requests that a web page without permission may have sent.
+    """Rejects requests that a web page without permission may have sent.
 
     :param origins: the allowed origins, such as ``http://localhost:3000``.
     """
@@ -50,7 +50,7 @@ class BrowserGuard:
         self._checks_host = is_loopback(address)
 
     def refuse(self, request: Request) -> Response | None:
-        """Return an error response if the request must be refused, else None.
+        """Return an error response if the request must be rejected, else None.
 
         :param request: a request to any path.
         """
@@ -71,7 +71,7 @@ class BrowserGuard:
         return _forbidden(
             request,
             f"Web pages of {origin[:100]!r} may not call this emulator. "
-            "To allow them, start it with --cors-origin and this origin",
+            "To allow them, start the emulator with --cors-origin and this origin",
         )
 
     def _refuse_link(self, request: Request) -> Response | None:
@@ -85,11 +85,11 @@ class BrowserGuard:
         )
 
     def preflight(self, request: Request) -> Response | None:
-        """Return the answer to a CORS preflight request; None if the request is not one.
+        """Return the response to a CORS preflight request; None if the request is not one.
 
-        Pass the answer to :meth:`share`, which adds the remaining CORS headers.
+        Pass the response to :meth:`share`, which adds the remaining CORS headers.
 
-        :param request: a request that was not refused.
+        :param request: a request that was not rejected.
         """
         method = request.headers.get("access-control-request-method")
         if request.method != "OPTIONS" or method is None or not self._allows(request.headers.get("origin")):
@@ -103,7 +103,7 @@ class BrowserGuard:
     def share(self, request: Request, response: Response) -> Response:
         """Return the response, with CORS headers if the request's origin is allowed.
 
-        The headers allow the page that sent the request to read the response.
+        With these headers, the page that sent the request can read the response.
 
         :param request: the request.
         :param response: the response to the request.

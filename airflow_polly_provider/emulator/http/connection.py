@@ -1,8 +1,8 @@
 """The base class of HTTP/1.1 and HTTP/2 connections.
 
-The emulator uses no web framework, for two reasons. A poller makes thousands of calls. Here most are answered
-directly on the event loop, and only slow answers are awaited. And a fault must be able to close a connection
-or cut an answer at any point, which a framework does not allow.
+The emulator uses no web framework, for two reasons. First, a poller makes thousands of calls. The emulator
+handles most of them directly on the event loop, and awaits only slow ones. Second, a fault must be able to
+close a connection or cut a response at any point, which a framework does not allow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BROKEN = "The emulator failed to handle %s %s, and answers with HTTP 500"
+_BROKEN = "The emulator failed to handle %s %s, and returns HTTP 500"
 _SEE_LOG = "The emulator failed; its log contains the traceback"
 
 
@@ -37,8 +37,8 @@ class TimeLimits:
 
     :param request_seconds: the limit before the first request, and within an incomplete request.
     :param idle_seconds: the limit between two requests; boto3 keeps its connections open.
-    :param unread_seconds: the limit while the client reads nothing of an answer, as a browser does while its
-        audio is paused.
+    :param unread_seconds: the limit while the client reads nothing of a response. For example, a browser
+        stops reading while its audio is paused.
     """
 
     request_seconds: float = 30.0
@@ -53,7 +53,7 @@ class Listener:
     :param handler: a function that returns the response to a request, or an awaitable of it. The awaitable is
         cancelled if the client disconnects.
     :param connections: the open connections.
-    :param answers: the tasks that compute responses.
+    :param answers: the asyncio tasks that compute responses.
     """
 
     handler: Callable[[Request], Response | Awaitable[Response]]
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         self._transport = transport
         self._last_active = self._loop.time()
         self._listener.connections.add(self)
-        # TCP keepalive detects a client that disappears while it waits for a long answer.
+        # TCP keepalive detects a client that disappears while it waits for a slow response.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol, abc.ABC):
     def close_if_stale(self, limits: TimeLimits) -> None:
         """Close the connection if its client has been silent for too long.
 
-        :param limits: the time limits within a request, between requests, and while an answer is sent.
+        :param limits: the time limits within a request, between requests, and while a response is sent.
         """
         if self._transport is None or self._is_answering():
             return
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     @abc.abstractmethod
     def _is_answering(self) -> bool:
-        """Return whether the emulator is computing an answer."""
+        """Return whether the emulator is computing a response."""
 
     @abc.abstractmethod
     def _is_within_request(self) -> bool:
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         """Close the connection after all data is sent."""
 
     def _bytes_not_received(self) -> int:
-        """Return how many bytes of answers still wait, in this process or in the kernel, for the client."""
+        """Return how many bytes of responses are not sent yet, in this process and in the kernel."""
         assert self._transport is not None
         buffered = self._transport.get_write_buffer_size()
         if not buffered:

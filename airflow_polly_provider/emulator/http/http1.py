@@ -29,7 +29,7 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Http1Connection(Connection):
-    """An HTTP/1.1 connection. It answers one request at a time.
+    """An HTTP/1.1 connection. It handles one request at a time.
 
     :param listener: the state shared with the other connections.
     """
@@ -43,7 +43,7 @@ class Http1Connection(Connection):
         self._waiting_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection, and cancel its unfinished answer."""
+        """Remove the connection, and cancel its unfinished response."""
         super().connection_lost(exc)
         if self._answering is not None:
             self._answering.cancel()
@@ -62,14 +62,14 @@ class Http1Connection(Connection):
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes, and answer the requests that they complete."""
+        """Read bytes, and handle each complete request."""
         self._last_active = self._loop.time()
         self._http.receive_data(data)
         if self._answering is None:
             self._serve_received()
         elif self._transport is not None:
-            # Pipelined requests wait until the current answer is sent. Meanwhile, continue to read, to detect
-            # a disconnect. Stop at a limit, so that further data does not fill this process's memory.
+            # Pipelined requests wait until the current response is sent. Meanwhile, continue to read in order
+            # to detect a disconnect. Stop at a limit, so that further data does not fill the memory.
             self._waiting_bytes += len(data)
             if self._waiting_bytes > MAX_HEAD_BYTES:
                 self._transport.pause_reading()
@@ -133,7 +133,7 @@ class Http1Connection(Connection):
         try:
             self._send(response)
         except (h11.LocalProtocolError, UnicodeEncodeError):
-            log.exception("The emulator's answer is not valid HTTP; it closes the connection")
+            log.exception("The emulator's response is not valid HTTP; the emulator closes the connection")
             self._transport.abort()
             return
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
@@ -146,7 +146,7 @@ class Http1Connection(Connection):
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         has_body = response.status not in (204, 304)
         if self._head is not None and self._head.method == b"HEAD":
-            # The answer to HEAD contains the length of the body, but not the body.
+            # The response to HEAD contains the length of the body, but not the body.
             has_length = any(name.lower() == b"content-length" for name, _ in headers)
             has_body, needs_length = False, has_body and not has_length
         else:
@@ -174,7 +174,9 @@ class Http1Connection(Connection):
 
 def _check_head(head: h11.Request) -> None:
     if head.http_version not in (b"1.0", b"1.1") or not head.target.startswith(b"/"):
-        raise h11.RemoteProtocolError("Not an HTTP/1.0 or HTTP/1.1 request to a path")
+        raise h11.RemoteProtocolError(
+            "The request must use HTTP/1.0 or HTTP/1.1, and its target must be a path"
+        )
     for name, value in head.headers:
         if name == b"content-length":
             _check_length(int(value))

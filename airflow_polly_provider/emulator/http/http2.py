@@ -33,16 +33,17 @@ _OF_ONE_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "transf
 
 @dataclass(eq=False)
 class _Stream:
-    """One request and its answer.
+    """One request and its response.
 
     :param headers: the request's headers, including pseudo-headers.
     :param body: the received part of the request body.
     :param is_whole: whether the complete request has arrived.
-    :param is_asked: whether the computation of the answer has started.
-    :param answering: the task that computes the answer.
-    :param unsent: the part of the answer's body that is not sent yet, limited by the client's flow control.
-    :param delivery: the answer's ``delivery``.
-    :param sends: whether the head of the answer has been sent.
+    :param is_asked: whether the computation of the response has started.
+    :param answering: the asyncio task that computes the response.
+    :param unsent: the part of the response's body that is not sent yet, because the client's flow control
+        limits what may be sent.
+    :param delivery: the response's ``delivery``.
+    :param sends: whether the headers of the response have been sent.
     """
 
     headers: dict[str, str]
@@ -56,7 +57,7 @@ class _Stream:
 
 
 class Http2Connection(Connection):
-    """An HTTP/2 connection. It answers many requests concurrently.
+    """An HTTP/2 connection. It handles many requests concurrently.
 
     A fault that would close an HTTP/1.1 connection resets only the stream of its request.
 
@@ -78,12 +79,12 @@ class Http2Connection(Connection):
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remove the connection, and cancel its unfinished answers."""
+        """Remove the connection, and cancel its unfinished responses."""
         super().connection_lost(exc)
         self._forget_all()
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes, and answer the requests that they complete. The first call gets the whole preface."""
+        """Read bytes, and handle each complete request. The first call gets the whole preface."""
         self._last_active = self._loop.time()
         try:
             for frame in self._frames(data):
@@ -94,7 +95,7 @@ class Http2Connection(Connection):
             log.info("A client violated the HTTP/2 protocol: %s; the emulator closes the connection", error)
             self._hang_up()
             return
-        # Answer only after all frames are read, because a later frame may cancel a request.
+        # Respond only after all frames are read, because a later frame may cancel a request.
         for number, stream in list(self._streams.items()):
             if stream.is_whole and not stream.is_asked:
                 self._answer(number, stream)
@@ -103,8 +104,8 @@ class Http2Connection(Connection):
     def _frames(self, data: bytes) -> Iterator[bytes]:
         """Yield the received frames for h2, except a GOAWAY without an error.
 
-        A client that closes the connection sends GOAWAY, and still waits for the answers to its requests (RFC
-        9113, section 6.8). After a GOAWAY, h2 would refuse to send these answers.
+        A client that closes the connection sends GOAWAY, and still waits for the responses to its requests
+        (RFC 9113, section 6.8). After a GOAWAY, h2 would refuse to send these responses.
         """
         self._received += data
         if not self._is_begun:
@@ -204,7 +205,7 @@ class Http2Connection(Connection):
         headers += [
             (name.lower(), value) for name, value in response.headers if name.lower() not in _OF_ONE_HOP
         ]
-        # The answer to HEAD contains the length of the body, but not the body.
+        # The response to HEAD contains the length of the body, but not the body.
         if has_body and not any(name == "content-length" for name, _ in headers):
             headers.append(("content-length", str(len(response.body))))
         body = response.body if has_body and not is_head else b""
@@ -215,7 +216,7 @@ class Http2Connection(Connection):
         try:
             self._http.send_headers(number, headers, end_stream=ends)
         except (h2.exceptions.ProtocolError, UnicodeEncodeError):
-            log.exception("The emulator's answer is not valid HTTP; it resets the stream")
+            log.exception("The emulator's response is not valid HTTP; the emulator resets the stream")
             self._reset(number)
             return
         if ends:
@@ -229,7 +230,7 @@ class Http2Connection(Connection):
             self._flush()
 
     def _send_allowed(self) -> None:
-        """Send as much of the answers as the client's flow control allows."""
+        """Send as much of the responses as the client's flow control allows."""
         for number, stream in list(self._streams.items()):
             if not stream.sends:
                 continue

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 MAX_HEAD_BYTES = 64 * 1024
-# The limit for objects that tests upload to S3, which are held in memory. It is lower for requests to Polly.
+# The limit for objects that tests upload to S3; they are kept in memory. For requests to Polly, it is lower.
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Detection of a connection's HTTP version by its first bytes."""
+"""Detection of a connection's HTTP version from its first bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Opening(Connection):
-    """A new connection. Its first bytes decide which connection class replaces it.
+    """A new connection. Its first bytes determine which connection class replaces it.
 
     A client that uses HTTP/2 without TLS begins with a fixed preface ("prior knowledge", RFC 9113, section
     3.3). The JavaScript SDK does so when it calls Polly.

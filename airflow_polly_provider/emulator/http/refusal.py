@@ -39,10 +39,10 @@ def scope_of(request: Request) -> Scope | None:
 def refusal(request: Request, status: int, code: str, message: str) -> Response:
     """Return an error response in the format that the request's client expects: Polly's JSON, or XML.
 
-    :param request: the refused request.
+    :param request: the rejected request.
     :param status: the HTTP status.
     :param code: the error class.
-    :param message: the reason, and what to do.
+    :param message: the reason, and what to do about it.
     """
     form = "<Error>{}</Error>"
     if "x-www-form-urlencoded" in request.headers.get("content-type", ""):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 MARKS = "json"
 """The OutputFormat for speech marks instead of audio."""
 
-# Decoded public mp3 files from Polly begin with 155 ms of silence, of which 46 to 50 ms come from the encoder
-# and decoder. They end with 343 to 366 ms of silence, of which up to 26 ms fill the last frame. The rest of
-# the silence belongs to the speech itself, and is assumed to be in Polly's other formats too.
+# Public mp3 files from Polly, when decoded, begin with 155 ms of silence; 46 to 50 ms of it come from the
+# encoder and decoder. They end with 343 to 366 ms of silence; up to 26 ms of it fill the last frame. The rest
+# of the silence belongs to the speech itself. This module assumes that Polly's other formats contain it too.
 SILENCE_BEFORE_MILLISECONDS = 105
 SILENCE_AFTER_MILLISECONDS = 340
 

@@ -61,7 +61,8 @@ class Resampler:
         """Resample the next chunk.
 
         :param samples: the samples at the source rate.
-        :return: the samples at the target rate. Samples that depend on the next chunk follow with that chunk.
+        :return: the samples at the target rate. Samples that depend on the next chunk are returned with that
+            chunk.
         """
         chunk = samples.astype(np.float64)
         if self._filter is not None:

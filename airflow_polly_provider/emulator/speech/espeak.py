@@ -44,7 +44,7 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class Speaker:
-    """A loaded espeak-ng with one voice, for one synthesis.
+    """The loaded espeak-ng library with one voice, for one synthesis.
 
     :param voice: espeak's voice name, such as ``en-us`` or ``en-us+f2``.
     :param pitch: the pitch, 0 to 99; 50 is the default pitch of the voice.
@@ -64,8 +64,8 @@ class Speaker:
         )
         if self.rate <= 0:
             raise RuntimeError(f"espeak-ng did not start: espeak_Initialize returned {self.rate}")
-        # espeak-ng makes noise from random numbers, and seeds them with the current time. A fixed seed makes
-        # the audio the same in each run.
+        # espeak-ng generates noise from random numbers. By default, the seed is the current time. With a
+        # fixed seed, the audio is the same in each run.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")

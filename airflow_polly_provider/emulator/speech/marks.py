@@ -38,7 +38,7 @@ _VISEMES = {
 }
 _VISEME_OF = {sound: viseme for viseme, sounds in _VISEMES.items() for sound in sounds}
 _SIBILANTS = frozenset(_VISEMES["S"] + _VISEMES["s"])
-# AWS uses a syllabic consonant where espeak uses a schwa and a consonant, as at the end of "little".
+# AWS uses a syllabic consonant where espeak uses a schwa and a consonant. An example is the end of "little".
 _SYLLABIC = {"əl": "t", "ən": "t", "əm": "p"}
 _SILENCE = "sil"
 _PUNCTUATION = (
@@ -49,7 +49,7 @@ _PHONEMES = re.compile(r"\[\[.*?\]\]")
 _MARKUP = re.compile(r"<[^>]*>|&[^;\s]+;|\[\[.*?\]\]")
 _TAGS = re.compile(r"<[^>]*>|\[\[.*?\]\]")
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*")
-# Words that espeak reports in pieces: contractions, and numbers digit by digit.
+# Words that espeak reports in pieces: contractions, and numbers (each digit separately).
 _REPORTED_IN_PIECES = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)+|[A-Za-z]*\d+(?:[.,]\d+)*[A-Za-z]*")
 _ENTITY = re.compile(r"&[^;\s]+;")
 _ORDER = {"ssml": 0, "sentence": 1, "word": 2, "viseme": 3}
@@ -75,7 +75,7 @@ def mark_lines(
     :param kinds: Polly's SpeechMarkTypes.
     :param end_milliseconds: the length of the audio.
     :param markup: whether the spoken text contains tags.
-    :param ends_silent: whether the last viseme is silence. In AWS's example of a standard voice, it is not.
+    :param ends_silent: whether the last viseme is silence. In AWS's example with a standard voice, it is not.
     """
     wanted = set(kinds)
     data = source.encode()
@@ -100,7 +100,7 @@ def _words(
     last_end = 0
     for milliseconds, first, length in _word_spans(events, str(spoken), markup=markup):
         start, end = spoken.span(first, length)
-        # One written word, such as a number, can be several spoken words. Polly marks it once.
+        # One written word, such as a number, can be several spoken words. Polly returns only one mark for it.
         start, end = _trimmed_word(data, max(start, last_end), end)
         if start < end:
             last_end = end
@@ -164,7 +164,7 @@ def _tags(events: Iterable[Event], tags: list[Tag], data: bytes) -> Iterator[dic
     for event in events:
         if event.kind != "mark":
             continue
-        # The synthesizer reports a mark's name, but not the position of its tag. Marks come in text order.
+        # The synthesizer reports a mark's name, but not the position of its tag. Marks are in text order.
         while waiting:
             tag = waiting.pop(0)
             if tag.espeak_mark != event.name:

@@ -1,4 +1,4 @@
-"""mp3 in Polly's form: a short tag, then frames of one bit rate, without an Info or Xing header."""
+"""mp3 files in Polly's form: a short tag, then frames of one bit rate, without an Info or Xing header."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TAG = b"ID3\x04\x00\x00\x00\x00\x00\x23" + b"TSSE\x00\x00\x00\x0f\x00\x00\x03Lavf58.45.100\x00" + bytes(10)
 # Measured in public mp3 files from Polly at 22,050 and 24,000 Hz, and assumed for other sample rates.
 KILOBITS_PER_SECOND = 48
-# The lowest sample rate of each MPEG version, with its highest and lowest bit rate in kbit/s. libsndfile
-# takes a bit rate as a fraction: 0 for the highest, 1 for the lowest.
+# The lowest sample rate of each MPEG version, with the version's highest and lowest bit rate in kbit/s.
+# libsndfile takes a bit rate as a fraction: 0 for the highest, 1 for the lowest.
 _BIT_RATES = {32000: (320, 32), 16000: (160, 8), 8000: (64, 8)}
 # LAME's first frame may contain metadata instead of sound. The name of such a frame, Info or Xing, follows
 # the frame header and the side information.
@@ -81,7 +81,7 @@ class Mp3Encoder:
     def _size_of_info_frame(self, start: bytes) -> int:
         """Return the size in bytes of the first frame if it contains metadata instead of sound, else 0.
 
-        LAME writes such a frame only if the metadata fit into a frame.
+        LAME writes such a frame only if the metadata fits into a frame.
         """
         is_mpeg1 = bool(start[1] & 0x08)
         name = _SIZE_OF_HEADER + _SIZES_OF_SIDE_INFORMATION[is_mpeg1]

@@ -1,4 +1,4 @@
-"""The file object that libsndfile writes to, which stores the error of a failed write."""
+"""A file object for libsndfile that stores the error of a failed write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OutputFile:
 
     def write(self, data: bytes) -> int:
         """Write the data, and return its length even if the write fails. :meth:`check` raises the error."""
-        # libsndfile writes its last bytes when it is closed. After a failure, this file may be closed before.
+        # libsndfile writes its last bytes when it is closed. After an error, this file may already be closed.
         if self._error is None and not self._file.closed:
             try:
                 self._file.write(data)

@@ -1,4 +1,4 @@
-"""Polly's rules for synthesis requests, as far as its service model does not contain them."""
+"""Polly's rules for synthesis requests that its service model does not contain."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SAMPLE_RATES = {
     "alaw": ("8000",),
 }
 MORE_RATES_FOR_SPEECH = {"mp3": ("44100", "48000"), "ogg_vorbis": ("44100", "48000")}
-# SynthesizeSpeech cuts longer audio: https://docs.aws.amazon.com/polly/latest/dg/limits.html
+# SynthesizeSpeech cuts audio at this length: https://docs.aws.amazon.com/polly/latest/dg/limits.html
 LONGEST_SPEECH_SECONDS = 600
 
 
 def check_output(request: dict[str, Any]) -> None:
-    """Check the bucket name and the key prefix of a synthesis task against S3's rules, without a call to S3.
+    """Check the bucket name and the key prefix of a synthesis task against S3's rules, without calling S3.
 
-    :param request: members of StartSpeechSynthesisTask's request, validated against the service model.
-    :raises ApiError: if Polly would refuse the request.
+    :param request: members of the StartSpeechSynthesisTask request, validated against the service model.
+    :raises ApiError: if Polly would reject the request.
     """
     if not is_bucket_name(request["OutputS3BucketName"]):
         raise ApiError("InvalidS3BucketException", "The output bucket's name is not valid for S3")
@@ -40,30 +40,32 @@ def check_output(request: dict[str, Any]) -> None:
     for part in request.get("OutputS3KeyPrefix", "").split("/"):
         depth += -1 if part == ".." else part not in ("", ".")
         if depth < 0:
-            raise ApiError("InvalidS3KeyException", "The output key prefix holds a relative path")
+            raise ApiError("InvalidS3KeyException", "The output key prefix contains a relative path")
 
 
 def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: bool) -> int:
     """Check a synthesis request against Polly's rules, and return the number of billed characters.
 
-    :param request: members of the API's request, validated against the service model.
+    :param request: members of the API request, validated against the service model.
     :param limits: the maximum billed characters and the maximum total characters.
     :param task: whether the request starts a synthesis task; False for SynthesizeSpeech.
-    :raises ApiError: if Polly would refuse the request.
+    :raises ApiError: if Polly would reject the request.
     """
     output_format = request["OutputFormat"]
     marks = request.get("SpeechMarkTypes") or []
     is_ssml = request.get("TextType") == "ssml"
     if marks and output_format != MARKS:
         raise ApiError(
-            "MarksNotSupportedForFormatException", f"Speech marks need OutputFormat json, not {output_format}"
+            "MarksNotSupportedForFormatException",
+            f"Speech marks require OutputFormat json, not {output_format}",
         )
     if "ssml" in marks and not is_ssml:
         raise ApiError(
-            "SsmlMarksNotSupportedForTextTypeException", "SSML speech marks need an SSML text (TextType ssml)"
+            "SsmlMarksNotSupportedForTextTypeException",
+            "SSML speech marks require an SSML text (TextType ssml)",
         )
     if output_format == MARKS and not marks:
-        raise invalid("OutputFormat json needs SpeechMarkTypes")
+        raise invalid("OutputFormat json requires SpeechMarkTypes")
     _check_rate(request, task=task)
     check_voice(request)
     # https://docs.aws.amazon.com/polly/latest/dg/speechmarks.html lists the engines with speech marks.
@@ -75,7 +77,7 @@ def check_synthesis(request: dict[str, Any], *, limits: tuple[int, int], task: b
 def sample_rate(request: dict[str, Any]) -> int:
     """Return the sample rate of a request's audio, in samples per second.
 
-    :param request: members of the API's request, accepted by :func:`check_synthesis`.
+    :param request: members of the API request, accepted by :func:`check_synthesis`.
     """
     given = request.get("SampleRate")
     if given:
@@ -89,8 +91,8 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
     given, output_format = request.get("SampleRate"), request["OutputFormat"]
     if given is None:
         return
-    # AWS documents no sample rates for speech marks, but its client library sends SampleRate in requests for
-    # them. So every rate that is valid for audio is accepted.
+    # AWS documents no sample rates for speech marks, but AWS's client library sends SampleRate in requests
+    # for them. So every rate that is valid for audio is accepted.
     allowed = SAMPLE_RATES.get(output_format, ("8000", "16000", "22050", "24000", "44100", "48000"))
     if not task:
         allowed += MORE_RATES_FOR_SPEECH.get(output_format, ())
@@ -104,18 +106,18 @@ def _check_rate(request: dict[str, Any], *, task: bool) -> None:
 def _check_text(request: dict[str, Any], *, is_ssml: bool, limits: tuple[int, int]) -> int:
     billed_limit, total_limit = limits
     text = request["Text"]
-    # AWS does not document which white space around and between the tags counts. So count as few characters
-    # as XML allows.
+    # AWS does not document which white space around and between the tags counts. So use the lowest count that
+    # XML allows.
     total = len(text.replace("\r\n", "\n").strip()) if is_ssml else len(text)
     if total > total_limit:
-        raise _too_long(f"{total} characters; at most {total_limit} are allowed")
+        raise _too_long(f"The text has {total} characters; at most {total_limit} are allowed")
     billed = (
         len(Ssml(text, engine=request.get("Engine", "standard"), voice_id=request["VoiceId"]).words)
         if is_ssml
         else len(text)
     )
     if billed > billed_limit:
-        raise _too_long(f"{billed} billed characters; at most {billed_limit} are allowed")
+        raise _too_long(f"The text has {billed} billed characters; at most {billed_limit} are allowed")
     if not text.strip():
         raise invalid("The text is empty")
     return billed

@@ -54,7 +54,7 @@ class Cancellation:
                 self._child.kill()
 
     def watch(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Set which child process is killed on cancellation.
+        """Set the child process that is killed on cancellation.
 
         :param child: the child process; None after it has ended.
         """
@@ -74,7 +74,8 @@ class Synthesizer:
         self.speech = speech_available() if speech is None else speech
         cores = os.cpu_count() or 1
         self.for_tasks = ThreadPoolExecutor(cores, thread_name_prefix="polly-synthesis-tasks")
-        # More threads than cores, so that SynthesizeSpeech calls for short texts do not wait for long texts.
+        # There are more threads than cores, so that SynthesizeSpeech calls for short texts do not wait for
+        # long texts.
         self.at_once = ThreadPoolExecutor(2 * cores, thread_name_prefix="polly-synthesize-speech")
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -90,7 +91,7 @@ class Synthesizer:
     ) -> bytes:
         """Synthesize a text. Blocks; call it from one of the two pools.
 
-        :param request: members of the API's request: Text, TextType, VoiceId, LanguageCode, Engine,
+        :param request: members of the API request: Text, TextType, VoiceId, LanguageCode, Engine,
             OutputFormat, SampleRate and SpeechMarkTypes.
         :param lexemes: the lexemes of the lexicons to apply; for equal graphemes, the first lexeme is used.
         :param cancellation: an object that can cancel the synthesis.
@@ -152,7 +153,7 @@ class Synthesizer:
             assert child.stdin is not None
             assert child.stdout is not None
             assert child.stderr is not None
-            # Keep the pipe open. It closes when this process ends, and then the child process ends too.
+            # Keep the pipe open. When this process ends, the pipe closes, and the child process ends too.
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
             report = child.stdout.readline()

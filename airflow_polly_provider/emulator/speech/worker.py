@@ -2,8 +2,8 @@
 
 It reads a request from standard input, writes a file, and writes a report to standard output. A new process
 for each synthesis has two advantages: the audio is the same in each run, and the memory is released
-afterwards. The parent process keeps the pipe to standard input open. When the pipe closes, for any reason,
-this process ends.
+afterwards. The parent process keeps the pipe to standard input open. If the pipe closes for any reason, this
+process ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The state folder: it stores synthesis tasks, objects and lexicons, so that a restart restores them."""
+"""The state folder. It stores synthesis tasks, objects and lexicons, so that a restart can restore them."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class KeptTask:
     """A stored synthesis task. All times are epoch seconds.
 
     :param task_id: Polly's TaskId.
-    :param region: the region in which it was started.
+    :param region: the region in which the task was started.
     :param created: the creation time.
     :param details: the members of its SynthesisTask that never change.
     :param request: the members of its StartSpeechSynthesisTask request.
     :param lexemes: the lexemes of its lexicons at the time of the start.
     :param key: the key of its S3 object.
-    :param starts_at: the time at which it becomes ``inProgress``.
-    :param ends_at: the earliest time at which it ends.
-    :param visible_at: the time from which lists show it.
+    :param starts_at: the time at which the task becomes ``inProgress``.
+    :param ends_at: the earliest time at which the task ends.
+    :param visible_at: the time from which lists show the task.
     :param outcome: ``completed`` or ``failed``; None until its work is done.
-    :param reason: the reason of a failure.
-    :param ended: 1 if it has ended, so that a restart sends no second SNS notification; else 0.
+    :param reason: the reason for a failure.
+    :param ended: 1 if it has ended, else 0. After a restart, an ended task sends no second SNS notification.
     """
 
     task_id: str
@@ -77,9 +77,9 @@ class KeptTask:
 
 
 class DiskState:
-    """Stores synthesis tasks, their objects and lexicons in a folder.
+    """Stores synthesis tasks, their objects, and lexicons in a folder.
 
-    Writes are not flushed to the disk: they survive the end of the process, but not a power failure.
+    Writes are not flushed to the disk. They survive the end of the process, but not a power failure.
 
     :param folder: the state folder; created if it does not exist.
     :raises StateInUseError: if another emulator uses this folder.
@@ -89,7 +89,7 @@ class DiskState:
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._objects.mkdir(parents=True, exist_ok=True)
-        # Statements that could not be written yet, in their order.
+        # Statements that could not be written yet, in their original order.
         self._pending: list[tuple[str, tuple[str | None, ...]]] = []
         self._lock = _locked(folder)
         self.announce(None)
@@ -114,7 +114,7 @@ class DiskState:
         :param endpoint_url: this emulator's URL; None while it is not listening.
         """
         place = f"at {endpoint_url} " if endpoint_url else ""
-        # Ignore errors, so that the emulator can start even if the disk is full.
+        # Ignore errors, so that the emulator can start even when the disk is full.
         with contextlib.suppress(OSError):
             self._lock.seek(0)
             self._lock.truncate()
@@ -135,12 +135,14 @@ class DiskState:
                 self._database.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", (bucket, task.region))
 
     def _write(self, statement: str, values: tuple[str | None, ...]) -> sqlite3.Error | None:
-        """Run a statement. If it fails, keep it for the next write, and return the error."""
+        """Run a statement. If the statement fails, keep it for the next write, and return the error."""
         self._pending.append((statement, values))
         try:
             self._write_pending()
         except sqlite3.Error as error:
-            log.exception("Writing to the state folder failed; the emulator tries again with the next write")
+            log.exception(
+                "Writing to the state folder failed; the emulator will try again with the next write"
+            )
             return error
         return None
 
@@ -202,7 +204,7 @@ class DiskState:
 
         :param task_id: Polly's TaskId.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: the reason of a failure.
+        :param reason: the reason for a failure.
         :return: the stored outcome and reason. If the outcome cannot be stored, the outcome is ``failed``.
         """
         error = self._write(_NOTE_OUTCOME, (outcome, reason, task_id))
@@ -219,7 +221,7 @@ class DiskState:
         self._write("UPDATE tasks SET ended = 1 WHERE task_id = ?", (task_id,))
 
     def forget(self, task_id: str) -> None:
-        """Delete a synthesis task. Its object remains, as it does in S3.
+        """Delete a synthesis task. The task's object remains, as in S3.
 
         :param task_id: Polly's TaskId.
         """
@@ -274,7 +276,7 @@ class DiskState:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # The pools' threads never use the database. But one thread may create a server and another may run it.
+    # The pools' threads never use the database. But one thread may create a server, and another may run it.
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long close() waits for notifications. moto sends them over HTTP to the topic's subscribers, and a
-# subscriber may never answer.
+# How long close() waits for notifications. moto sends them over HTTP to the topic's subscribers. A
+# subscriber may never respond.
 _MAX_PUBLISH_WAIT_SECONDS = 2
 
 
@@ -56,7 +56,7 @@ class Jobs:
         self._kept_buckets: set[str] = set()
 
     def open(self) -> None:
-        """Start: load moto in the background, and create the buckets of the settings."""
+        """Load moto in the background, and create the buckets in the settings."""
         self._loop = asyncio.get_running_loop()
         self._synthesizer.at_once.submit(self.aws.load)
         for bucket in self._settings.buckets:
@@ -73,7 +73,7 @@ class Jobs:
             self.state.close()
 
     def forget(self) -> None:
-        """Cancel the work of all synthesis tasks. They write no more objects and send no notifications."""
+        """Cancel the work of all synthesis tasks. No more objects are written, no notifications are sent."""
         with self._writing:
             self._round += 1
         for future, cancellation in list(self._unfinished.items()):
@@ -112,12 +112,12 @@ class Jobs:
         future.add_done_callback(functools.partial(self._done, self._round, task, store))
 
     def report(self, task: SynthesisTask, store: TaskStore, outcome: str, reason: str | None = None) -> None:
-        """Record the outcome of a synthesis task's work, in the state folder and in the task store.
+        """Record the outcome of a synthesis task's work in the state folder and in the task store.
 
         :param task: the synthesis task.
         :param store: the store that contains the synthesis task.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: the reason of a failure.
+        :param reason: the reason for a failure.
         """
         if self._closed:
             return
@@ -128,7 +128,7 @@ class Jobs:
     def ended(self, region: str, task: SynthesisTask) -> None:
         """Store that a synthesis task has ended, and publish its SNS notification if it has a topic.
 
-        :param region: the region in which it was started.
+        :param region: the region in which the synthesis task was started.
         :param task: the synthesis task.
         """
         if self._closed:
@@ -169,7 +169,8 @@ class Jobs:
         The bucket is stored because an unfinished synthesis task needs it after a restart.
 
         :param job: the synthesis task.
-        :raises ApiError: if storing fails. Then the start fails too: a restart must lose no accepted task.
+        :raises ApiError: if storing fails. Then the start fails too, because no accepted task may be lost in
+            a restart.
         """
         if self.state is None:
             return
@@ -181,7 +182,7 @@ class Jobs:
             self._kept_buckets.add(bucket)
 
     def restore_object(self, job: KeptTask) -> None:
-        """Write the stored object of a synthesis task to its bucket again.
+        """Write a synthesis task's stored object to its bucket again.
 
         :param job: the stored synthesis task.
         """
@@ -194,7 +195,9 @@ class Jobs:
         self.aws.put_object(bucket, job.key, path.read_bytes(), region=job.region, content_type=content_type)
 
     async def speak(self, request: dict[str, Any], lexemes: Sequence[Lexeme], *, max_seconds: float) -> bytes:
-        """Synthesize a text and return the audio or the speech marks. Cancelling this ends the child process.
+        """Synthesize a text and return the audio or the speech marks.
+
+        If the coroutine is cancelled, the child process ends.
 
         :param request: the members of a SynthesizeSpeech request.
         :param lexemes: the lexemes of the lexicons to apply.
@@ -228,7 +231,11 @@ class Jobs:
             return
         error = future.exception()
         if error is not None:
-            log.error("The work of synthesis task %s raised an error; it fails", task.task_id, exc_info=error)
+            log.error(
+                "The work of synthesis task %s raised an error; the synthesis task fails",
+                task.task_id,
+                exc_info=error,
+            )
         reason = f"The emulator failed: {error or type(error).__name__}" if error else future.result()
         outcome = FAILED if reason else COMPLETED
 
@@ -241,13 +248,13 @@ class Jobs:
 
 @contextmanager
 def state_errors(work: str) -> Iterator[None]:
-    """Translate an error of the state folder into an error answer.
+    """Translate an error of the state folder into an error response.
 
-    :param work: the work that the block does, for the message, such as ``store the lexicons``.
+    :param work: what the block does, for the error message, such as ``store the lexicons``.
     :raises ApiError: ``ServiceFailureException`` if the block raises an error of the file system or SQLite.
     """
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        log.exception("Writing to the state folder failed; the request is answered with an error")
+        log.exception("Writing to the state folder failed; the emulator returns an error for the request")
         raise ApiError("ServiceFailureException", f"The emulator could not {work}: {error}") from error

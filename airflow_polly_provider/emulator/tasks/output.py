@@ -26,8 +26,8 @@ CONTENT_TYPES = {
     "alaw": "audio/alaw",
     "json": "application/x-json-stream",
 }
-# Polly's reason, seen in public, for a bucket that does not exist, is in another region, or cannot be written
-# to. The typo is Polly's.
+# Polly's reason if a bucket does not exist, is in another region, or cannot be written to. It was found in
+# public reports. The typo is Polly's.
 NO_BUCKET_REASON = (
     "Error occurred while trying to upload file to S3. Please verify that the bucket existsin this region "
     "and you have permission to write objects to the specified bucket."
@@ -56,7 +56,7 @@ def produce(
 ) -> str | None:
     """Synthesize a request's text and write it to its bucket. Blocks; call it from the synthesizer's pool.
 
-    :param request: members of StartSpeechSynthesisTask's request.
+    :param request: members of the StartSpeechSynthesisTask request.
     :param key: the object's key.
     :param region: the region in which the synthesis task was started.
     :param speak: a function that returns the speech.
@@ -64,7 +64,7 @@ def produce(
     :param may_write: a function that returns a context manager for the write; its value is False if the
         synthesis task has been deleted.
     :param keep: a function that stores the object's content in the state folder; None if there is no folder.
-    :return: the reason of a failure; None if the work succeeded.
+    :return: the reason for a failure; None if the work succeeded.
     """
     bucket = request["OutputS3BucketName"]
     if not aws.bucket_exists(bucket, region):

@@ -1,4 +1,4 @@
-"""Seeds: any number of synthesis tasks with any time and status, added without audio or quotas."""
+"""Seeds: any number of synthesis tasks with any time and status, without audio. Quotas do not apply."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Seed:
 
     :param count: the number of synthesis tasks.
     :param status: their current status.
-    :param age_seconds: the age of the newest of them.
-    :param spacing_seconds: the time between the creation of two consecutive ones.
-    :param starts_in_seconds: the time from now until the scheduled ones become ``inProgress``; None to keep
+    :param age_seconds: the age of the newest task.
+    :param spacing_seconds: the time between the creation of two consecutive tasks.
+    :param starts_in_seconds: the time from now until the scheduled tasks become ``inProgress``; None to keep
         them ``scheduled`` until ``ends_in_seconds``.
-    :param ends_in_seconds: the time from now until the unfinished ones end; None for never.
-    :param ends_as: the status with which they end: ``completed`` or ``failed``.
-    :param reason: the TaskStatusReason of failed ones.
+    :param ends_in_seconds: the time from now until the unfinished tasks end; None for never.
+    :param ends_as: the status in which they end: ``completed`` or ``failed``.
+    :param reason: the TaskStatusReason of failed tasks.
     :param bucket: the bucket in their OutputUri.
     :param prefix: the key prefix in their OutputUri.
     :param members: further members of Polly's SynthesisTask, such as ``{"VoiceId": "Amy"}``.
@@ -61,11 +61,11 @@ class Seed:
         if self.ends_as not in (COMPLETED, FAILED):
             raise ValueError(f"ends_as must be completed or failed, not {self.ends_as!r}")
         if type(self.count) is not int or self.count < 0:
-            raise ValueError(f"count must be a whole number, 0 or more, not {self.count!r}")
+            raise ValueError(f"count must be a whole number of at least 0, not {self.count!r}")
         for name in ("age_seconds", "spacing_seconds", "starts_in_seconds", "ends_in_seconds"):
             seconds = getattr(self, name)
             if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
-                raise ValueError(f"{name} must be seconds from 0 to a century, not {seconds}")
+                raise ValueError(f"{name} must be a number of seconds from 0 to a century, not {seconds}")
         if not isinstance(self.members, dict):
             raise TypeError(f"members must be a dict of members of SynthesisTask, not {self.members!r}")
 

@@ -75,8 +75,8 @@ class TaskStore:
     Not thread-safe: use it only on the server's event loop.
 
     :param clock: the source of the time.
-    :param on_end: a function that is called with each synthesis task that ends.
-    :param on_forget: a function that is called with each synthesis task that is deleted after 72 hours.
+    :param on_end: a function that is called for each synthesis task that ends.
+    :param on_forget: a function that is called for each synthesis task that is deleted after 72 hours.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class TaskStore:
         """Add a synthesis task. All times are epoch seconds.
 
         :param task: the synthesis task, with its current status.
-        :param starts_at: the time at which it becomes ``inProgress``; None to keep it ``scheduled`` until
-            ``ends_at``.
-        :param ends_at: the earliest time at which it ends; it ends later if its outcome is not known by then.
-            None for never.
-        :param visible_at: the time from which lists show it; None for immediately.
+        :param starts_at: the time at which the task becomes ``inProgress``; None to keep it ``scheduled``
+            until ``ends_at``.
+        :param ends_at: the earliest time at which the task ends; it ends later if its outcome is not known
+            then. None for never.
+        :param visible_at: the time from which lists show the task; None for immediately.
         """
         self._tasks[task.task_id] = task
         self._by_key[task.key] = task
@@ -142,7 +142,7 @@ class TaskStore:
 
         :param task: the synthesis task.
         :param outcome: ``completed`` or ``failed``.
-        :param reason: the reason of a failure.
+        :param reason: the reason for a failure.
         """
         if task.status in (COMPLETED, FAILED):
             return
@@ -166,8 +166,8 @@ class TaskStore:
         due: list[tuple[float, int, str, str]] = []
         while self._events and self._events[0][0] <= now:
             due.append(heapq.heappop(self._events))
-        # The time for each move between the status lists grows with their length. For many moves, it is
-        # faster to rebuild the lists once.
+        # A move between the status lists takes longer if the lists are longer. For many moves, it is faster
+        # to rebuild the lists once.
         self._in_bulk = len(due) > _BULK
         for _, _, event, task_id in due:
             task = self._tasks.get(task_id)

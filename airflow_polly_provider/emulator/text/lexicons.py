@@ -35,7 +35,7 @@ _ALPHABETS = (
 
 class _Builder(ET.TreeBuilder):
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        # Refuse a document type: it can declare entities, which can expand to text of unlimited size.
+        # Reject a document type: it can declare entities, which can expand to text of unlimited size.
         raise ApiError("InvalidLexiconException", "A DOCTYPE is not allowed")
 
 
@@ -99,22 +99,26 @@ def parse_lexicon(name: str, content: str, languages: list[str]) -> Lexicon:
     :param name: the lexicon's name.
     :param content: the document.
     :param languages: Polly's LanguageCodes.
-    :raises ApiError: if Polly would refuse the document.
+    :raises ApiError: if Polly would reject the document.
     """
-    # AWS does not document which white space counts. So count as few characters as XML allows.
+    # AWS does not document which white space counts. So use the lowest count that XML allows.
     if len(content.replace("\r\n", "\n").strip()) > MAX_CHARACTERS:
-        raise ApiError("LexiconSizeExceededException", f"A lexicon has at most {MAX_CHARACTERS} characters")
+        raise ApiError(
+            "LexiconSizeExceededException", f"A lexicon must have at most {MAX_CHARACTERS} characters"
+        )
     try:
         root = ET.fromstring(content.encode(), ET.XMLParser(target=_Builder(), encoding="utf-8"))
     except (ET.ParseError, ValueError) as error:
         raise ApiError("InvalidLexiconException", f"The lexicon is not well-formed: {error}") from error
     if root.tag != f"{_NAMESPACE}lexicon":
-        raise ApiError("InvalidLexiconException", "The root is to be <lexicon> of the PLS namespace")
+        raise ApiError("InvalidLexiconException", "The root must be <lexicon> in the PLS namespace")
     alphabet, language = root.get("alphabet", ""), root.get(_LANGUAGE, "")
     if alphabet not in _ALPHABETS:
-        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet is to be one of {_ALPHABETS}")
+        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet must be one of {_ALPHABETS}")
     if language not in {*languages, *(code.partition("-")[0] for code in languages)}:
-        raise ApiError("UnsupportedPlsLanguageException", f"Polly does not speak {language[:20]!r}")
+        raise ApiError(
+            "UnsupportedPlsLanguageException", f"Polly does not support the language {language[:20]!r}"
+        )
     elements = list(root.iter(f"{_NAMESPACE}lexeme"))
     lexemes = [lexeme for element in elements for lexeme in _lexemes(element, alphabet)]
     return Lexicon(name, content, alphabet, language, lexemes, len(elements))
@@ -126,14 +130,14 @@ def _lexemes(element: ET.Element, alphabet: str) -> list[Lexeme]:
     written = list(element.iter(f"{_NAMESPACE}phoneme"))
     phonemes = [(child.text or "").strip() for child in written]
     if any(child.get("alphabet", alphabet) not in _ALPHABETS for child in written):
-        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet is to be one of {_ALPHABETS}")
+        raise ApiError("UnsupportedPlsAlphabetException", f"The alphabet must be one of {_ALPHABETS}")
     if not graphemes or not all(graphemes) or not any(aliases + phonemes):
         raise ApiError("InvalidLexiconException", "A lexeme needs a grapheme, and an alias or a phoneme")
     for replacement in aliases + phonemes:
         if len(replacement) > MAX_REPLACEMENT_CHARACTERS:
             raise ApiError(
                 "MaxLexemeLengthExceededException",
-                f"An alias or phoneme has at most {MAX_REPLACEMENT_CHARACTERS} characters",
+                f"An alias or phoneme must have at most {MAX_REPLACEMENT_CHARACTERS} characters",
             )
     alias = aliases[0] if aliases else ""
     phoneme = phonemes[0] if phonemes and not alias else ""
@@ -167,16 +171,18 @@ class LexiconShelf:
         return self.lexicons[name]
 
     def put(self, name: str, content: str, tags: dict[str, str] | None = None) -> None:
-        """Store a lexicon. It replaces a lexicon of the same name.
+        """Store a lexicon. If the name exists already, replace the existing lexicon.
 
         :param name: the lexicon's name.
         :param content: the PLS document.
         :param tags: the tags, by key.
-        :raises ApiError: if Polly would refuse the lexicon.
+        :raises ApiError: if Polly would reject the lexicon.
         """
         lexicon = parse_lexicon(name, content, self._languages)
         if name not in self.lexicons and len(self.lexicons) >= MAX_LEXICONS:
-            raise ApiError("MaxLexiconsNumberExceededException", f"There are {MAX_LEXICONS} lexicons already")
+            raise ApiError(
+                "MaxLexiconsNumberExceededException", f"The region already has {MAX_LEXICONS} lexicons"
+            )
         lexicon.modified = self._clock.time()
         lexicon.tags = check_tags(tags or {})
         self.lexicons[name] = lexicon
@@ -189,7 +195,7 @@ class LexiconShelf:
             ``InvalidTagParameterException`` if the value is not the ARN of a lexicon.
         """
         if not _ARN.fullmatch(arn):
-            raise ApiError("InvalidTagParameterException", "The resource is named by no lexicon's ARN")
+            raise ApiError("InvalidTagParameterException", "The resource must be the ARN of a lexicon")
         name = arn.rpartition("lexicon/")[2]
         if arn != arn_of(name, self._region) or name not in self.lexicons:
             raise ApiError(
@@ -208,8 +214,8 @@ def check_tags(tags: dict[str, str]) -> dict[str, str]:
     :raises ApiError: ``TooManyTagsException`` or ``InvalidTagParameterException``.
     """
     if len(tags) > MAX_TAGS:
-        raise ApiError("TooManyTagsException", f"A resource has at most {MAX_TAGS} tags")
+        raise ApiError("TooManyTagsException", f"A resource can have at most {MAX_TAGS} tags")
     for key in tags:
         if key.lower().startswith("aws:"):
-            raise ApiError("InvalidTagParameterException", "A tag key may not begin with aws:")
+            raise ApiError("InvalidTagParameterException", "A tag key must not begin with aws:")
     return dict(tags)

@@ -64,8 +64,8 @@ _X_SAMPA = {
     "O": "O:",
     "3": "3:",
 }
-# The alphabets of single sounds. In the others (kana, pinyin, jyutping), a symbol is a syllable, which a
-# voice of their language can read as text.
+# In these alphabets, a symbol is a sound. In the others (kana, pinyin, jyutping), a symbol is a syllable. A
+# voice of their language can read them as text.
 _PHONETIC_ALPHABETS = ("ipa", "x-sampa")
 _SILENT = {".", " ", "ː", ":", "-", "‿"}
 

@@ -19,7 +19,7 @@ class Lexeme:
     """One entry of a lexicon.
 
     :param grapheme: the written form.
-    :param alias: the words to say instead; empty if there is a pronunciation.
+    :param alias: the words to speak instead; empty if there is a pronunciation.
     :param phonemes: the pronunciation; empty if there is an alias.
     :param alphabet: the alphabet of the pronunciation, such as ``ipa``.
     """
@@ -53,7 +53,7 @@ class Pronouncer:
         :param text: the piece, as it is in the source.
         :param start: the position of its first byte in the source.
         :param escape: a function that escapes replacements. It is not applied to the rest of the text, which
-            must contain nothing to escape.
+            must not contain characters that need escaping.
         """
         at = 0
         for match in self._pattern.finditer(text) if self._pattern else ():
@@ -69,5 +69,5 @@ class Pronouncer:
 
 
 def _without_controls(text: str) -> str:
-    """Replace what espeak would interpret: ``[[`` starts phonemes, and a zero byte ends the text."""
+    """Replace what espeak would interpret: ``[[`` (the start of phonemes) and a zero byte (the end)."""
     return text.replace("[[", "[ ").replace("\0", " ")

@@ -1,4 +1,4 @@
-"""The text for the synthesizer, with the position of each character in the request's text."""
+"""The text for the synthesizer, with each character's position in the request's text."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ class SpokenText:
         self._pieces.append(text)
 
     def span(self, start: int, length: int) -> tuple[int, int]:
-        """Return the source position of a part of the string.
+        """Return the position in the source of a part of the string.
 
         :param start: the index of the part's first character.
         :param length: the number of characters, at least 1.
-        :return: the position of the first byte, and the position after the last byte.
+        :return: the position of its first byte, and the position after its last byte.
         """
         if not self._starts:
             return 0, 0

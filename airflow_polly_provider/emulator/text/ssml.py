@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PAUSE = "polly-emulator-pause-"
-# Elements whose content is replaced, with functions that return the replacement, or None to keep the content.
+# Elements whose content is replaced. Each function returns the replacement, or None to keep the content.
 _REPLACED: dict[str, Callable[[dict[str, str]], str | None]] = {
     "sub": lambda attributes: attributes["alias"],
     "phoneme": lambda attributes: spoken_form(
@@ -30,11 +30,11 @@ class Ssml:
     """A parsed SSML document that Polly would accept.
 
     :param text: the document.
-    :param engine: Polly's Engine. Tags that it does not support are refused. None to accept all of Polly's
+    :param engine: Polly's Engine. Tags that it does not support are rejected. None to accept all of Polly's
         tags.
     :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
     :param pronouncer: the lexicons to apply; None for no lexicons.
-    :raises ApiError: if Polly would refuse the document, mostly ``InvalidSsmlException``.
+    :raises ApiError: if Polly would reject the document, mostly ``InvalidSsmlException``.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Ssml:
         return "".join(self._words)
 
     def _parse(self) -> None:
-        # Parse twice, because an error in the XML must be reported even if an invalid tag comes before it.
+        # Parse twice, because an XML error must be reported even if an invalid tag comes before it.
         _read(self._parser_with_doctype_refused(), self._data)
         self._parser = self._parser_with_doctype_refused()
         self._parser.StartElementHandler = self._start
@@ -81,14 +81,14 @@ class Ssml:
         return parser
 
     def _doctype(self, *_: object) -> None:
-        # Refuse a document type: it can declare entities, which can expand to text of unlimited size.
+        # Reject a document type: it can declare entities, which can expand to text of unlimited size.
         raise _invalid("a DOCTYPE is not allowed")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self._open and name != "speak":
-            raise _invalid("the root is to be <speak>")
+            raise _invalid("the root must be <speak>")
         if self._open and name == "speak":
-            raise _invalid("<speak> is the root only")
+            raise _invalid("<speak> is allowed only as the root")
         check_tag(name, attributes)
         if self._engine:
             check_support(self._engine, self._voice_id, name, attributes)
@@ -107,7 +107,7 @@ class Ssml:
         if name == "mark":
             self._add_tag(attributes["name"], at, mark=attributes["name"])
         elif name == "break" and opening:
-            # The synthesizer reports marks, but no pauses. So add a mark before the pause.
+            # The synthesizer reports marks, but does not report pauses. So add a mark before the pause.
             espeak_mark = f"{_PAUSE}{len(self.tags)}"
             self._add_tag(espeak_mark, at)
             opening = f'<mark name="{espeak_mark}"/>{opening}'
@@ -153,7 +153,7 @@ class Ssml:
             self._pronouncer.write(self.spoken, text, at, escape)
             self.plain.add(text, at)
         else:
-            # A line end that the parser normalized, or a CDATA section.
+            # The source has a line end that the parser normalized, or a CDATA section.
             self._add_for(text, at, at + len(encoded))
 
     def _add_for(self, text: str, start: int, end: int) -> None:

@@ -96,48 +96,48 @@ def check_tag(name: str, attributes: dict[str, str]) -> None:
 
     :param name: the tag's name, with its prefix.
     :param attributes: the attributes by name, with their prefixes.
-    :raises ApiError: ``InvalidSsmlException`` if Polly would refuse the tag.
+    :raises ApiError: ``InvalidSsmlException`` if Polly would reject the tag.
     """
     if name not in _TAGS:
-        raise _invalid(f"<{name[:50]}> is no tag of Polly's")
+        raise _invalid(f"Polly has no tag <{name[:50]}>")
     allowed, required = _TAGS[name]
     if name == "speak":
         return
     for attribute in required - attributes.keys():
-        raise _invalid(f"<{name}> needs the attribute {attribute}")
+        raise _invalid(f"<{name}> requires the attribute {attribute}")
     for attribute, value in attributes.items():
         if attribute.startswith("xmlns"):
             continue
         pattern = allowed.get(attribute)
         if pattern is None or not pattern.fullmatch(value):
-            raise _invalid(f"<{name}> does not take {attribute[:50]}={value[:50]!r}")
+            raise _invalid(f"<{name}> does not allow {attribute[:50]}={value[:50]!r}")
     if name in _AT_LEAST_ONE and not attributes:
-        raise _invalid(f"<{name}> needs an attribute")
+        raise _invalid(f"<{name}> requires an attribute")
     _check_range(name, attributes)
 
 
 def _check_range(name: str, attributes: dict[str, str]) -> None:
     if name == "break" and "time" in attributes and _seconds(attributes["time"]) > _LONGEST_BREAK_SECONDS:
-        raise _invalid(f"a break lasts at most {_LONGEST_BREAK_SECONDS} seconds")
+        raise _invalid(f"a break must last at most {_LONGEST_BREAK_SECONDS} seconds")
     percent = _rate_percent(attributes.get("rate", "")) if name == "prosody" else None
     if percent is not None and percent < _SLOWEST_PERCENT:
-        raise _invalid(f"the rate is at least {_SLOWEST_PERCENT}%, which is -80%")
+        raise _invalid(f"the rate must be at least {_SLOWEST_PERCENT}%, which is the same as -80%")
     date_format = attributes.get("format") if attributes.get("interpret-as") == "date" else None
     if name == "say-as" and date_format is not None and date_format not in _DATE_FORMATS:
-        raise _invalid(f"<say-as> does not take the date format {date_format[:50]!r}")
+        raise _invalid(f"<say-as> does not allow the date format {date_format[:50]!r}")
 
 
 def check_support(engine: str, voice_id: str | None, name: str, attributes: dict[str, str]) -> None:
     """Check that an engine supports a tag, according to AWS's table of supported tags.
 
-    A tag that the table calls partially available is accepted, because the table does not state what is
-    unavailable.
+    If the table calls a tag partially available, the tag is accepted, because the table does not state which
+    parts are unavailable.
 
     :param engine: Polly's Engine.
     :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
     :param name: the tag's name.
     :param attributes: the tag's attributes.
-    :raises ApiError: if Polly would refuse the tag.
+    :raises ApiError: if Polly would reject the tag.
     """
     if name == "amazon:domain":
         if engine != "neural" or voice_id not in {None, *_NEWS_VOICES}:
@@ -196,7 +196,7 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def _rate_percent(rate: str) -> float | None:
-    """Return a rate in per cent of the voice's normal rate; None for a rate in words.
+    """Return a rate as a percentage of the voice's normal rate; None for a rate in words.
 
     :param rate: the rate: ``85%``, ``-15%`` (a change) or ``0.85`` (a factor, as in SSML 1.0).
     """
@@ -214,7 +214,7 @@ def _written(attributes: dict[str, str]) -> str:
 def _seconds(duration: str) -> float:
     match = _DURATION.fullmatch(duration)
     if match is None:
-        raise _invalid(f"{duration[:50]!r} is no duration")
+        raise _invalid(f"{duration[:50]!r} is not a duration")
     return float(match[1]) / (1000 if match[2] == "ms" else 1)
 
 

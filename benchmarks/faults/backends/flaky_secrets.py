@@ -1,6 +1,6 @@
-"""A secrets backend that fails a given number of look-ups.
+"""A secrets backend in which a given number of look-ups fail.
 
-It is the only module in its folder, because Airflow's processes import from that folder.
+Airflow's processes import from this module's folder. Therefore, the folder contains no other modules.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FOLDER = "POLLY_FAULTS_SECRETS"
 class FlakySecrets(BaseSecretsBackend):
     """Reads connections from files in a folder; the file name is the connection id.
 
-    While files ``<name>.away.<anything>`` exist, each look-up deletes one of them, and fails.
+    While files with the name ``<name>.away.<anything>`` exist, each look-up deletes one of them and fails.
     """
 
     def get_conn_value(self, conn_id: str, team_name: str | None = None) -> str | None:  # Airflow's name

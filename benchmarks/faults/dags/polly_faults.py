@@ -1,8 +1,9 @@
-"""One DAG per mode, with places at which a worker process pauses, so that it can be killed there.
+"""One DAG for each mode. Its worker processes can pause at given points, so that they can be killed there.
 
-The conf of a run has the keys ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; the
-default if missing) and ``hold``, the place at which the first process pauses. That process writes its process
-id to a file in the folder ``POLLY_FAULTS_HOLD``, and continues when the file ``<run id>.go`` exists.
+A run's conf has the keys ``connection``, ``prefix``, ``look`` (``[aws_polly] start_look_seconds``; if
+missing, the default applies) and ``hold``. ``hold`` is the name of the point at which the first process
+pauses. That process writes its process id to a file in the folder ``POLLY_FAULTS_HOLD``, and continues when
+the file ``<run id>.go`` exists.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ REQUEST: dict[str, Any] = {"output_s3_bucket_name": BUCKET, "voice_id": "Amy", "
 
 
 def hold(place: str, context: Any = None) -> None:
-    """Pause here if the conf requests it and no earlier process of this task instance has paused."""
+    """Pause if the conf names this point and no earlier process of this task instance has paused."""
     context = context or get_current_context()
     if context["dag_run"].conf.get("hold") != place:
         return
@@ -61,20 +62,20 @@ class HeldHook(PollyHook):
     """PollyHook that the benchmark can pause: around the start request, and before each status check."""
 
     def start_speech_synthesis_task(self, request: Mapping[str, Any]) -> Any:
-        """Start a synthesis task, and pause before and after the request if the benchmark asks for it."""
+        """Start a synthesis task. If the conf requests it, pause before or after the request."""
         hold("before the call")
         started = super().start_speech_synthesis_task(request)
         hold("after the call")
         return started
 
     def get_speech_synthesis_task(self, synthesis_task_id: str) -> Any:
-        """Request the status, with a place to pause before it."""
+        """Request the status. If the conf requests it, pause before the request."""
         hold("waiting")
         return super().get_speech_synthesis_task(synthesis_task_id)
 
 
 class HeldPlacement(OutputPlacement):
-    """OutputPlacement with places to pause before and after the copy, and after the removal."""
+    """OutputPlacement that the benchmark can pause: before and after the copy, and after the removal."""
 
     def _copy(self, *args: Any) -> bool:
         hold("before the copy")
@@ -98,12 +99,12 @@ class UnavailableStore:
 
 
 class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
-    """The start operator with places to pause."""
+    """The start operator, which the benchmark can pause at given points."""
 
     aws_hook_class = HeldHook
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Run with the search time from the conf."""
+        """Run the operator with the search time from the conf."""
         conf = context["dag_run"].conf
         if look := conf.get("look"):
             os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = str(look)
@@ -128,7 +129,7 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
         return started
 
     def execute_complete(self, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Resume, with a place to pause before it."""
+        """Resume after the deferral. If the conf requests it, pause before resuming."""
         hold("resume", context)
         return super().execute_complete(context, *args, **kwargs)
 
@@ -186,7 +187,7 @@ with DAG("plain_boto3", **MANUAL, default_args=DEFAULTS):
 
     @task
     def start() -> dict[str, Any]:
-        """Start and wait with boto3's defaults."""
+        """Start a synthesis task and wait for it, with boto3's default settings."""
         conf: Any = get_current_context()["dag_run"].conf
         polly: Any = AwsBaseHook(
             conf["connection"], client_type="polly", config=Config(**TIMEOUTS)

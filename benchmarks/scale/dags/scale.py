@@ -20,37 +20,37 @@ SPEAK: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=1),
 }
-# A connection to an account in which a synthesis takes long.
+# A connection to an account in which a synthesis takes a long time.
 LONG = {"aws_conn_id": "long"}
 
 
 @dag(**DAG)
 def deferrable() -> None:
-    """Start in a worker, wait in the triggerer, end in a worker."""
+    """Start synthesis tasks in workers, wait in the triggerer, and end in workers."""
     PollyStartSpeechSynthesisTaskOperator.partial(**SPEAK).expand(text=TEXTS)
 
 
 @dag(**DAG)
 def end_from_trigger() -> None:
-    """Start in a worker, wait and end in the triggerer."""
+    """Start synthesis tasks in workers, and wait and end in the triggerer."""
     PollyStartSpeechSynthesisTaskOperator.partial(**SPEAK, end_from_trigger=True).expand(text=TEXTS)
 
 
 @dag(**DAG)
 def in_worker() -> None:
-    """Start and wait for a long time in a worker."""
+    """Start a synthesis task in a worker, and wait there for a long time."""
     PollyStartSpeechSynthesisTaskOperator(text="Held.", **(SPEAK | LONG | {"deferrable": False}))
 
 
 @dag(**DAG)
 def warm_up() -> None:
-    """Speak a few texts."""
+    """Synthesize a few texts."""
     PollyStartSpeechSynthesisTaskOperator.partial(**SPEAK).expand(text=TEXTS[:20])
 
 
 @dag(**DAG)
 def long_waits() -> None:
-    """Wait for a few texts in the triggerers for a long time."""
+    """Synthesize a few texts, and wait in the triggerers for a long time."""
     PollyStartSpeechSynthesisTaskOperator.partial(**SPEAK, **LONG).expand(text=TEXTS[:20])
 
 

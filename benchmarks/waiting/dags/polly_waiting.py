@@ -27,7 +27,7 @@ def templates(waits: int) -> list[str]:
 
 
 def without_worker(waits: int) -> None:
-    """Add waits only in the triggerer; they are mapped, because Airflow with listeners refuses others."""
+    """Add waits that run only in the triggerer. With listeners, Airflow allows them only as mapped tasks."""
     PollySpeechSynthesisTaskSensor.partial(
         task_id="wait",
         start_from_trigger=True,
@@ -47,7 +47,7 @@ def without_worker(waits: int) -> None:
 
 @dag(**SETTINGS)
 def deferrable() -> None:
-    """Wait in the triggerer, with a worker before and after."""
+    """Wait in the triggerer; a worker runs before and after the wait."""
     PollySpeechSynthesisTaskSensor.partial(task_id="wait", deferrable=True, poke_interval=INTERVAL).expand(
         synthesis_task_id=templates(WAITS["deferrable"])
     )
@@ -67,7 +67,7 @@ def warm_up() -> None:
 
 @dag(**SETTINGS)
 def reschedule() -> None:
-    """Check in a worker process, a new one for each check, as users do without this package."""
+    """Check in worker processes, a new process for each check, as users do without this package."""
 
     @task.sensor(mode="reschedule", poke_interval=INTERVAL)
     def wait(index: int) -> PokeReturnValue:

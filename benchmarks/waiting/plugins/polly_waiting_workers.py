@@ -11,11 +11,11 @@ from airflow.plugins_manager import AirflowPlugin
 
 
 class Workers:
-    """A listener that Airflow calls for each task in the worker that runs it."""
+    """A listener that Airflow calls for each task, in the worker that runs the task."""
 
     @hookimpl
     def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
-        """Write a line for the task."""
+        """Write a line with the DAG id and the process id."""
         with Path(os.environ["POLLY_WAITING_WORKERS"]).open("a") as file:
             file.write(f"{task_instance.dag_id} {os.getpid()}\n")
 

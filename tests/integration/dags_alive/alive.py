@@ -1,4 +1,4 @@
-"""Deferred waits that meet transient and permanent errors; ``conf`` has the ids of their synthesis tasks."""
+"""Deferred waits with transient and permanent errors. ``conf`` contains the ids of their synthesis tasks."""
 
 from __future__ import annotations
 

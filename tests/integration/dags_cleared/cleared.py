@@ -1,4 +1,4 @@
-"""A DAG whose task a test clears after its success."""
+"""A DAG with a task that a test clears after the task has succeeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deferred waits whose connections are only in the metadata database; ``conf`` has synthesis task ids."""
+"""Deferred waits whose connections are only in the metadata database. ``conf`` has the synthesis task ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GET: dict[str, Any] = {"wait_for_completion": True}
 
 
 def conf(name: str) -> dict[str, Any]:
-    """Return the task id, and a synthesis task id that the template takes from ``conf`` under this name."""
+    """Return arguments: the task id, and a template that reads the synthesis task id from ``conf``."""
     return {"task_id": name, "synthesis_task_id": f"{{{{ dag_run.conf['{name}'] }}}}"}
 
 

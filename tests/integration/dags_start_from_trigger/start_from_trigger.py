@@ -16,7 +16,7 @@ HERE: dict[str, Any] = {"start_from_trigger": True, "end_from_trigger": True}
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False)
 def start_from_trigger() -> None:
-    """Wait for one synthesis task in several ways, and for three with mapped tasks."""
+    """Wait for one synthesis task in several ways, and for three synthesis tasks with mapped tasks."""
     one = Start(task_id="one", text="Hello there.", wait_for_completion=False, **START)
     by_key = Sensor(task_id="by_key", synthesis_task_id=one.output["TaskId"], **HERE)
     by_dict = Sensor(task_id="by_dict", synthesis_task_id=one.output, **HERE)

@@ -87,7 +87,10 @@ def test_a_missing_extra_is_an_error_with_the_command_to_install_it(
     ("arguments", "message"),
     [
         (("--port", "99999"), "port must be from 0 (any free port) to 65535, not 99999"),
-        (("--scheduled-seconds", "-1"), "scheduled_seconds must be a number of seconds, 0 or more, not -1.0"),
+        (
+            ("--scheduled-seconds", "-1"),
+            "scheduled_seconds must be a number of seconds, at least 0, not -1.0",
+        ),
         (("--bucket", "My_Bucket"), "'My_Bucket' is not a valid bucket name: S3 allows"),
         (("--quotas", "fast"), "Quotas must be 'aws' or a JSON object"),
         (("--quotas", '{"voices": 3}'), "The quota 'voices' must be two numbers"),

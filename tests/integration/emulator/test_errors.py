@@ -208,7 +208,7 @@ MESSAGES_OF_AWS = [
 # AWS's messages for these requests are not known, so the texts are the emulator's own.
 MESSAGES_OF_THE_EMULATOR = [
     ({"Text": " "}, "The text is empty"),
-    ({"OutputFormat": "json"}, "OutputFormat json needs SpeechMarkTypes"),
+    ({"OutputFormat": "json"}, "OutputFormat json requires SpeechMarkTypes"),
     (
         {"VoiceId": "Ruth", "Engine": "generative", "OutputFormat": "json", "SpeechMarkTypes": ["word"]},
         "The generative engine does not support speech marks",
@@ -248,7 +248,7 @@ def test_the_error_for_an_integer_out_of_bounds_names_the_bound(lenient_polly: A
             {"Text": "a" * 200_001},
             "TextLengthExceededException",
             "Maximum text length has been exceeded",
-            "200001 characters; at most 200000 are allowed",
+            "The text has 200001 characters; at most 200000 are allowed",
         ),
         (
             {"Text": "<speak><emphasis>no</emphasis></speak>", "Engine": "neural"},

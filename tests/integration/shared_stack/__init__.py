@@ -1,1 +1,1 @@
-"""Tests on one real Airflow, whose DAG runs all start at once: they run on every supported version."""
+"""Tests on one real Airflow. All its DAG runs start at the same time. They run on every supported version."""

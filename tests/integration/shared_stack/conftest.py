@@ -40,7 +40,7 @@ def dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def runs(tmp_path_factory: pytest.TempPathFactory, dags_folder: Path) -> Iterator[Runs]:
-    """Runs of all DAGs of the folder, started at once and ended, and the Airflow that ran them."""
+    """Run all DAGs of this folder at the same time. Yield the ended runs and the Airflow that ran them."""
     dag_ids = [file.stem for file in sorted(dags_folder.glob("*.py"))]
     lineage_file = tmp_path_factory.mktemp("openlineage") / "events.jsonl"
     transport = {"type": "file", "log_file_path": str(lineage_file), "append": True}

@@ -1,4 +1,4 @@
-"""The DAG runs of the shared stack, and what a user sees of them."""
+"""The DAG runs of the shared stack, and the results that a user sees."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REGION = "eu-west-1"
 
 @dataclass
 class Runs:
-    """One ended run of each DAG on one Airflow; all of them were started together.
+    """One ended run of each DAG on one Airflow; all runs were started together.
 
-    :param ids: the run's id by the DAG's.
-    :param triggerer: the process that was there when they started.
-    :param metrics: hears what Airflow's processes report.
-    :param lineage_file: what OpenLineage reported.
+    :param ids: the run ids, by DAG id
+    :param triggerer: the triggerer process that was running when the runs started
+    :param metrics: the listener that receives the metrics of Airflow's processes
+    :param lineage_file: the file with OpenLineage's events
     """
 
     airflow: AirflowStack
@@ -45,35 +45,35 @@ class Runs:
     tries: dict[tuple[str, str, int], int] = field(default_factory=dict)
 
     def note(self, dag_id: str, task: TaskInstance) -> None:
-        """Remember a state that a task was in, and its latest try."""
+        """Store a task's state, and the number of its latest try."""
         self.tries[dag_id, task.task_id, task.map_index] = task.try_number
         self.seen.add((dag_id, task.task_id, task.map_index, task.state))
 
     def states_of(self, dag_id: str, task_id: str, map_index: int = -1) -> set[str | None]:
-        """Return the states that a task was seen in."""
+        """Return the states in which a task was observed."""
         which = (dag_id, task_id, map_index)
         return {state for *where, state in self.seen if tuple(where) == which}
 
     def xcoms(self, dag_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """Return every XCom of a task by its key."""
+        """Return every XCom of a task, by key."""
         return self.airflow.xcoms(dag_id, self.ids[dag_id], task_id, map_index)
 
     def task_log(self, dag_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what a task logged in workers."""
+        """Return a task's log in workers."""
         return self.airflow.task_log(dag_id, self.ids[dag_id], task_id, map_index)
 
     def trigger_log(self, dag_id: str, task_id: str, map_index: int = -1) -> str:
-        """Return what a task logged in the triggerer."""
+        """Return a task's log in the triggerer."""
         return self.airflow.trigger_log(dag_id, self.ids[dag_id], task_id, map_index)
 
     def assert_success(self, dag_id: str) -> None:
-        """A run succeeded; the message of the failure is all that its tasks logged."""
+        """Check that a run succeeded; if not, the error message contains the logs of its tasks."""
         folder = self.airflow.home / "logs" / f"dag_id={dag_id}"
         logs = (f"{path}:\n{path.read_text()}" for path in sorted(folder.rglob("*.log*")))
         assert self.states[dag_id] == "success", "\n".join(logs)
 
     def assert_object_exists(self, uri: str) -> None:
-        """The emulator's S3 holds audio at a URI of S3."""
+        """Check that the emulator's S3 contains audio at an S3 URI."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         client = boto3.client(
             "s3",
@@ -86,7 +86,7 @@ class Runs:
             assert client.head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
 
     def assert_completed(self, pushed: dict[str, Any], characters: int) -> None:
-        """A task pushed a completed synthesis task of the connection's region, and its audio exists."""
+        """Check that a task pushed a completed synthesis task in the right region, and its audio exists."""
         assert pushed["TaskStatus"] == "completed"
         assert pushed["RequestCharacters"] == characters
         assert pushed["return_value"]["TaskId"] == pushed["TaskId"]
@@ -98,7 +98,7 @@ class Runs:
     def assert_waited_in_triggerer(
         self, dag_id: str, task_id: str, synthesis_task_id: str, map_index: int = -1
     ) -> None:
-        """A task was deferred, and the triggerer saw its synthesis task end and fired."""
+        """Check that a task was deferred, and that its trigger fired because the synthesis task ended."""
         assert "deferred" in self.states_of(dag_id, task_id, map_index)
         log = self.trigger_log(dag_id, task_id, map_index)
         assert f"Synthesis task {synthesis_task_id} is completed" in log

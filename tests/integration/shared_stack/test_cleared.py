@@ -1,4 +1,4 @@
-"""A task that succeeded and is cleared."""
+"""A task that succeeded and is then cleared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 def clear(runs: Runs, task_id: str) -> None:
-    """Clear a task as a user does; Airflow 3's command finds no run that has no logical date."""
+    """Clear a task as a user does. Airflow 3's command cannot find a run without a logical date."""
     airflow, run_id = runs.airflow, runs.ids[DAG_ID]
     if AIRFLOW_MAJOR < 3:
         command = [sys.executable, "-m", "airflow", "tasks", "clear", "--yes", "-t", f"^{task_id}$", DAG_ID]
@@ -39,7 +39,7 @@ def clear(runs: Runs, task_id: str) -> None:
 
 
 def test_a_cleared_task_starts_anew_after_one_look(runs: Runs) -> None:
-    """There is nothing to find: four requests tell, one for each TaskStatus, and not a search of a minute."""
+    """There is nothing to find, so four requests (one for each TaskStatus) are enough."""
     runs.assert_success(DAG_ID)
     first = runs.xcoms(DAG_ID, "speak")["TaskId"]
     with contextlib.closing(Emulator(runs.endpoint_url)) as emulator:

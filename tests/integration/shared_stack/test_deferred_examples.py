@@ -1,7 +1,7 @@
-"""The deferred examples on a real Airflow, and the triggerer that outlives them.
+"""The deferred examples on a real Airflow, whose triggerer process must not end.
 
-On Airflow 3 a triggerer looks up a connection of the metadata database through its supervisor. A look-up that
-gets in the way of another request ends the process.
+On Airflow 3, a triggerer looks up a connection in the metadata database through its supervisor. If a look-up
+and another request overlap, the triggerer process ends.
 """
 
 from __future__ import annotations

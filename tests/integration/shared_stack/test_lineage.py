@@ -69,7 +69,7 @@ def test_openlineage_gets_each_object_that_a_task_saw_written(runs: Runs) -> Non
 
 
 def final_events(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the event that ended each task, by its task id; listeners can be later than task states."""
+    """Return the event that ended each task, by task id. Events can arrive after the task's state changes."""
     deadline = time.monotonic() + 60
     while True:
         events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

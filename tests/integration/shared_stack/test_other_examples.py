@@ -1,4 +1,4 @@
-"""Examples that wait in the worker or not at all, and the decorator, on a real Airflow."""
+"""The decorator, and examples that wait in the worker or do not wait, on a real Airflow."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of deferred waits on one real Airflow with several emulators, each with other faults."""
+"""Tests of deferred waits on one real Airflow with several emulators, each with different faults."""

@@ -80,7 +80,7 @@ def seed(emulators: dict[str, Emulator]) -> dict[str, dict[str, str]]:
 def world(
     tmp_path_factory: pytest.TempPathFactory, dags_folder: Path, emulators: dict[str, str]
 ) -> Iterator[World]:
-    """Yield an Airflow whose runs have started and wait; the run of ``start_from_trigger`` has ended."""
+    """Yield an Airflow whose runs have started and wait. The run of ``start_from_trigger`` has ended."""
     home = tmp_path_factory.mktemp("waiting")
     with (
         ExitStack() as stack,

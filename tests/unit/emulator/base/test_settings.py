@@ -14,7 +14,7 @@ from airflow_polly_provider.emulator.base.settings import Settings
     [
         ({"port": 99999}, "port must be from 0 (any free port) to 65535, not 99999"),
         ({"port": -1}, "port must be"),
-        ({"scheduled_seconds": -1}, "scheduled_seconds must be a number of seconds, 0 or more, not -1"),
+        ({"scheduled_seconds": -1}, "scheduled_seconds must be a number of seconds, at least 0, not -1"),
         ({"in_progress_seconds": float("nan")}, "in_progress_seconds must be"),
         ({"list_delay_seconds": float("inf")}, "list_delay_seconds must be"),
         ({"buckets": ("Audio",)}, "'Audio' is not a valid bucket name: S3 allows 3 to 63"),
