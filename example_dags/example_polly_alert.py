@@ -15,7 +15,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow.decorators import dag
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 log = logging.getLogger("airflow.task")
 
 

@@ -17,7 +17,7 @@ except ImportError:  # Airflow 2
     from airflow.datasets import Dataset as Asset
     from airflow.decorators import dag, task
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 
 # [START howto_polly_asset]
 ANNOUNCEMENTS = Asset(f"s3://{BUCKET}/announcements")

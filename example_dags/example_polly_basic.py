@@ -20,7 +20,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)

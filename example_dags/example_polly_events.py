@@ -22,7 +22,7 @@ except ImportError:  # Airflow before 3.2
     from airflow.decorators import dag, task
     from airflow.exceptions import AirflowFailException
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 TOPIC_ARN = os.environ.get("POLLY_EXAMPLE_TOPIC_ARN")
 QUEUE_URL = os.environ.get("POLLY_EXAMPLE_QUEUE_URL")
 

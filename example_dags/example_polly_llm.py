@@ -17,7 +17,7 @@ except ImportError:  # Airflow before 3.2
     from airflow.decorators import dag, task
     from airflow.exceptions import AirflowSkipException
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 HAS_LLM = find_spec("airflow.providers.common.ai") is not None
 
 

@@ -126,7 +126,7 @@ def test_the_output_of_a_mapped_operator_leaves_out_a_skipped_instance(
 def test_the_guides_task_group_keeps_each_text_with_its_audio_and_renders_no_text(
     emulator: RunningEmulator, run_dag: RunDag, s3: Any
 ) -> None:
-    s3.create_bucket(Bucket="my-polly-audio")
+    s3.create_bucket(Bucket="my-audio")
     template = "{{ 7*7 }}"
     code = (
         guide_code("def speak_episodes(")
