@@ -45,8 +45,9 @@ def credentials_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> Wire:
-    """Answer every Polly client that is created in the test."""
+    """Answer every Polly client that is created in the test, and requests for finished audio in S3."""
     wire = Wire()
-    handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-send.polly", wire)]
+    ours = [("before-send.polly", wire), ("before-send.s3", wire.s3)]
+    handlers = [*botocore.handlers.BUILTIN_HANDLERS, *ours]
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
     return wire
