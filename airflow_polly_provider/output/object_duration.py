@@ -127,16 +127,21 @@ class DurationReader:
     def _note(self, error: Exception, output_uri: object) -> None:
         """Log why the duration is missing. The next request uses a new client, with new credentials."""
         self.__dict__.pop("_client", None)
-        if isinstance(error, ClientError) and http_status(error) in (403, 404):
+        status = http_status(error) if isinstance(error, ClientError) else None
+        by_s3 = isinstance(error, ClientError) and error.operation_name in {"GetObject", "HeadObject"}
+        if by_s3 and status == 403:
             log.info(
-                "The results have no DurationSeconds, because S3 does not show %s: %s. If you need the "
+                "The results have no DurationSeconds, because S3 denies access to %s: %s. If you need the "
                 "duration, allow s3:GetObject on the object. Otherwise %s.",
                 output_uri,
                 error,
                 _SWITCH,
             )
             return
-        if not isinstance(error, ClientError):
+        if by_s3 and status == 404:
+            log.info("The results have no DurationSeconds, because %s does not exist: %s", output_uri, error)
+            return
+        if status is None:
             self._unreachable_until = time.monotonic() + UNREACHABLE_SECONDS
         log.warning(
             "The results have no DurationSeconds, because the size of %s could not be read: %s. If Airflow "
