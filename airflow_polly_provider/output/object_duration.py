@@ -51,7 +51,7 @@ def has_readable_duration(synthesis_task: Mapping[str, Any]) -> bool:
     """
     return (
         synthesis_task.get("TaskStatus") == TaskStatus.COMPLETED
-        and can_measure_object(synthesis_task.get("OutputFormat", ""))
+        and can_measure_object(str(synthesis_task.get("OutputFormat")))
         and "DurationSeconds" not in synthesis_task
         and measure_duration()
     )

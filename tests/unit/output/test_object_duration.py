@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from airflow_polly_provider.audio.duration import START_BYTES
 from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
 from airflow_polly_provider.output.object_duration import DurationReader, with_duration
-from tests.unit.support import Refusal, connection, polly_mp3, synthesis_task, warnings_in
+from tests.unit.support import Refusal, connection, polly_mp3, read_range, synthesis_task, warnings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -172,7 +172,12 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         "fields",
-        [{"OutputUri": "https://elsewhere"}, {"OutputUri": None}, {"OutputFormat": "pcm", "SampleRate": "x"}],
+        [
+            {"OutputUri": "https://elsewhere"},
+            {"OutputUri": None},
+            {"OutputFormat": "pcm", "SampleRate": "x"},
+            {"OutputFormat": []},
+        ],
     )
     def test_of_an_unreadable_synthesis_task_leave_the_duration_out(
         self, wire: Wire, fields: dict[str, Any]
@@ -186,6 +191,20 @@ class TestErrors:
         assert value == synthesis_task()
         assert "no_such_connection" in warnings_in(caplog)[-1]
         assert wire.s3_reads == []
+
+    def test_of_sts_do_not_name_the_permission_for_s3(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def refuse(request: Any, **_: Any) -> Any:
+            return read_range(request, Refusal("AccessDenied", 403))
+
+        handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-send.sts", refuse)]
+        monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+        role = "arn:aws:iam::123456789012:role/speaker"
+        monkeypatch.setenv("AIRFLOW_CONN_ROLE", connection(region_name="eu-west-1", role_arn=role))
+        assert with_duration(synthesis_task(), {**CONNECTION, "aws_conn_id": "role"}) == synthesis_task()
+        assert "AssumeRole" in warnings_in(caplog)[-1]
+        assert "s3:GetObject" not in warnings_in(caplog)[-1]
 
     def test_of_another_mp3_leave_the_duration_out(
         self, wire: Wire, caplog: pytest.LogCaptureFixture
