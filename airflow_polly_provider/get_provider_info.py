@@ -93,6 +93,18 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "60",
                     },
+                    "measure_duration": {
+                        "description": (
+                            "Whether to read the first bytes and the size of finished audio from S3, for "
+                            "DurationSeconds in the results. It takes one GetObject request for each "
+                            "completed synthesis task, with the permission s3:GetObject. Set False if "
+                            "Airflow has no access to the audio."
+                        ),
+                        "type": "boolean",
+                        "version_added": "0.1.0",
+                        "example": None,
+                        "default": "True",
+                    },
                 },
             },
         },

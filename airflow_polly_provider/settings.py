@@ -31,6 +31,23 @@ def status_requests_per_second() -> float:
     return _number("status_requests_per_second", default=5.0)
 
 
+def measure_duration() -> bool:
+    """Return whether to read the duration of finished audio from S3.
+
+    If the value is invalid, log a warning and return the default. An error would fail a task whose synthesis
+    task is paid for.
+    """
+    given = conf.get(SECTION, "measure_duration", fallback="True")
+    # The values that Airflow's getboolean accepts.
+    if (lowered := str(given).strip().lower()) in {"f", "false", "0"}:
+        return False
+    if lowered not in {"t", "true", "1"}:
+        log.warning(
+            "[%s] measure_duration must be True or False, not %r. Using the default, True.", SECTION, given
+        )
+    return True
+
+
 def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:
     """Return a numeric option. If its value is invalid, log a warning and return the default.
 

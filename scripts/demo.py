@@ -27,7 +27,15 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "example_dags"
 DAG_ID = "example_polly_basic"
 BUCKET = "polly-demo"
-SHOWN = ("TaskId", "TaskStatus", "OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters")
+SHOWN = (
+    "TaskId",
+    "TaskStatus",
+    "OutputUri",
+    "OutputS3Uri",
+    "RequestCharacters",
+    "SpokenCharacters",
+    "DurationSeconds",
+)
 # The speed of English speech with pauses. If it is outside this range, the audio cannot be the spoken text.
 CHARACTERS_A_SECOND = (10, 20)
 RUN_SECONDS = 120

@@ -11,6 +11,7 @@ from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, raise_if_f
 from airflow_polly_provider.compat import AirflowTaskTimeout
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.output.object_duration import with_duration
 from airflow_polly_provider.results.delivery import (
     deliver_synthesis_task,
     push_status,
@@ -156,6 +157,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     def _deliver(self, context: Context, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         """Push the XComs of a SynthesisTask, report its object for lineage, and return its XCom form."""
         self.output_uri = synthesis_task.get("OutputUri")
+        synthesis_task = with_duration(synthesis_task, self._hook_parameters)
         delivered = deliver_synthesis_task(self, context, synthesis_task, is_output=self._claims_output)
         self._output = delivered.output
         return delivered.value

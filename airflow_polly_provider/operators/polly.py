@@ -54,9 +54,10 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     Starts a Polly synthesis task and, by default, waits until it completes. ``return_value`` is the
     SynthesisTask with AWS's own key names, plus ``OutputS3Uri`` and ``RequestDigest``, a hash of the request.
-    The task also pushes ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and
-    ``SpokenCharacters`` to XCom under their own keys. The operator never writes the text to a log or to XCom,
-    but Airflow stores rendered template fields, including ``text``.
+    The task also pushes ``TaskId``, ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters``,
+    ``SpokenCharacters`` and, for completed audio, ``DurationSeconds`` to XCom under their own keys. The
+    operator never writes the text to a log or to XCom, but Airflow stores rendered template fields, including
+    ``text``.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_StartSpeechSynthesisTask.html
 

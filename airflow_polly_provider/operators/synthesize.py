@@ -44,9 +44,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     Calls SynthesizeSpeech, which returns the audio in its response. The operator streams the audio to the
     destination; if the stream breaks off, partial output is removed. ``return_value`` is a
     :class:`~airflow_polly_provider.results.speech.SpeechXCom`. The task also pushes ``OutputUri``,
-    ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters`` and ``ContentType`` to XCom under their own
-    keys. The operator never writes the text to a log or to XCom, but Airflow stores rendered template fields,
-    including ``text``.
+    ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters``, ``DurationSeconds`` and ``ContentType`` to
+    XCom under their own keys. The operator never writes the text to a log or to XCom, but Airflow stores
+    rendered template fields, including ``text``.
 
     Each try pays for the text at most once. The operator repeats the request if Polly throttles it (for up to
     1 hour), if it could not be sent (for up to 5 minutes), or if the endpoint refuses the connection (for up
@@ -216,6 +216,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             output,
             request_characters=speech.request_characters,
             content_type=speech.content_type,
+            seconds=speech.seconds,
         )
         push_own_xcoms(self, context, value, SPEECH_XCOM_KEYS)
         self._output = report_output(self, context, value, written=True)

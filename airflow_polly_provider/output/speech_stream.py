@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import BotoCoreError
 
+from airflow_polly_provider.audio.duration import audio_duration
 from airflow_polly_provider.exceptions import PollyIncompleteAnswerError
-from airflow_polly_provider.output.audio_duration import audio_duration
 from airflow_polly_provider.request.billing import account_for
 from airflow_polly_provider.request.rules import SPEECH_MARKS_FORMAT
 from airflow_polly_provider.start.retry import retry_until_accepted

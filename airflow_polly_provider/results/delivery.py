@@ -111,14 +111,14 @@ def deliver_synthesis_task(
         synthesis task nor waited for it
     """
     value = to_xcom_value(synthesis_task)
-    _log_completed(value)
+    log_completed(value)
     push_own_xcoms(task, context, value, tuple(dict.fromkeys(OWN_XCOM_KEYS + STATUS_XCOM_KEYS)))
     written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
     return Delivered(value, report_output(task, context, value, written=written, is_output=is_output))
 
 
-def _log_completed(value: Mapping[str, Any]) -> None:
-    """Log where the audio of a completed synthesis task is and how many characters were billed.
+def log_completed(value: Mapping[str, Any]) -> None:
+    """Log where the audio of a completed synthesis task is, its duration and the billed characters.
 
     :param value: a SynthesisTask in its XCom form
     """
@@ -126,14 +126,22 @@ def _log_completed(value: Mapping[str, Any]) -> None:
         return
     place = value.get("OutputS3Uri") or value.get("OutputUri", "unknown location")
     billed, spoken = (value.get(key, "unknown") for key in ("RequestCharacters", "SpokenCharacters"))
+    seconds = value.get("DurationSeconds")
     if value.get("Unchanged"):
         log.info(
             "Nothing to synthesize: %s is up to date (synthesis task %s made it from the same request). "
-            "%s characters billed; the audio has %s",
+            "%s characters billed; the audio has %s%s",
             place,
             value.get("TaskId"),
             billed,
             spoken,
+            "" if seconds is None else f" and lasts {seconds:.1f} s",
         )
     else:
-        log.info("Synthesis task %s completed: %s, %s characters billed", value.get("TaskId"), place, billed)
+        log.info(
+            "Synthesis task %s completed: %s, %s characters billed%s",
+            value.get("TaskId"),
+            place,
+            billed,
+            "" if seconds is None else f", {seconds:.1f} s of audio",
+        )

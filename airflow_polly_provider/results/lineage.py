@@ -27,20 +27,25 @@ EVENT_EXTRA_KEYS = (
     "OutputS3Uri",
     "RequestCharacters",
     "SpokenCharacters",
+    "DurationSeconds",
     "Unchanged",
 )
-"""The keys in the extra of an asset event; ``Unchanged`` only with ``skip_if_unchanged``."""
+"""The keys in the extra of an asset event; ``Unchanged`` only with ``skip_if_unchanged``.
+
+``DurationSeconds`` is left out if the duration is unknown.
+"""
 
 TAG_KEYS = (
     "TaskId",
     "RequestCharacters",
+    "DurationSeconds",
     "VoiceId",
     "Engine",
     "LanguageCode",
     "OutputFormat",
     "SampleRate",
 )
-"""The tags of OpenLineage's output dataset, with AWS's own key names."""
+"""The tags of OpenLineage's output dataset: AWS's own key names, and ``DurationSeconds``."""
 
 
 class ReportingTask(Protocol):

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
+SPEECH_XCOM_KEYS = (
+    "OutputUri",
+    "OutputS3Uri",
+    "RequestCharacters",
+    "SpokenCharacters",
+    "DurationSeconds",
+    "ContentType",
+)
 """The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
 
 
@@ -25,6 +32,8 @@ class SpeechXCom(TypedDict):
     """Billed characters."""
     SpokenCharacters: int
     """Equal to ``RequestCharacters``; included because the start operator's result has this field too."""
+    DurationSeconds: NotRequired[float]
+    """The duration of the audio in seconds, rounded to 3 decimals; absent for speech marks."""
     ContentType: str
     """The content type, such as ``audio/mpeg``."""
     OutputFormat: str
@@ -43,6 +52,7 @@ def speech_xcom(
     *,
     request_characters: int | None,
     content_type: str | None,
+    seconds: float = 0.0,
 ) -> SpeechXCom:
     """Return the XCom value: the request without the text, the location and the billed characters.
 
@@ -50,11 +60,13 @@ def speech_xcom(
     :param output: ``OutputUri``, and ``OutputS3Uri`` if the output is in S3
     :param request_characters: the billed characters that Polly reports; None if it did not report them
     :param content_type: the content type that Polly reports; None if it did not report it
+    :param seconds: the duration of the audio; 0 if it is unknown
     """
     requested = {name: given for name, given in request.items() if name != "Text"}
     measured = {
         "RequestCharacters": request_characters,
         "SpokenCharacters": request_characters,
+        "DurationSeconds": round(seconds, 3) or None,
         "ContentType": content_type,
     }
     reported = {name: field for name, field in measured.items() if field is not None}

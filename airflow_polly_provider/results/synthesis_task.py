@@ -25,6 +25,7 @@ OWN_XCOM_KEYS = (
     "OutputS3Uri",
     "RequestCharacters",
     "SpokenCharacters",
+    "DurationSeconds",
 )
 """The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
 
@@ -52,6 +53,12 @@ class SynthesisTaskXCom(TypedDict):
     """Billed characters; 0 if ``Unchanged``."""
     SpokenCharacters: int
     """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
+    DurationSeconds: NotRequired[float]
+    """The duration of the audio in seconds, rounded to 3 decimals.
+
+    Absent if the synthesis task has not completed, for Ogg and speech marks, and if the object's size was not
+    read (S3 denies ``s3:GetObject`` or does not answer, or ``[aws_polly] measure_duration`` is False).
+    """
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]

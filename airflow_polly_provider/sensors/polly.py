@@ -22,6 +22,7 @@ from airflow_polly_provider.exceptions import (
 )
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.output.object_duration import with_duration
 from airflow_polly_provider.results.delivery import (
     deliver_synthesis_task,
     push_status,
@@ -69,9 +70,9 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     """Wait until a synthesis task completes, and return the SynthesisTask.
 
     Pushes the same XComs as the start operator: the SynthesisTask as ``return_value``, and ``TaskId``,
-    ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters`` and ``SpokenCharacters`` under their
-    own keys. If the synthesis task fails, the sensor fails with Polly's reason, and Airflow does not retry
-    it.
+    ``TaskStatus``, ``OutputUri``, ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters`` and, for
+    audio, ``DurationSeconds`` under their own keys. If the synthesis task fails, the sensor fails with
+    Polly's reason, and Airflow does not retry it.
 
     Throttling, 5xx responses, network errors and responses that are not from Polly do not end the wait. An
     ``execution_timeout`` that is shorter than ``timeout`` ends the wait, even while the task is deferred.
@@ -286,6 +287,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         """Push the XComs of an ended synthesis task, report its object, and return its XCom form."""
         self.output_uri = synthesis_task.get("OutputUri")
         raise_if_failed(synthesis_task, final=True)
+        synthesis_task = with_duration(synthesis_task, self._hook_parameters)
         delivered = deliver_synthesis_task(self, context, synthesis_task)
         self._output = delivered.output
         return delivered.value

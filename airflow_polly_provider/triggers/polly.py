@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
-from airflow_polly_provider.results.delivery import own_xcoms
+from airflow_polly_provider.results.delivery import log_completed, own_xcoms
 from airflow_polly_provider.results.synthesis_task import (
     OWN_XCOM_KEYS,
     synthesis_task_id_of,
@@ -20,6 +20,7 @@ from airflow_polly_provider.results.synthesis_task import (
 )
 from airflow_polly_provider.settings import supervisor_linger_seconds
 from airflow_polly_provider.triggers import events
+from airflow_polly_provider.triggers.durations import with_duration
 from airflow_polly_provider.wait.errors import timed_out
 from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 from airflow_polly_provider.wait.poller.client import HookSettings
@@ -163,7 +164,8 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             return TriggerEvent(payload)
         if self.push_xcom and self.trigger_id is not None:
             try:
-                await _xcom_calls.run(self._push_xcoms, synthesis_task)
+                measured = await with_duration(synthesis_task, self.hook_settings)
+                await _xcom_calls.run(self._push_xcoms, measured)
             except Exception as error:  # noqa: BLE001  # any error of Airflow or of a custom XCom back-end
                 self.log.warning("Cannot push XComs in the triggerer, so a worker will push them: %s", error)
                 return TriggerEvent(payload)
@@ -180,6 +182,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         """
         ti: Any = self.task_instance
         value = to_xcom_value(synthesis_task)
+        log_completed(value)
         own = own_xcoms(value, OWN_XCOM_KEYS)
         for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():
             XCom.set(

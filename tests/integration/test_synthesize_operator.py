@@ -14,6 +14,7 @@ from airflow_polly_provider.aws import connection
 from airflow_polly_provider.compat import ObjectStoragePath, task
 from airflow_polly_provider.emulator.speech.worker import speech_available
 from airflow_polly_provider.operators.polly import PollySynthesizeSpeechOperator
+from airflow_polly_provider.results.speech import SPEECH_XCOM_KEYS
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import TEXT, new_dag, output_of
 from tests.integration.dag_runs import first_module_of
@@ -87,10 +88,10 @@ class TestS3Destination:
             "OutputS3Uri": f"s3://{clean_bucket}/{KEY}",
             "RequestCharacters": len(TEXT),
             "SpokenCharacters": len(TEXT),
+            "DurationSeconds": xcoms["DurationSeconds"],
             "ContentType": "audio/mpeg",
         }
-        keys = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
-        assert xcoms == {key: value[key] for key in keys}
+        assert xcoms == {key: value[key] for key in SPEECH_XCOM_KEYS}
         assert f"Synthesized {len(TEXT)} billed characters to s3://{clean_bucket}/{KEY}: " in run.output
         assert TEXT not in run.output
         assert TEXT not in json.dumps(value)

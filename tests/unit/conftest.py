@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from pytest_socket import disable_socket
 
+from airflow_polly_provider.triggers import durations
 from tests.unit.support import Wire, connection
 
 # No deadline: shared machines stall at times. CI uses the same examples in each run, so that a result depends
@@ -21,6 +22,12 @@ settings.load_profile("unit-ci" if os.environ.get("CI") else "unit")
 @pytest.fixture(autouse=True)
 def _no_network() -> None:
     disable_socket(allow_unix_socket=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_duration_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no trigger use an S3 client of an earlier test."""
+    monkeypatch.setattr(durations, "_readers", {})
 
 
 @pytest.fixture
@@ -45,8 +52,9 @@ def credentials_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch, aws_default: None) -> Wire:
-    """Answer every Polly client that is created in the test."""
+    """Answer every Polly client that is created in the test, and requests for finished audio in S3."""
     wire = Wire()
-    handlers = [*botocore.handlers.BUILTIN_HANDLERS, ("before-send.polly", wire)]
+    ours = [("before-send.polly", wire), ("before-send.s3", wire.s3)]
+    handlers = [*botocore.handlers.BUILTIN_HANDLERS, *ours]
     monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
     return wire

@@ -159,9 +159,16 @@ class Request:
     at: float
 
 
+def polly_mp3(frames: int = 125) -> bytes:
+    """Return a file in the form of Polly's mp3: a tag of 45 bytes, then frames of 24 ms, 48 kbit/s."""
+    text_frame = b"TSSE" + (15).to_bytes(4, "big") + b"\x00\x00" + b"\x03Lavf58.45.100\x00"
+    tag = b"ID3\x04\x00\x00" + (35).to_bytes(4, "big") + text_frame + bytes(10)
+    return tag + frames * (b"\xff\xf3\x64\xc4" + bytes(140))
+
+
 @dataclass
 class Wire:
-    """Answers every Polly request of the process.
+    """Answers every Polly request of the process, and S3's answers to requests for finished audio.
 
     Each answer is validated against botocore's output shape, so a test cannot use an answer that Polly would
     not give.
@@ -170,6 +177,10 @@ class Wire:
     answer: Callable[[Request], Answer] = lambda request: synthesis_task(request.synthesis_task_id)
     may_list: bool = True
     delay_seconds: float = 0.0
+    audio: bytes | Refusal | Exception = field(default_factory=polly_mp3)
+    """Every object in S3: by default 3 s in the form of Polly's mp3."""
+    s3_reads: list[AWSPreparedRequest] = field(default_factory=list)
+    """The HeadObject and GetObject requests."""
     requests: list[Request] = field(default_factory=list)
     clients: set[int] = field(default_factory=set)
 
@@ -234,6 +245,33 @@ class Wire:
         if isinstance(answer, Exception):
             raise answer
         return respond(request.url, operation, answer)
+
+    def s3(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        self.s3_reads.append(request)
+        if isinstance(self.audio, Exception):
+            raise self.audio
+        return read_range(request, self.audio)
+
+
+def read_range(request: AWSPreparedRequest, content: bytes | Refusal) -> AWSResponse:
+    """Answer a HeadObject request, or a GetObject request with a range, as S3 does."""
+    headers = HTTPHeaders()
+    is_head = request.method == "HEAD"
+    if isinstance(content, Refusal):
+        if is_head:
+            return AWSResponse(request.url, content.status, headers, _Raw())
+        error = f"<Error><Code>{content.code}</Code><Message>{content.message}</Message></Error>"
+        return AWSResponse(request.url, content.status, headers, _Raw(error.encode()))
+    if is_head:
+        headers["Content-Length"] = str(len(content))
+        return AWSResponse(request.url, 200, headers, _Raw())
+    asked = request.headers["Range"]
+    text = asked.decode() if isinstance(asked, bytes) else asked
+    first, _, last = text.removeprefix("bytes=").partition("-")
+    part = content[int(first) : int(last) + 1]
+    headers["Content-Length"] = str(len(part))
+    headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(content)}"
+    return AWSResponse(request.url, 206, headers, _Raw(part))
 
 
 class _Raw(io.BytesIO):

@@ -87,7 +87,8 @@ def world(
         polly_stack(
             home,
             dags_folder=dags_folder,
-            emulator_arguments=("--audio", "none"),
+            # Short tones: tasks that end in the triggerer read the duration from the object.
+            emulator_arguments=("--audio", "tone"),
             env=XCOMS_FAIL if HAS_START_FROM_TRIGGER else {},
         ) as running,
     ):

@@ -44,6 +44,16 @@ def test_wait_that_starts_in_the_triggerer_pushes_the_same_xcoms_as_a_worker(
     assert pushed["RequestCharacters"] == len("Hello there.")
     assert pushed["return_value"]["TaskStatus"] == pushed["TaskStatus"] == "completed"
     assert pushed["OutputS3Uri"] == started["OutputS3Uri"]
+    assert pushed["DurationSeconds"] == pushed["return_value"]["DurationSeconds"] > 0
+    # The wait that a worker ended has read the same object.
+    assert pushed["DurationSeconds"] == world.xcoms(DAG_ID, "by_template")["DurationSeconds"]
+
+
+@pytest.mark.parametrize("task_id", [*STARTED_AND_ENDED, "ends_here"])
+def test_log_of_a_wait_that_ended_in_the_triggerer_has_the_duration(world: World, task_id: str) -> None:
+    seconds = world.xcoms(DAG_ID, task_id)["DurationSeconds"]
+    line = f"characters billed, {seconds:.1f} s of audio"
+    assert world.trigger_log(DAG_ID, task_id).count(line) == 1
 
 
 def test_later_task_gets_the_xcoms_of_waits_that_ended_in_the_triggerer(world: World) -> None:

@@ -26,7 +26,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from packaging.version import Version
 
-from tests.unit.support import CREATED, Wire, context, execute, synthesis_task
+from tests.unit.support import CREATED, Refusal, Wire, context, execute, synthesis_task
 from tests.unit.wait.poller.virtual_account import SkippingLoop
 
 if TYPE_CHECKING:
@@ -115,12 +115,15 @@ class Store(dict[str, Any]):
 class Account(Wire):
     """Answers the same requests as `Wire`, and requests about lexicons, speech and S3.
 
+    S3 denies GetObject, unless a test sets ``audio``.
+
     :param lexicons: the stored lexicons by name
     :param objects: the metadata of each S3 object, by ``bucket/key``
     :param s3_requests: the method and ``bucket/key`` of each S3 request
     """
 
     may_list: bool = False
+    audio: bytes | Refusal | Exception = field(default=Refusal("AccessDenied", 403))
     lexicons: dict[str, str] = field(default_factory=dict)
     objects: dict[str, dict[str, str]] = field(default_factory=dict)
     s3_requests: list[tuple[str, str]] = field(default_factory=list)
@@ -157,6 +160,8 @@ class Account(Wire):
                 if header.startswith(prefix)
             }
             return _response(request, 200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
+        if method == "GET":
+            return super().s3(request)
         if name not in self.objects:
             return _response(request, 404)
         metadata = {f"x-amz-meta-{key}": value for key, value in self.objects[name].items()}

@@ -24,7 +24,7 @@ from tests.unit.persisted_formats.support import (
     payload_of,
     with_spoken_characters,
 )
-from tests.unit.support import RecordingTaskInstance, Refusal, synthesis_task
+from tests.unit.support import RecordingTaskInstance, Refusal, polly_mp3, synthesis_task
 
 if TYPE_CHECKING:
     from tests.unit.persisted_formats.support import Account
@@ -71,6 +71,18 @@ class TestSuccessEvent:
         sent = with_spoken_characters(golden("events")["completed"])
         assert_unchanged(payload, sent | {"extra_xcom": {"RequestDigest": "d" * 64}})
         assert_unchanged(pushed, with_spoken_characters(golden("xcoms")["ended_in_triggerer"]))
+
+    def test_with_end_from_trigger_has_a_duration_only_in_the_pushed_xcoms(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account.audio = polly_mp3()
+        pushed: dict[str, Any] = {}
+        monkeypatch.setattr(XCom, "set", lambda *, key, value, **_: pushed.update({key: value}))
+        ending: Any = trigger(end_from_trigger=True)
+        ending.trigger_id, ending.task_instance = 1, RecordingTaskInstance()
+        payload = payload_of(ending)
+        assert_unchanged(payload, with_spoken_characters(golden("events")["completed"]))
+        assert pushed["DurationSeconds"] == pushed["return_value"]["DurationSeconds"] == 3.0
 
 
 class TestErrorEvent:

@@ -54,7 +54,7 @@ def deliver(**fields: Any) -> None:
 
 
 class TestClosingLogLine:
-    COMPLETED = "Synthesis task t1 completed: s3://bucket/audio.t1.mp3, 5 characters billed"
+    COMPLETED = "Synthesis task t1 completed: s3://bucket/audio.t1.mp3, 5 characters billed, 3.0 s of audio"
 
     @pytest.mark.parametrize(
         "make",
@@ -71,7 +71,7 @@ class TestClosingLogLine:
         assert "Synthesis task t1 is inProgress" in logged()
         assert [line for line in logged() if "completed" in line] == [self.COMPLETED]
 
-    def test_is_logged_after_a_deferral(self, logged: Logged) -> None:
+    def test_is_logged_after_a_deferral(self, wire: Wire, logged: Logged) -> None:
         operator = sensor(deferrable=True)
         with running(operator):
             operator.execute_complete(as_context(context()), {"synthesis_task": synthesis_task()})
@@ -83,6 +83,10 @@ class TestClosingLogLine:
             "Nothing to synthesize: s3://bucket/audio.t1.mp3 is up to date (synthesis task t1 made it from "
             "the same request). 0 characters billed; the audio has 1234"
         ]
+
+    def test_says_how_long_the_audio_of_an_unchanged_object_lasts(self, logged: Logged) -> None:
+        deliver(RequestCharacters=0, SpokenCharacters=1234, Unchanged=True, DurationSeconds=83.26)
+        assert logged()[0].endswith("0 characters billed; the audio has 1234 and lasts 83.3 s")
 
     @pytest.mark.parametrize("status", ["scheduled", "inProgress", "failed"])
     def test_is_not_logged_before_completion_or_after_a_failure(self, logged: Logged, status: str) -> None:

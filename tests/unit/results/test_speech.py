@@ -34,6 +34,9 @@ class TestSpeechXCom:
             "ContentType": "audio/mpeg",
         }
 
+    def test_has_the_duration_in_milliseconds_precision(self) -> None:
+        assert value_of(REQUEST, seconds=2.0406)["DurationSeconds"] == 2.041
+
     def test_omits_values_that_polly_did_not_report(self) -> None:
         value = value_of(REQUEST, request_characters=None, content_type=None)
         assert not {"RequestCharacters", "SpokenCharacters", "ContentType"} & value.keys()

@@ -45,7 +45,7 @@ class TestXComForm:
         assert "https://elsewhere" in warnings_in(caplog)[0]
 
     def test_own_keys_are_fields_of_a_synthesis_task(self) -> None:
-        own = {"OutputS3Uri", "SpokenCharacters"}
+        own = {"OutputS3Uri", "SpokenCharacters", "DurationSeconds"}
         assert set(OWN_XCOM_KEYS) - own <= set(members_of("SynthesisTask"))
 
     def test_uses_the_billed_characters_as_spoken_characters(self) -> None:
@@ -75,7 +75,7 @@ class TestSynthesisTaskId:
 
 class TestResultType:
     def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
-        own = {"OutputS3Uri", "RequestDigest", "SpokenCharacters", "Unchanged"}
+        own = {"OutputS3Uri", "RequestDigest", "SpokenCharacters", "DurationSeconds", "Unchanged"}
         assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
 
     def test_annotates_each_field_with_its_type_in_xcom(self) -> None:

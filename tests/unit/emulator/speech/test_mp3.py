@@ -14,10 +14,10 @@ import soundfile
 from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]  # it ships no types
 from mutagen.mp3 import MONO, MP3
 
+from airflow_polly_provider.audio.duration import audio_duration
 from airflow_polly_provider.emulator.speech.encoding import open_encoder
 from airflow_polly_provider.emulator.speech.synthesis import Cancellation, Synthesizer
 from airflow_polly_provider.emulator.speech.worker import speech_available
-from airflow_polly_provider.output.audio_duration import audio_duration
 
 if TYPE_CHECKING:
     from pathlib import Path

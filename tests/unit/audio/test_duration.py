@@ -8,8 +8,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_polly_provider.audio.duration import audio_duration
 from airflow_polly_provider.emulator.speech.encoding import open_encoder
-from airflow_polly_provider.output.audio_duration import audio_duration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Audio files: the frames of mp3, and playing times."""

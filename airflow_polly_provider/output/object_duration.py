@@ -1,0 +1,152 @@
+"""The duration of a completed synthesis task's audio, read from its object in S3.
+
+Polly does not report the duration. The size of the object is enough to compute it, for mp3 together with the
+object's first bytes. One request returns both: HeadObject, or GetObject with a range. An Ogg file would have
+to be downloaded completely, so its duration is left out.
+
+The synthesis task is paid for, and the duration is only an addition. So an error here never fails the Airflow
+task, and the time-outs are short.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from airflow_polly_provider.audio.duration import (
+    START_BYTES,
+    can_measure_object,
+    needs_start,
+    seconds_of_object,
+)
+from airflow_polly_provider.aws.errors import http_status
+from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.settings import measure_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_polly_provider.aws.s3 import S3Location
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE_SECONDS = 60.0
+"""How long a reader sends no request after S3 did not answer. Many waits of a triggerer share one reader."""
+
+_CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+_SWITCH = "set [aws_polly] measure_duration = False to send no such request"
+
+
+def has_readable_duration(synthesis_task: Mapping[str, Any]) -> bool:
+    """Return whether a request to S3 can tell the duration of a synthesis task's audio.
+
+    :param synthesis_task: a SynthesisTask, or its known fields
+    """
+    return (
+        synthesis_task.get("TaskStatus") == TaskStatus.COMPLETED
+        and can_measure_object(str(synthesis_task.get("OutputFormat")))
+        and "DurationSeconds" not in synthesis_task
+        and measure_duration()
+    )
+
+
+def with_duration(synthesis_task: Mapping[str, Any], s3_parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read. Never fails.
+
+    :param synthesis_task: a SynthesisTask whose ``OutputUri`` names the finished object
+    :param s3_parameters: the parameters of S3Hook
+    """
+    return DurationReader(s3_parameters).with_duration(synthesis_task)
+
+
+class DurationReader:
+    """Reads the duration of audio in S3, with one request for each object.
+
+    :param s3_parameters: the parameters of S3Hook
+    """
+
+    def __init__(self, s3_parameters: Mapping[str, Any]) -> None:
+        self._s3_parameters = s3_parameters
+        self._unreachable_until = 0.0
+
+    def with_duration(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read. Never fails.
+
+        :param synthesis_task: a SynthesisTask whose ``OutputUri`` names the finished object
+        """
+        if not has_readable_duration(synthesis_task):
+            return synthesis_task
+        seconds = self._seconds(synthesis_task)
+        return synthesis_task if seconds is None else {**synthesis_task, "DurationSeconds": round(seconds, 3)}
+
+    def _seconds(self, synthesis_task: Mapping[str, Any]) -> float | None:
+        output_uri = synthesis_task.get("OutputUri")
+        if time.monotonic() < self._unreachable_until:
+            log.info("The duration of %s is not read: S3 did not answer shortly before", output_uri)
+            return None
+        try:
+            output_format = synthesis_task["OutputFormat"]
+            size, start = self._size_and_start(parse_output_uri(str(output_uri)), output_format)
+            seconds = seconds_of_object(output_format, synthesis_task.get("SampleRate"), size, start)
+        except Exception as error:  # noqa: BLE001 - no error may fail a task whose synthesis task is paid for
+            self._note(error, output_uri)
+            return None
+        if seconds is None:
+            log.info(
+                "The duration of %s is unknown: it does not begin like audio that Polly wrote", output_uri
+            )
+        return seconds
+
+    def _size_and_start(self, location: S3Location, output_format: str) -> tuple[int, bytes | None]:
+        """Return the size of an object's audio in bytes and, if the format needs them, the first bytes."""
+        place = {"Bucket": location.bucket, "Key": location.key}
+        if not needs_start(output_format):
+            return self._client.head_object(**place)["ContentLength"], None
+        answer = self._client.get_object(**place, Range=f"bytes=0-{START_BYTES - 1}")
+        with closing(answer["Body"]) as body:
+            start: bytes = body.read(START_BYTES)
+        # An S3-compatible service may ignore the range: then the answer is the whole object.
+        _, _, size = answer.get("ContentRange", "").rpartition("/")
+        return int(size or answer["ContentLength"]), start
+
+    @cached_property
+    def _client(self) -> Any:
+        # Imported here, because the import is slow and parsing a DAG file does not need it.
+        from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
+
+        hook = NamedConnectionS3Hook(**self._s3_parameters, look_up_seconds=0.0)
+        return hook.get_client_type(region_name=hook.region_name, config=hook.config.merge(_CLIENT_CONFIG))
+
+    def _note(self, error: Exception, output_uri: object) -> None:
+        """Log why the duration is missing. The next request uses a new client, with new credentials."""
+        self.__dict__.pop("_client", None)
+        status = http_status(error) if isinstance(error, ClientError) else None
+        by_s3 = isinstance(error, ClientError) and error.operation_name in {"GetObject", "HeadObject"}
+        if by_s3 and status == 403:
+            log.info(
+                "The results have no DurationSeconds, because S3 denies access to %s: %s. If you need the "
+                "duration, allow s3:GetObject on the object. Otherwise %s.",
+                output_uri,
+                error,
+                _SWITCH,
+            )
+            return
+        if by_s3 and status == 404:
+            log.info("The results have no DurationSeconds, because %s does not exist: %s", output_uri, error)
+            return
+        if status is None:
+            self._unreachable_until = time.monotonic() + UNREACHABLE_SECONDS
+        log.warning(
+            "The results have no DurationSeconds, because the size of %s could not be read: %s. If Airflow "
+            "has no access to S3, %s.",
+            output_uri,
+            error,
+            _SWITCH,
+        )

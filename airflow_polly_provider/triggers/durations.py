@@ -1,0 +1,51 @@
+"""The duration of audio for tasks that end in the triggerer, read without blocking the event loop.
+
+Each connection has its own thread and client. So an S3 endpoint that does not answer delays only the tasks of
+its connection, and those only until the first request has failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_polly_provider.output.object_duration import DurationReader, has_readable_duration
+from airflow_polly_provider.wait.poller.blocking import BlockingCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_polly_provider.wait.poller.client import HookSettings
+
+
+class _ConnectionReader:
+    """The reader of one connection, and the thread in which it runs.
+
+    :param settings: the settings of the connection
+    """
+
+    def __init__(self, settings: HookSettings) -> None:
+        self.calls = BlockingCalls("polly-duration")
+        self.reader = DurationReader(
+            {
+                "aws_conn_id": settings.aws_conn_id,
+                "region_name": settings.region_name,
+                "verify": settings.verify,
+                "config": settings.botocore_config,
+            }
+        )
+
+
+_readers: dict[str, _ConnectionReader] = {}
+
+
+async def with_duration(synthesis_task: Mapping[str, Any], settings: HookSettings) -> Mapping[str, Any]:
+    """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read.
+
+    :param synthesis_task: the SynthesisTask
+    :param settings: the settings of the connection, which is also used for S3
+    """
+    if not has_readable_duration(synthesis_task):
+        return synthesis_task
+    if (connection := _readers.get(settings.key)) is None:
+        connection = _readers[settings.key] = _ConnectionReader(settings)
+    return await connection.calls.run(connection.reader.with_duration, synthesis_task)
