@@ -1,4 +1,8 @@
-"""The playing time of audio, computed from its bytes while they are read, or from an object's size."""
+"""The playing time of audio, computed from its bytes while they are read, or from an object's size.
+
+The playing time of an mp3 includes the silence that the encoder adds at both ends. Polly's files do not say
+how long this silence is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from airflow_polly_provider.audio.mp3 import Mp3Reader
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_polly_provider.audio.mp3 import Frame
+    from airflow_polly_provider.audio.mp3 import Frame, Summary
 
 START_BYTES = 16384
 """The number of bytes that ``seconds_of_object`` needs from the beginning of an mp3."""
@@ -70,15 +74,31 @@ def _seconds_of_mp3(size: int, start: bytes) -> float | None:
     if len(start) >= size:
         return _seconds_of_samples(_count_samples(frames))
     header = frames[0].header
+    size_of_frames = size - reader.tag_bytes
     if reader.summary is not None:
-        count = reader.summary.frames
-        if not count or count * _SMALLEST_MP3_FRAME > size:
-            return None
-    elif len({(frame.header.sample_rate, frame.header.bit_rate) for frame in frames}) > 1:
-        return None  # the size says nothing about the number of frames
+        count = _count_of_summary(reader.summary, size_of_frames)
+    elif len(frames) < 2 or any(_form(each) != _form(frames[0]) for each in frames):
+        return None
     else:
-        count = round((size - reader.tag_bytes) * 8 * header.sample_rate / header.bit_rate / header.samples)
-    return count * header.samples / header.sample_rate
+        count = round(size_of_frames * 8 * header.sample_rate / header.bit_rate / header.samples)
+    return count * header.samples / header.sample_rate if count else None
+
+
+def _form(frame: Frame) -> tuple[int, int]:
+    return frame.header.sample_rate, frame.header.bit_rate
+
+
+def _count_of_summary(summary: Summary, size: int) -> int | None:
+    """Return the number of frames in a summary; None if it has none, or if it cannot be right.
+
+    :param summary: what the file says about itself
+    :param size: the size in bytes of all frames
+    """
+    # A file that was cut or joined after its encoding has a wrong summary.
+    is_wrong = summary.size is not None and abs(summary.size - size) > size // 8
+    if is_wrong or not summary.frames or summary.frames * _SMALLEST_MP3_FRAME > size:
+        return None
+    return summary.frames
 
 
 def _count_samples(frames: Iterable[Frame]) -> Counter[int]:

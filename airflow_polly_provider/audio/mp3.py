@@ -50,10 +50,10 @@ class Frame(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a Xing, Info or VBRI header says about its file.
+    """What a Xing, Info or VBRI header says about its file. The frame with this header contains no sound.
 
-    :param frames: the number of frames after this one; None if it is not given
-    :param size: the size of all frames with this one, in bytes; None if it is not given
+    :param frames: the number of the other frames; None if it is not given
+    :param size: the size in bytes of all frames, with this one; None if it is not given
     """
 
     frames: int | None
@@ -118,13 +118,16 @@ def _id3v2_size(start: bytes) -> int:
 
 
 class Mp3Reader:
-    """Splits mp3 into frames while it is read. It drops tags, and Xing, Info and VBRI headers.
+    """Splits mp3 into frames while it is read. It drops tags, and frames that contain a summary.
 
-    No input is an error. The reader holds at most one frame and one header, and its time is proportional to
-    the number of bytes.
+    It reads any bytes without an error. It keeps less than two frames in memory, and reads each byte a fixed
+    number of times.
 
-    If no frame or tag begins where the previous one ends, the reader searches for two consecutive frames
-    of the same sample rate.
+    If neither a frame nor a tag begins where the previous one ends, the reader searches for two consecutive
+    frames of the same sample rate. Bytes before these two frames are lost.
+
+    To join files, give each file to a reader of its own, and write the data of all frames. Join only files
+    that have the same sample rate and number of channels.
     """
 
     def __init__(self) -> None:
@@ -133,9 +136,9 @@ class Mp3Reader:
         self._is_in_sync = True
         self._may_be_summary = True
         self.summary: Summary | None = None
-        """The content of the first Xing, Info or VBRI header."""
+        """The content of the first Xing, Info or VBRI header so far; None if there is none."""
         self.tag_bytes = 0
-        """The number of bytes in tags so far."""
+        """The number of bytes so far in tags, and in Xing, Info and VBRI headers."""
         self.lost_bytes = 0
         """The number of bytes so far that belong neither to a frame nor to a tag."""
 
@@ -186,6 +189,7 @@ class Mp3Reader:
         return self._take(at, frames)
 
     def _take_frame(self, at: int, header: FrameHeader, frames: list[Frame]) -> int:
+        """Process a frame, and return its size in bytes; 0 if it is not complete yet."""
         data = bytes(self._held[at : at + header.size])
         if len(data) < header.size:
             return 0
@@ -194,8 +198,9 @@ class Mp3Reader:
         self._may_be_summary = False
         if summary is None:
             frames.append(frame)
-        elif self.summary is None:
-            self.summary = summary
+        else:
+            self.tag_bytes += header.size
+            self.summary = self.summary or summary
         return header.size
 
     def _search(self, at: int, frames: list[Frame]) -> int:
