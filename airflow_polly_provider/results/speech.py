@@ -26,8 +26,10 @@ class SpeechXCom(TypedDict):
     SpokenCharacters: int
     """Equal to ``RequestCharacters``; included because the start operator's result has this field too."""
     ContentType: str
-    """The content type, such as ``audio/mpeg``."""
+    """The content type, such as ``audio/mpeg``; ``audio/wav`` with ``output_container="wav"``."""
     OutputFormat: str
+    OutputContainer: NotRequired[str]
+    """``wav`` with ``output_container="wav"``; otherwise absent."""
     VoiceId: str
     Engine: NotRequired[str]
     LanguageCode: NotRequired[str]
@@ -43,6 +45,7 @@ def speech_xcom(
     *,
     request_characters: int | None,
     content_type: str | None,
+    output_container: str | None = None,
 ) -> SpeechXCom:
     """Return the XCom value: the request without the text, the location and the billed characters.
 
@@ -50,12 +53,14 @@ def speech_xcom(
     :param output: ``OutputUri``, and ``OutputS3Uri`` if the output is in S3
     :param request_characters: the billed characters that Polly reports; None if it did not report them
     :param content_type: the content type that Polly reports; None if it did not report it
+    :param output_container: the file format around the audio; None without one
     """
     requested = {name: given for name, given in request.items() if name != "Text"}
     measured = {
         "RequestCharacters": request_characters,
         "SpokenCharacters": request_characters,
         "ContentType": content_type,
+        "OutputContainer": output_container,
     }
     reported = {name: field for name, field in measured.items() if field is not None}
     return cast("SpeechXCom", {**requested, **output, **reported})

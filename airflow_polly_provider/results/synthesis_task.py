@@ -53,6 +53,8 @@ class SynthesisTaskXCom(TypedDict):
     SpokenCharacters: int
     """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
     OutputFormat: str
+    OutputContainer: NotRequired[str]
+    """``wav`` with ``output_container="wav"`` of the start operator; otherwise absent."""
     VoiceId: str
     RequestDigest: NotRequired[str]
     """A hash of the request, from the start operator and ``@task.polly``."""

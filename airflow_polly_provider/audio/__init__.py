@@ -1,0 +1,1 @@
+"""Audio formats: headers and durations, computed from bytes alone."""
