@@ -1,1 +1,1 @@
-"""Audio files: the frames of mp3, and playing times."""
+"""Audio formats: mp3 frames, WAV headers and playing times, all computed from bytes."""

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_polly_provider.audio.mp3 import Mp3Reader
+from airflow_polly_provider.audio.raw import RAW_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +21,6 @@ START_BYTES = 16384
 """The number of bytes that ``seconds_of_object`` needs from the beginning of an mp3."""
 
 _MP3 = "mp3"
-_BYTES_PER_SAMPLE = {"pcm": 2, "mulaw": 1, "alaw": 1}
-_DEFAULT_RATES = {"pcm": 16000, "mulaw": 8000, "alaw": 8000}
 _OPUS_RATE = 48000  # Ogg files count Opus audio at this rate, for any original sample rate (RFC 7845)
 _SMALLEST_MP3_FRAME = 24  # 8 kbit/s at 24,000 Hz
 
@@ -31,7 +30,7 @@ def can_measure_object(output_format: str) -> bool:
 
     :param output_format: Polly's OutputFormat
     """
-    return output_format in _BYTES_PER_SAMPLE or needs_start(output_format)
+    return output_format in RAW_FORMATS or needs_start(output_format)
 
 
 def needs_start(output_format: str) -> bool:
@@ -62,8 +61,9 @@ def seconds_of_object(
 
 def _bytes_per_second(output_format: str, sample_rate: str | None) -> int:
     """Return the byte rate of a format without headers; 0 for other formats."""
-    rate = sample_rate or str(_DEFAULT_RATES.get(output_format, 0))
-    return (int(rate) if rate.isdecimal() else 0) * _BYTES_PER_SAMPLE.get(output_format, 0)
+    if (raw := RAW_FORMATS.get(output_format)) is None:
+        return 0
+    return raw.rate(sample_rate) * raw.sample_bytes
 
 
 def _seconds_of_mp3(size: int, start: bytes) -> float | None:

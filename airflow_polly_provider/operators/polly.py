@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from airflow_polly_provider.request.billing import (
     validate_billed_characters,
     validate_max_request_characters,
 )
+from airflow_polly_provider.request.container import validate_output_container, wav_form
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_request
@@ -35,8 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
+    from airflow_polly_provider.audio.wav import WavForm
     from airflow_polly_provider.compat import Context, XComArg
-    from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.request.literals import (
+        OutputContainer,
+        OutputFormat,
+        SpeechMarkType,
+        TextType,
+    )
     from airflow_polly_provider.text.markup import Ssml
 
 __all__ = [
@@ -78,6 +84,9 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         than 1,024 bytes, is an ``s3://`` URI or could be one of Polly's own keys
     :param keep_original: whether to keep Polly's original object after the copy to ``output_s3_key``; default
         False. Requires ``output_s3_key``
+    :param output_container: ``wav`` to write a WAV file to ``output_s3_key``, instead of the raw samples that
+        Polly writes. Requires ``output_s3_key``, and ``output_format`` ``pcm``, ``mulaw`` or ``alaw``. None
+        (default) means no container. Any other value raises ValueError
     :param skip_if_unchanged: whether to start nothing, and pay nothing, if the object at ``output_s3_key``
         was made from the same text, voice, lexicons and other speech parameters; default False. Requires
         ``output_s3_key``
@@ -151,6 +160,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         output_s3_key_prefix: str | XComArg | None = None,
         output_s3_key: str | XComArg | None = None,
         keep_original: bool = False,
+        output_container: OutputContainer | None = None,
         skip_if_unchanged: bool = False,
         engine: str | XComArg | None = None,
         language_code: str | XComArg | None = None,
@@ -181,6 +191,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         validate_custom_key_settings(
             output_s3_key,
             keep_original=keep_original,
+            output_container=validate_output_container(output_container),
             skip_if_unchanged=skip_if_unchanged,
             wait_for_completion=wait_for_completion,
             end_from_trigger=end_from_trigger,
@@ -196,6 +207,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         # not disable the copy.
         self._has_output_key = output_s3_key is not None
         self.keep_original = keep_original
+        self.output_container = output_container
         self.skip_if_unchanged = skip_if_unchanged
         self.engine: Any = engine
         self.language_code: Any = language_code
@@ -226,28 +238,30 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             synthesis_task = self._completed(synthesis_task_of(event))
             if for_resume is not None:
                 push_status(self, context, synthesis_task)
-                synthesis_task = self._placement(context, OutputPlan(**for_resume)).put(synthesis_task)
+                plan = OutputPlan.from_stored(for_resume)
+                synthesis_task = self._placement(context, plan).put(synthesis_task)
         return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
 
     def _speak(self, context: Context) -> dict[str, Any]:
         settle_rendered(self, self._templates, context)
         request = self._build_request(*self._text_and_type(context))
+        wav = wav_form(self.output_container, request)
         validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
-        digest = request_digest(request)
+        digest = request_digest(request, self.output_container)
         self.log.info("Request digest %s", digest)
         attempts = self._attempts(context, digest)
         if self.durable:
             request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), attempts.token)
-        plan = self._output_plan(request, attempts.token)
+        plan = self._output_plan(request, attempts.token, wav)
         placement = None if plan is None else self._placement(context, plan)
         extra_xcom = {_DIGEST: digest}
         if placement is not None and (made := self._reuse(placement, request)) is not None:
             return self._deliver_speech(context, made, extra_xcom)
         synthesis_task = self._start(context, request, attempts, placement)
         if self.wait_for_completion:
-            for_resume = None if plan is None else asdict(plan)
+            for_resume = None if plan is None else plan.stored()
             synthesis_task = self._wait(context, synthesis_task, extra_xcom=extra_xcom, for_resume=for_resume)
         if placement is not None:
             push_status(self, context, synthesis_task)
@@ -315,7 +329,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         )
         return synthesis_task
 
-    def _output_plan(self, request: Mapping[str, Any], token: str) -> OutputPlan | None:
+    def _output_plan(self, request: Mapping[str, Any], token: str, wav: WavForm | None) -> OutputPlan | None:
         """Return the plan for the object at ``output_s3_key``, or None without that parameter."""
         if not self._has_output_key:
             return None
@@ -323,7 +337,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         # The content of a lexicon can change under the same name, so skip_if_unchanged compares contents.
         named = request.get("LexiconNames", ()) if self.skip_if_unchanged else ()
         lexicons = {name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in named}
-        return output_plan(key, request, token, lexicons)
+        return output_plan(key, request, token, lexicons, wav)
 
     def _placement(self, context: Context, plan: OutputPlan) -> OutputPlacement:
         return OutputPlacement(

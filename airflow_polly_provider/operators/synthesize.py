@@ -9,11 +9,12 @@ from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import PollyOutputLink
 from airflow_polly_provider.output.speech_destination import speech_destination
-from airflow_polly_provider.output.speech_stream import open_speech
+from airflow_polly_provider.output.wav_speech import open_speech_as
 from airflow_polly_provider.request.billing import (
     validate_billed_characters,
     validate_max_request_characters,
 )
+from airflow_polly_provider.request.container import validate_output_container, wav_form
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_speech_request
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
-    from airflow_polly_provider.output.speech_stream import SpeechStream
-    from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.output.speech_stream import Speech
+    from airflow_polly_provider.request.literals import (
+        OutputContainer,
+        OutputFormat,
+        SpeechMarkType,
+        TextType,
+    )
     from airflow_polly_provider.results.speech import SpeechXCom
     from airflow_polly_provider.text.markup import Ssml
 
@@ -68,6 +74,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         needs s3fs
     :param output_format: ``mp3`` (default), ``ogg_vorbis``, ``ogg_opus``, ``pcm``, ``mulaw``, ``alaw``, or
         ``json`` for speech marks
+    :param output_container: ``wav`` to write a WAV file instead of the raw samples that Polly sends. Requires
+        ``output_format`` ``pcm``, ``mulaw`` or ``alaw``. None (default) means no container. Any other value
+        raises ValueError
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
     :param language_code: language such as ``en-IN``, for a bilingual voice; if None, Polly uses the default
         language of the voice
@@ -126,6 +135,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         output_s3_key: str | XComArg | None = None,
         output_path: str | ObjectStoragePath | XComArg | None = None,
         output_format: OutputFormat | XComArg = "mp3",
+        output_container: OutputContainer | None = None,
         engine: str | XComArg | None = None,
         language_code: str | XComArg | None = None,
         lexicon_names: Sequence[str | XComArg] | XComArg | None = None,
@@ -146,6 +156,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self.output_s3_key: Any = output_s3_key
         self.output_path: Any = output_path
         self.output_format: Any = output_format
+        self.output_container = validate_output_container(output_container)
         self.engine: Any = engine
         self.language_code: Any = language_code
         self.lexicon_names: Any = lexicon_names
@@ -161,6 +172,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         """Synthesize the text, store the audio, and return the audio's location and the billed characters."""
         settle_rendered(self, self._templates, context)
         request = self._request(context)
+        wav = wav_form(self.output_container, request)
         destination = speech_destination(
             bucket=self.output_s3_bucket_name,
             key=self.output_s3_key,
@@ -170,7 +182,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
-        speech, output = destination.receive(partial(open_speech, self.hook, request))
+        speech, output = destination.receive(partial(open_speech_as, self.hook, request, wav))
         self._log_duration(speech, output)
         return self._deliver(context, request, speech, output)
 
@@ -190,7 +202,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             VoiceId=self.voice_id,
         )
 
-    def _log_duration(self, speech: SpeechStream, output: Mapping[str, str]) -> None:
+    def _log_duration(self, speech: Speech, output: Mapping[str, str]) -> None:
         self.log.info(
             "Synthesized %s billed characters to %s: %d bytes, %.1f s of audio",
             speech.request_characters,
@@ -207,7 +219,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             )
 
     def _deliver(
-        self, context: Context, request: Mapping[str, Any], speech: SpeechStream, output: Mapping[str, str]
+        self, context: Context, request: Mapping[str, Any], speech: Speech, output: Mapping[str, str]
     ) -> SpeechXCom:
         """Push the XComs, report the object for lineage, and return the result without the text."""
         self.output_uri = output["OutputUri"]
@@ -217,6 +229,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             request_characters=speech.request_characters,
             content_type=speech.content_type,
             seconds=speech.seconds,
+            output_container=self.output_container,
         )
         push_own_xcoms(self, context, value, SPEECH_XCOM_KEYS)
         self._output = report_output(self, context, value, written=True)

@@ -25,6 +25,7 @@ from airflow_polly_provider.audio.duration import (
     needs_start,
     seconds_of_object,
 )
+from airflow_polly_provider.audio.wav import WAV, WavForm
 from airflow_polly_provider.aws.errors import http_status
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
@@ -66,6 +67,12 @@ def with_duration(synthesis_task: Mapping[str, Any], s3_parameters: Mapping[str,
     return DurationReader(s3_parameters).with_duration(synthesis_task)
 
 
+def _header_bytes(synthesis_task: Mapping[str, Any]) -> int:
+    """Return the size of the header that the object has in front of Polly's audio."""
+    is_wav = synthesis_task.get("OutputContainer") == WAV
+    return WavForm.of_request(synthesis_task).header_bytes if is_wav else 0
+
+
 class DurationReader:
     """Reads the duration of audio in S3, with one request for each object.
 
@@ -94,6 +101,7 @@ class DurationReader:
         try:
             output_format = synthesis_task["OutputFormat"]
             size, start = self._size_and_start(parse_output_uri(str(output_uri)), output_format)
+            size -= _header_bytes(synthesis_task)
             seconds = seconds_of_object(output_format, synthesis_task.get("SampleRate"), size, start)
         except Exception as error:  # noqa: BLE001 - no error may fail a task whose synthesis task is paid for
             self._note(error, output_uri)

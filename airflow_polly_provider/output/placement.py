@@ -1,7 +1,8 @@
 """Puts a finished object at the key that the user chose.
 
-Polly adds its TaskId to every key. So this package copies the object inside S3 and removes the original. It
-records the object's origin in the copy's metadata, so that later tries and later runs recognize the object.
+Polly adds its TaskId to every key. So this package copies the object inside S3, or writes it as a WAV file,
+and removes the original. It records the object's origin in the copy's metadata, so that later tries and later
+runs recognize the object.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from airflow_polly_provider.exceptions import (
     PollyOutputObjectError,
 )
 from airflow_polly_provider.output.provenance import Provenance, is_pollys_key, provenance_in
+from airflow_polly_provider.output.wav_copy import RawSamples, write_wav
 from airflow_polly_provider.request.billing import billed_by_count
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
@@ -116,6 +118,7 @@ class OutputPlacement:
         billed = int(made.request_characters)
         synthesis_task = {
             **{name: value for name, value in request.items() if name not in _NOT_ECHOED},
+            **self.plan.container,
             "TaskId": made.task_id,
             "TaskStatus": TaskStatus.COMPLETED.value,
             "OutputUri": self._final_uri(made.output_uri),
@@ -183,7 +186,8 @@ class OutputPlacement:
                     task_status=TaskStatus.COMPLETED.value,
                 )
         self._remove_original(made)
-        return {**synthesis_task, "OutputUri": self._final_uri(made.output_uri), **self._made_now}
+        final = {"OutputUri": self._final_uri(made.output_uri), **self.plan.container}
+        return {**synthesis_task, **final, **self._made_now}
 
     def _final_uri(self, output_uri: str) -> str:
         """Return the ``OutputUri`` of the final key, in the form that Polly uses."""
@@ -238,19 +242,30 @@ class OutputPlacement:
         head = self._head(original)
         if head is None:
             return False
-        log.info("Copying %s (%d bytes) to %s", original.uri, head["ContentLength"], self.plan.location.uri)
+        size = head["ContentLength"]
+        log.info("Copying %s (%d bytes) to %s", original.uri, size, self.plan.location.uri)
         try:
-            self._client.copy(
-                {"Bucket": original.bucket, "Key": original.key},
-                self.plan.bucket,
-                self.plan.key,
-                ExtraArgs={
-                    "MetadataDirective": "REPLACE",
-                    "Metadata": made.metadata(),
-                    "ContentType": head["ContentType"],
-                },
-                Config=self._s3.transfer_config,
-            )
+            if self.plan.wav is None:
+                self._client.copy(
+                    {"Bucket": original.bucket, "Key": original.key},
+                    self.plan.bucket,
+                    self.plan.key,
+                    ExtraArgs={
+                        "MetadataDirective": "REPLACE",
+                        "Metadata": made.metadata(),
+                        "ContentType": head["ContentType"],
+                    },
+                    Config=self._s3.transfer_config,
+                )
+            else:
+                write_wav(
+                    self._client,
+                    RawSamples(original, size, head["ETag"]),
+                    self.plan.location,
+                    self.plan.wav,
+                    metadata=made.metadata(),
+                    largest_part_bytes=COPY_PART_BYTES,
+                )
         except ClientError as error:
             if http_status(error) == 404:
                 return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from airflow_polly_provider.audio.wav import WAV, WavForm
 from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri, validate_key
 from airflow_polly_provider.aws.service_model import aws_domains
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
@@ -57,7 +58,8 @@ class OutputPlan:
     :param key: ``output_s3_key``, checked
     :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
     :param run_token: the token of the request in its run
-    :param speech_digest: the digest of everything that affects the speech
+    :param speech_digest: the digest of everything that affects the audio object
+    :param wav: the form of the WAV file; None for a copy of what Polly wrote
     """
 
     bucket: str
@@ -65,27 +67,54 @@ class OutputPlan:
     prefix: str | None
     run_token: str
     speech_digest: str
+    wav: WavForm | None = None
 
     @property
     def location(self) -> S3Location:
         """The location in S3."""
         return S3Location(self.bucket, self.key)
 
+    @property
+    def container(self) -> dict[str, str]:
+        """The field of the results that names the file format around the audio; empty without one."""
+        return {} if self.wav is None else {"OutputContainer": WAV}
 
-def output_plan(key: str, request: Mapping[str, Any], token: str, lexicons: Mapping[str, str]) -> OutputPlan:
+    def stored(self) -> dict[str, Any]:
+        """Return the plan as a deferral stores it. It has no ``wav`` for a copy, as in earlier versions."""
+        return {name: value for name, value in asdict(self).items() if name != "wav" or value is not None}
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> OutputPlan:
+        """Return the plan that a deferral stored.
+
+        :param stored: the value that :meth:`stored` returned, in this version or in an earlier one
+        """
+        wav = stored.get("wav")
+        return cls(**{**stored, "wav": None if wav is None else WavForm(**wav)})
+
+
+def output_plan(
+    key: str,
+    request: Mapping[str, Any],
+    token: str,
+    lexicons: Mapping[str, str],
+    wav: WavForm | None = None,
+) -> OutputPlan:
     """Return the plan for a run's output.
 
     :param key: the key from :func:`validate_output_key`
     :param request: the request as Polly gets it
     :param token: the token of the request in this run
     :param lexicons: the contents of the lexicons that are part of the digest, by name
+    :param wav: the form of the WAV file, if the object is one
     """
     return OutputPlan(
         bucket=request["OutputS3BucketName"],
         key=key,
         prefix=request.get("OutputS3KeyPrefix"),
         run_token=token,
-        speech_digest=speech_digest(request, lexicons),
+        speech_digest=speech_digest(request, lexicons, None if wav is None else WAV),
+        wav=wav,
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-    from airflow_polly_provider.output.speech_stream import SpeechStream
+    from airflow_polly_provider.output.speech_stream import Speech
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class StoredSpeech(NamedTuple):
     :param output: ``OutputUri``, and ``OutputS3Uri`` if the speech is in S3
     """
 
-    speech: SpeechStream
+    speech: Speech
     output: dict[str, str]
 
 
 class SpeechDestination(Protocol):
     """A location for one piece of audio."""
 
-    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+    def receive(self, speak: Callable[[], Speech]) -> StoredSpeech:
         """Store Polly's speech completely, or not at all.
 
         :param speak: function that requests the speech; not called if it is already known that nothing can be
@@ -93,7 +93,7 @@ class S3Destination:
         self.location = location
         self._hook_parameters = hook_parameters
 
-    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+    def receive(self, speak: Callable[[], Speech]) -> StoredSpeech:
         """Store Polly's speech."""
         # Imported here, because the import is slow and parsing a DAG file does not need it.
         from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
@@ -178,7 +178,7 @@ class PathDestination:
             stored = ObjectStoragePath(self._uri)
             self._files, self._target = stored.fs, stored.path
 
-    def receive(self, speak: Callable[[], SpeechStream]) -> StoredSpeech:
+    def receive(self, speak: Callable[[], Speech]) -> StoredSpeech:
         """Store Polly's speech."""
         with self._new_file() as file, speak() as speech:
             while data := speech.read(_CHUNK_BYTES):

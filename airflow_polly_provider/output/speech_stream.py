@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from botocore.exceptions import BotoCoreError
 
@@ -22,6 +22,28 @@ _RETRY_PAYS = "A retry requests the speech again, and pays for it again."
 _SPEECH_MARKS_TYPE = "application/x-json-stream"
 # AWS documents the content types of mp3, Ogg Vorbis and PCM only.
 _UNDOCUMENTED_TYPE = "application/octet-stream"
+
+
+class Speech(Protocol):
+    """Speech as a file that can be read once, in a block that closes it."""
+
+    content_type: str | None
+    """The content type of what is read."""
+    request_characters: int | None
+    """The billed characters that Polly reports."""
+    size: int
+    """The number of bytes that have been read."""
+
+    @property
+    def seconds(self) -> float:
+        """The playing time of the audio; complete when everything has been read."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes; empty at the end."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:

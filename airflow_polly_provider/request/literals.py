@@ -9,3 +9,5 @@ OutputFormat = Literal["mp3", "ogg_vorbis", "ogg_opus", "pcm", "mulaw", "alaw", 
 SpeechMarkType = Literal["sentence", "ssml", "viseme", "word"]
 
 TextType = Literal["text", "ssml"]
+
+OutputContainer = Literal["wav"]

@@ -35,8 +35,10 @@ class SpeechXCom(TypedDict):
     DurationSeconds: NotRequired[float]
     """The duration of the audio in seconds, rounded to 3 decimals; absent for speech marks."""
     ContentType: str
-    """The content type, such as ``audio/mpeg``."""
+    """The content type, such as ``audio/mpeg``; ``audio/wav`` with ``output_container="wav"``."""
     OutputFormat: str
+    OutputContainer: NotRequired[str]
+    """``wav`` with ``output_container="wav"``; otherwise absent."""
     VoiceId: str
     Engine: NotRequired[str]
     LanguageCode: NotRequired[str]
@@ -53,6 +55,7 @@ def speech_xcom(
     request_characters: int | None,
     content_type: str | None,
     seconds: float = 0.0,
+    output_container: str | None = None,
 ) -> SpeechXCom:
     """Return the XCom value: the request without the text, the location and the billed characters.
 
@@ -61,6 +64,7 @@ def speech_xcom(
     :param request_characters: the billed characters that Polly reports; None if it did not report them
     :param content_type: the content type that Polly reports; None if it did not report it
     :param seconds: the duration of the audio; 0 if it is unknown
+    :param output_container: the file format around the audio; None without one
     """
     requested = {name: given for name, given in request.items() if name != "Text"}
     measured = {
@@ -68,6 +72,7 @@ def speech_xcom(
         "SpokenCharacters": request_characters,
         "DurationSeconds": round(seconds, 3) or None,
         "ContentType": content_type,
+        "OutputContainer": output_container,
     }
     reported = {name: field for name, field in measured.items() if field is not None}
     return cast("SpeechXCom", {**requested, **output, **reported})

@@ -60,6 +60,8 @@ class SynthesisTaskXCom(TypedDict):
     read (S3 denies ``s3:GetObject`` or does not answer, or ``[aws_polly] measure_duration`` is False).
     """
     OutputFormat: str
+    OutputContainer: NotRequired[str]
+    """``wav`` with ``output_container="wav"`` of the start operator; otherwise absent."""
     VoiceId: str
     RequestDigest: NotRequired[str]
     """A hash of the request, from the start operator and ``@task.polly``."""

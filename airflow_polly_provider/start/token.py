@@ -60,25 +60,30 @@ def task_run(ti: Any) -> TaskRun:
     )
 
 
-def request_digest(request: Mapping[str, Any]) -> str:
+def request_digest(request: Mapping[str, Any], container: str | None = None) -> str:
     """Return the SHA-256 of a StartSpeechSynthesisTask request, as 64 hexadecimal digits.
 
     :param request: the request as the user gave it, without a token in its prefix
+    :param container: the file format around the audio; part of the hash only if it is given
     """
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    made = request if container is None else {**request, "OutputContainer": container}
+    canonical = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def speech_digest(request: Mapping[str, Any], lexicons: Mapping[str, str]) -> str:
-    """Return the SHA-256 of everything that affects the speech, as 64 hexadecimal digits.
+def speech_digest(
+    request: Mapping[str, Any], lexicons: Mapping[str, str], container: str | None = None
+) -> str:
+    """Return the SHA-256 of everything that affects the audio object, as 64 hexadecimal digits.
 
     Requests that differ only in bucket, key prefix or SNS topic have the same digest.
 
     :param request: the request
     :param lexicons: the contents of the lexicons that the request names, by name
+    :param container: the file format around the audio; part of the hash only if it is given
     """
     speech = {name: value for name, value in request.items() if name not in _NOT_SPEECH}
-    return request_digest({"request": speech, "lexicons": dict(lexicons)})
+    return request_digest({"request": speech, "lexicons": dict(lexicons)}, container)
 
 
 def request_token(run: TaskRun, digest: str) -> str:

@@ -12,6 +12,7 @@ from pytest_socket import socket_allow_hosts
 from airflow_polly_provider.emulator.dag_runs import create_database
 from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import client_of
+from tests.integration.s3_calls import S3Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,14 @@ def speaking_emulator(
 ) -> RunningEmulator:
     """Return an emulator like ``emulator`` whose synthesis tasks write their objects."""
     return prepare(speaking_emulator_process, monkeypatch)
+
+
+@pytest.fixture
+def s3_calls(monkeypatch: pytest.MonkeyPatch) -> S3Calls:
+    """Record the S3 requests of the test's operators."""
+    calls = S3Calls()
+    calls.install(monkeypatch)
+    return calls
 
 
 def prepare(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.example_dags import FOLDER, dags_in
+from tests.unit.support import NEWER_FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.dag_runs import RunDag
 
 EXAMPLES = sorted(FOLDER.glob("example_*.py"))
+NEEDS_MULAW = "example_polly_phone_prompts"
 
 # A separate provider, only for Airflow 3.
 HAS_MESSAGE_QUEUES = find_spec("airflow.providers.common.messaging") is not None
@@ -32,6 +34,8 @@ def test_example_dag_succeeds(
     run_dag: RunDag,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if path.stem == NEEDS_MULAW and "mulaw" in NEWER_FORMATS:
+        pytest.skip("the installed botocore does not support mulaw")
     monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", speaking_emulator.bucket)
     if HAS_MESSAGE_QUEUES:
         # Any URL works, because dag.test() runs the tasks but not the trigger that listens to the queue.

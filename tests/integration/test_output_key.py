@@ -11,9 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import botocore.handlers
 import pytest
-from botocore.awsrequest import AWSResponse, HTTPHeaders
 
 from airflow_polly_provider.compat import task
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
@@ -32,14 +30,14 @@ from tests.integration.dag_builder import (
 )
 from tests.integration.dag_runs import assert_pushes_synthesis_task
 from tests.integration.killed_output_key import KEY, operator
+from tests.integration.s3_calls import KilledError
 from tests.unit.support import context, execute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from airflow_polly_provider.compat import DAG
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import FinishedRun, RunDag
+    from tests.integration.s3_calls import S3Calls
 
 LEXICON = (
     '<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa" '
@@ -56,71 +54,6 @@ not pushed any XCom of the object, which another test covers.
 """
 FIRST_AFTER_SYNTHESIS = 2
 COPY = CALLS.index("CopyObject") + 1
-
-
-class KilledError(Exception):
-    """Simulates a killed process: the operator does not catch this error."""
-
-
-class S3Calls:
-    """Records every S3 request of the process. It can also interrupt or deny requests."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.denied: set[str] = set()
-        self._interruptions: dict[tuple[str, int], Callable[[], object]] = {}
-
-    def interrupt(self, when: str, number: int, work: Callable[[], object]) -> None:
-        """Call ``work`` once, "before" or "after" the request with this number; 1 is the first request."""
-        self._interruptions[when, number] = work
-
-    def kill(self, when: str, number: int) -> None:
-        """Make the operator end like a killed process, "before" or "after" a request."""
-
-        def kill() -> None:
-            raise KilledError(f"{when} {self.names[-1]}, the process was killed")
-
-        self.interrupt(when, number, kill)
-
-    def before_call(self, model: Any, **_: Any) -> None:
-        self.names.append(model.name)
-        self._call_interruption("before")
-
-    def after_call(self, **_: Any) -> None:
-        self._call_interruption("after")
-
-    def _call_interruption(self, when: str) -> None:
-        if work := self._interruptions.pop((when, len(self.names)), None):
-            work()
-
-    def before_send(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
-        operation = event_name.rpartition(".")[2]
-        if operation not in self.denied:
-            return None
-        body = b"" if operation == "HeadObject" else b"<Error><Code>AccessDenied</Code></Error>"
-        return AWSResponse(request.url, 403, HTTPHeaders(), ResponseBody(body))
-
-
-class ResponseBody:
-    """The part of urllib3's response that botocore reads."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self._body
-
-
-@pytest.fixture
-def s3_calls(monkeypatch: pytest.MonkeyPatch) -> S3Calls:
-    calls = S3Calls()
-    ours = [
-        ("before-call.s3", calls.before_call),
-        ("after-call.s3", calls.after_call),
-        ("before-send.s3", calls.before_send),
-    ]
-    monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", [*botocore.handlers.BUILTIN_HANDLERS, *ours])
-    return calls
 
 
 @pytest.fixture

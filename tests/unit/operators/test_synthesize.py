@@ -25,6 +25,7 @@ class TestWhenTheDagIsParsed:
             ({"output_s3_bucket_name": "bucket"}, "must be given together"),
             ({"output_s3_key": "a.mp3", "output_path": "file:///a.mp3"}, "must be given together"),
             ({**S3, "max_request_characters": 0}, "max_request_characters must be a whole number above 0"),
+            ({**S3, "output_container": "mp3"}, "output_container must be 'wav' or None, not 'mp3'"),
             ({**S3, "text_may_name_file": "False"}, "text_may_name_file must be True or False, not 'False'"),
         ],
     )
@@ -52,6 +53,7 @@ class TestWhenTheTaskRuns:
             ({"text": "x" * 3_001}, "PollyStartSpeechSynthesisTaskOperator"),
             ({"max_request_characters": 4}, "max_request_characters is 4"),
             ({"text": ("secret", 1)}, r"text must be a string, not tuple\..*render_template_as_native_obj"),
+            ({"output_container": "wav"}, "cannot hold output_format 'mp3': it is compressed audio"),
             ({"output_s3_key": 1.5}, "output_s3_key must be a string, not float"),
         ],
     )

@@ -23,6 +23,7 @@ class TestContradictingParameters:
         [
             ({"keep_original": True}, "keep_original=True needs output_s3_key"),
             ({"skip_if_unchanged": True}, "skip_if_unchanged=True needs output_s3_key"),
+            ({"output_container": "wav"}, "output_container='wav' needs output_s3_key"),
             ({"output_s3_key": "a.mp3", "wait_for_completion": False}, "needs wait_for_completion=True"),
             pytest.param(
                 {"output_s3_key": "a.mp3", "deferrable": True, "end_from_trigger": True},

@@ -122,6 +122,26 @@ class TestDeferral:
         account.answer = lambda _: synthesis_task(TASK_ID, "scheduled")
         assert_unchanged(row_of(waiter, **arguments), golden("deferrals")[case])
 
+    def test_of_a_wav_file_also_stores_its_form(self, account: Account) -> None:
+        account.answer = lambda _: synthesis_task(TASK_ID, "scheduled")
+        key = {"output_s3_key": "final/hello.wav", "output_s3_key_prefix": "audio/intro"}
+        stored = row_of("start", output_container="wav", output_format="pcm", **key)["kwargs"]
+        assert_unchanged(
+            stored["for_resume"],
+            {
+                "bucket": "my-bucket",
+                "key": "final/hello.wav",
+                "prefix": "audio/intro-f3murf4axq2gqr2a",
+                "run_token": "f3murf4axq2gqr2a",
+                "speech_digest": "6ee93553615f32c6f57790f4d90791bb49f50af3edbc5e994625fd0fe29dae07",
+                "wav": {"output_format": "pcm", "sample_rate": 16000},
+            },
+        )
+        assert_unchanged(
+            stored["extra_xcom"],
+            {"RequestDigest": "e696e50834264f33e252523c84d2e06458f3b9a4cb218f0da1e4862bcb968935"},
+        )
+
     @from_airflow_3_3
     def test_with_end_from_trigger_stores_that_option(self, account: Account) -> None:
         account.answer = lambda _: synthesis_task(TASK_ID, "scheduled")
