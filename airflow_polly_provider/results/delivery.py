@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.request.pricing import ESTIMATED_COST
+from airflow_polly_provider.results.cost import cost_words, with_estimated_cost
 from airflow_polly_provider.results.lineage import ReportingTask, report_output
 from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, STATUS_XCOM_KEYS, to_xcom_value
 
@@ -108,9 +110,10 @@ def deliver_synthesis_task(
     :param is_output: whether the object is an output of the task; False if the task neither started the
         synthesis task nor waited for it
     """
-    value = to_xcom_value(synthesis_task)
+    value = with_estimated_cost(to_xcom_value(synthesis_task))
     _log_completed(value)
-    push_own_xcoms(task, context, value, tuple(dict.fromkeys(OWN_XCOM_KEYS + STATUS_XCOM_KEYS)))
+    keys = dict.fromkeys((*OWN_XCOM_KEYS, *STATUS_XCOM_KEYS, ESTIMATED_COST))
+    push_own_xcoms(task, context, value, tuple(keys))
     written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
     return Delivered(value, report_output(task, context, value, written=written, is_output=is_output))
 
@@ -127,11 +130,18 @@ def _log_completed(value: Mapping[str, Any]) -> None:
     if value.get("Unchanged"):
         log.info(
             "Nothing to synthesize: %s is up to date (synthesis task %s made it from the same request). "
-            "%s characters billed; the audio has %s",
+            "%s characters billed%s; the audio has %s",
             place,
             value.get("TaskId"),
             billed,
+            cost_words(value),
             spoken,
         )
     else:
-        log.info("Synthesis task %s completed: %s, %s characters billed", value.get("TaskId"), place, billed)
+        log.info(
+            "Synthesis task %s completed: %s, %s characters billed%s",
+            value.get("TaskId"),
+            place,
+            billed,
+            cost_words(value),
+        )

@@ -27,13 +27,18 @@ EVENT_EXTRA_KEYS = (
     "OutputS3Uri",
     "RequestCharacters",
     "SpokenCharacters",
+    "EstimatedCost",
     "Unchanged",
 )
-"""The keys in the extra of an asset event; ``Unchanged`` only with ``skip_if_unchanged``."""
+"""The keys in the extra of an asset event.
+
+``EstimatedCost`` is present only with a price for the engine, ``Unchanged`` only with ``skip_if_unchanged``.
+"""
 
 TAG_KEYS = (
     "TaskId",
     "RequestCharacters",
+    "EstimatedCost",
     "VoiceId",
     "Engine",
     "LanguageCode",

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
+from airflow_polly_provider.results.cost import with_estimated_cost
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SPEECH_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", "ContentType")
-"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
+SPEECH_XCOM_KEYS = (
+    "OutputUri",
+    "OutputS3Uri",
+    "RequestCharacters",
+    "SpokenCharacters",
+    "EstimatedCost",
+    "ContentType",
+)
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``, if they exist."""
 
 
 class SpeechXCom(TypedDict):
@@ -25,6 +34,8 @@ class SpeechXCom(TypedDict):
     """Billed characters."""
     SpokenCharacters: int
     """Equal to ``RequestCharacters``; included because the start operator's result has this field too."""
+    EstimatedCost: NotRequired[float]
+    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
     ContentType: str
     """The content type, such as ``audio/mpeg``."""
     OutputFormat: str
@@ -58,4 +69,4 @@ def speech_xcom(
         "ContentType": content_type,
     }
     reported = {name: field for name, field in measured.items() if field is not None}
-    return cast("SpeechXCom", {**requested, **output, **reported})
+    return cast("SpeechXCom", with_estimated_cost({**requested, **output, **reported}))

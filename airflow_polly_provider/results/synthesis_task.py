@@ -26,7 +26,10 @@ OWN_XCOM_KEYS = (
     "RequestCharacters",
     "SpokenCharacters",
 )
-"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``.
+
+If a result has ``EstimatedCost``, this field is pushed too.
+"""
 
 STATUS_XCOM_KEYS = ("TaskId", "TaskStatus", "TaskStatusReason")
 """The fields that are pushed as soon as they are known, even if the task then fails."""
@@ -52,6 +55,8 @@ class SynthesisTaskXCom(TypedDict):
     """Billed characters; 0 if ``Unchanged``."""
     SpokenCharacters: int
     """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
+    EstimatedCost: NotRequired[float]
+    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
     OutputFormat: str
     VoiceId: str
     RequestDigest: NotRequired[str]

@@ -12,6 +12,8 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
+from airflow_polly_provider.request.pricing import ESTIMATED_COST
+from airflow_polly_provider.results.cost import with_estimated_cost
 from airflow_polly_provider.results.delivery import own_xcoms
 from airflow_polly_provider.results.synthesis_task import (
     OWN_XCOM_KEYS,
@@ -179,8 +181,8 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         tasks would get JSON strings.
         """
         ti: Any = self.task_instance
-        value = to_xcom_value(synthesis_task)
-        own = own_xcoms(value, OWN_XCOM_KEYS)
+        value = with_estimated_cost(to_xcom_value(synthesis_task))
+        own = own_xcoms(value, (*OWN_XCOM_KEYS, ESTIMATED_COST))
         for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():
             XCom.set(
                 key=key,
