@@ -11,7 +11,7 @@ from airflow_polly_provider.operators.polly import (
     PollyStartSpeechSynthesisTaskOperator,
     PollySynthesizeSpeechOperator,
 )
-from tests.integration.asset_runs import events_of
+from tests.integration.asset_runs import activate, events_of
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import DEFERRED, START, TEXT, new_dag, output_of, start_arguments
 from tests.integration.example_dags import FOLDER, dags_in
@@ -68,6 +68,7 @@ class TestStartOperator:
     ) -> None:
         monkeypatch.setenv(PRICES, '{"neural": 12.5}')
         dag = kept_dag(polly, engine="neural", dry_run=True, outlets=[Asset(uri="s3://audio/alice")])
+        activate(dag)
         run = run_dag(dag)
         assert report_of(run) == {
             "DryRun": True,
@@ -94,6 +95,7 @@ class TestStartOperator:
         self, polly: RunningEmulator, run_dag: RunDag
     ) -> None:
         dag = kept_dag(polly, outlets=[Asset(uri="s3://audio/alice")])
+        activate(dag)
         assert report_of(run_dag(dag, {"dry_run": True}))["DryRun"] is True
         assert "DryRun" not in report_of(run_dag(dag, {"dry_run": False}))
         assert (billed(polly), keys(polly)) == (len(TEXT), [KEY])
@@ -177,6 +179,7 @@ class TestMapped:
 
             start = PollyStartSpeechSynthesisTaskOperator.partial(**common).expand(text=texts())
             total(output_of(start))
+        activate(dag)
         run = run_dag(dag)
         assert [report_of(run, map_index=index)["RequestCharacters"] for index in (0, 1)] == [4, 8]
         assert report_of(run, "total") == 12
@@ -225,6 +228,7 @@ class TestSynthesizeOperator:
                 outlets=[Asset(uri="s3://audio/short")],
                 **destination,
             )
+        activate(dag)
         report = report_of(run_dag(dag))
         assert (report["DryRun"], report["RequestCharacters"]) == (True, len(TEXT))
         assert (billed(polly), keys(polly), path.parent.exists()) == (0, [], False)
