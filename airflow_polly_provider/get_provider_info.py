@@ -82,6 +82,18 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "5",
                     },
+                    "price_per_million_characters": {
+                        "description": (
+                            "Price of a million billed characters for each engine, as a JSON object, in any "
+                            "currency. With a price for its engine, a result has the field EstimatedCost. "
+                            "The example shows the format; AWS's price page has the prices: "
+                            "https://aws.amazon.com/polly/pricing/"
+                        ),
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": '{"standard": 4.0, "neural": 16.0}',
+                        "default": "",
+                    },
                     "start_look_seconds": {
                         "description": (
                             "Time in seconds to search for a synthesis task if the response to its start "

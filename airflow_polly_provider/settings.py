@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from airflow_polly_provider.compat import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,41 @@ def measure_duration() -> bool:
             "[%s] measure_duration must be True or False, not %r. Using the default, True.", SECTION, given
         )
     return True
+
+
+def price_per_million_characters() -> Mapping[str, float]:
+    """Return the price of a million characters by engine, in the user's currency; empty without prices.
+
+    An invalid value logs a warning and counts as unset. It raises no error, because prices are often read
+    after a text was paid for.
+    """
+    option = "price_per_million_characters"
+    given = conf.get(SECTION, option, fallback="") or ""
+    if not given.strip():
+        return {}
+    try:
+        prices = json.loads(given)
+    except (ValueError, RecursionError):
+        prices = None
+    if isinstance(prices, dict) and all(map(_is_price, prices.values())):
+        return {engine: float(price) for engine, price in prices.items()}
+    log.warning(
+        "[%s] %s must be a JSON object with a number of at least 0 for each engine, such as "
+        '{"neural": 12.5}, not %.200r. Correct it; until then, no cost is estimated.',
+        SECTION,
+        option,
+        given,
+    )
+    return {}
+
+
+def _is_price(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value) and value >= 0
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:

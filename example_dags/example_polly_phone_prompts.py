@@ -13,7 +13,7 @@ try:
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
 
-BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-polly-audio")
+BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 SHARED: dict[str, Any] = {"start_date": datetime(2025, 1, 1), "catchup": False, "tags": ["polly", "example"]}
 
 

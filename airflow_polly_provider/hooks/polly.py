@@ -19,7 +19,11 @@ from airflow_polly_provider.hooks.answers import (
     synthesis_tasks_in,
 )
 from airflow_polly_provider.hooks.voice_cache import VOICE_CACHE, VoiceSource
-from airflow_polly_provider.request.voices import matching_voices
+from airflow_polly_provider.request.rules import ESTIMATE_RULES
+from airflow_polly_provider.request.validation import build_request
+from airflow_polly_provider.request.voices import matching_voices, validate_voice
+from airflow_polly_provider.results.estimate import estimate_of
+from airflow_polly_provider.text.markup import Ssml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
         SynthesizeSpeechOutputTypeDef,
         VoiceTypeDef,
     )
+
+    from airflow_polly_provider.request.literals import OutputFormat, SpeechMarkType, TextType
+    from airflow_polly_provider.results.estimate import SpeechEstimate
 
 MAX_TASKS_PER_PAGE = 100
 """Maximum number of SynthesisTasks in one response of ListSpeechSynthesisTasks.
@@ -244,6 +251,54 @@ class PollyHook(NamedConnectionHook):
         source = VoiceSource(self.aws_conn_id, self.asked_region, self.client.meta.endpoint_url)
         voices = VOICE_CACHE.voices_of(source, self.describe_voices)
         return copy.deepcopy(matching_voices(voices, language_code=language_code, engine=engine))
+
+    def estimate(
+        self,
+        *,
+        text: str | Ssml,
+        voice_id: str,
+        engine: str | None = None,
+        language_code: str | None = None,
+        lexicon_names: Sequence[str] | None = None,
+        output_format: OutputFormat = "mp3",
+        sample_rate: str | int | None = None,
+        speech_mark_types: Sequence[SpeechMarkType] | None = None,
+        text_type: TextType | None = None,
+        check_voice: bool = False,
+    ) -> SpeechEstimate:
+        """Check a text as the start operator does, and return what Polly would bill and what that would cost.
+
+        Sends nothing, and needs no connection; with ``check_voice``, sends DescribeVoices, which is free.
+
+        :param text: the text or SSML, up to 100,000 billed and 200,000 total characters
+        :param voice_id: name of the voice
+        :param engine: engine, which determines the price; if None, Polly's default engine
+        :param language_code: language, for a bilingual voice
+        :param lexicon_names: names of up to 5 lexicons; whether they exist is not checked
+        :param output_format: format of the audio, or ``json`` for speech marks
+        :param sample_rate: sample rate in Hz
+        :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``
+        :param text_type: ``text`` or ``ssml``; if None, a text made with the SSML functions is SSML
+        :param check_voice: whether to ask Polly if the region supports this voice, engine and language
+        :raises PollyInvalidRequestError: Polly would reject the request
+        """
+        if text_type is None and isinstance(text, Ssml):
+            text_type = "ssml"
+        request = build_request(
+            ESTIMATE_RULES,
+            Engine=engine,
+            LanguageCode=language_code,
+            LexiconNames=lexicon_names,
+            OutputFormat=output_format,
+            SampleRate=sample_rate,
+            SpeechMarkTypes=speech_mark_types,
+            Text=str(text) if isinstance(text, Ssml) else text,
+            TextType=text_type,
+            VoiceId=voice_id,
+        )
+        if check_voice:
+            validate_voice(self.voices(), request, self.asked_region)
+        return estimate_of(request)
 
     def put_lexicon(self, name: str, content: str) -> None:
         """Store a pronunciation lexicon. An existing lexicon of this name is replaced.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.base import aws_template_fields
 from airflow_polly_provider.operators.base import PollyWaitingOperator
+from airflow_polly_provider.operators.dry_run import report_dry_run
 from airflow_polly_provider.operators.get import PollyGetSpeechSynthesisTaskOperator
 from airflow_polly_provider.operators.synthesize import PollySynthesizeSpeechOperator
 from airflow_polly_provider.output.custom_key import validate_custom_key_settings
@@ -18,11 +19,13 @@ from airflow_polly_provider.request.billing import (
     validate_max_request_characters,
 )
 from airflow_polly_provider.request.container import validate_output_container, wav_form
+from airflow_polly_provider.request.dry_run import is_dry_run, validate_dry_run
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
 from airflow_polly_provider.results.delivery import push_status, status_pushed_on_failure
+from airflow_polly_provider.results.synthesis_task import to_xcom_value
 from airflow_polly_provider.start.attempt_store import AttemptStore
 from airflow_polly_provider.start.current_run import current_run
 from airflow_polly_provider.start.durable import Started, start_once
@@ -113,6 +116,10 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
         supports this combination of voice, engine and language; default False. If the check fails, the error
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
+    :param dry_run: whether to only check the request and report what Polly would bill, as a
+        :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` in ``return_value``; default False.
+        True, False or a template that renders to one of them. A dry run sends only free requests, writes
+        nothing and causes no asset event. The operator's attribute has the name ``only_estimate``
     :param wait_for_completion: whether to wait until the synthesis task completes; default True. If the
         synthesis task fails, the Airflow task fails, and a retry starts a new synthesis task
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
@@ -147,6 +154,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         "sns_topic_arn",
         "speech_mark_types",
         "text_type",
+        "only_estimate",
     )
     failed_is_final = False
 
@@ -173,6 +181,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         durable: bool = True,
         max_request_characters: int | None = None,
         check_voice: bool = False,
+        dry_run: bool | str = False,
         wait_for_completion: bool = True,
         deferrable: bool | None = None,
         end_from_trigger: bool = False,
@@ -220,6 +229,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self.durable = durable
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
+        # BaseOperator has a method dry_run, so the attribute has another name.
+        self.only_estimate: Any = validate_dry_run(dry_run)
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -243,6 +254,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
 
     def _speak(self, context: Context) -> dict[str, Any]:
+        dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         request = self._build_request(*self._text_and_type(context))
         wav = wav_form(self.output_container, request)
@@ -256,6 +268,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             request["OutputS3KeyPrefix"] = prefix_with_token(request.get("OutputS3KeyPrefix"), attempts.token)
         plan = self._output_plan(request, attempts.token, wav)
         placement = None if plan is None else self._placement(context, plan)
+        if dry_run:
+            return self._report(context, request, placement)
         extra_xcom = {_DIGEST: digest}
         if placement is not None and (made := self._reuse(placement, request)) is not None:
             return self._deliver_speech(context, made, extra_xcom)
@@ -267,6 +281,17 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
             push_status(self, context, synthesis_task)
             synthesis_task = placement.put(synthesis_task)
         return self._deliver_speech(context, synthesis_task, extra_xcom)
+
+    def _report(
+        self, context: Context, request: Mapping[str, Any], placement: OutputPlacement | None
+    ) -> dict[str, Any]:
+        """End a dry run: report what Polly would bill."""
+        found = None if placement is None else placement.find_reusable(request)
+        existing = None if found is None else to_xcom_value(found.synthesis_task)
+        report = report_dry_run(
+            self, context, request, existing=existing, may_be_unchanged=self.skip_if_unchanged
+        )
+        return {**report}
 
     def _attempts(self, context: Context, digest: str) -> AttemptStore:
         token = request_token(task_run(context["ti"]), digest)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import PollyOutputLink
+from airflow_polly_provider.operators.dry_run import report_dry_run
 from airflow_polly_provider.output.speech_destination import speech_destination
 from airflow_polly_provider.output.wav_speech import open_speech_as
 from airflow_polly_provider.request.billing import (
@@ -15,10 +16,12 @@ from airflow_polly_provider.request.billing import (
     validate_max_request_characters,
 )
 from airflow_polly_provider.request.container import validate_output_container, wav_form
+from airflow_polly_provider.request.dry_run import is_dry_run, validate_dry_run
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_speech_request
 from airflow_polly_provider.request.voices import validate_voice
+from airflow_polly_provider.results.cost import cost_words, with_estimated_cost
 from airflow_polly_provider.results.delivery import push_own_xcoms
 from airflow_polly_provider.results.lineage import openlineage_of, report_output
 from airflow_polly_provider.results.speech import SPEECH_XCOM_KEYS, speech_xcom
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
         SpeechMarkType,
         TextType,
     )
+    from airflow_polly_provider.results.estimate import SpeechEstimate
     from airflow_polly_provider.results.speech import SpeechXCom
     from airflow_polly_provider.text.markup import Ssml
 
@@ -95,6 +99,10 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
         supports this combination of voice, engine and language; default False. If the check fails, the error
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
+    :param dry_run: whether to only check the request and report what Polly would bill, as a
+        :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` in ``return_value``; default False.
+        True, False or a template that renders to one of them. A dry run sends only free requests, writes
+        nothing and causes no asset event. The operator's attribute has the name ``only_estimate``
     :raises ValueError: when the DAG is parsed: no destination is given, more than one is given, or only one
         of ``output_s3_bucket_name`` and ``output_s3_key`` is given
     :raises PollyInvalidRequestError: the request is invalid; never retried
@@ -118,6 +126,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         "sample_rate",
         "speech_mark_types",
         "text_type",
+        "only_estimate",
     )
     operator_extra_links = (PollyOutputLink(),)
     ui_color = "#eabfff"
@@ -145,6 +154,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         text_may_name_file: bool = True,
         max_request_characters: int | None = None,
         check_voice: bool = False,
+        dry_run: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -166,10 +176,13 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self.text_may_name_file = validate_text_may_name_file(text_may_name_file)
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
+        # BaseOperator has a method dry_run, so the attribute has another name.
+        self.only_estimate: Any = validate_dry_run(dry_run)
         self._templates = templates_of(self)
 
-    def execute(self, context: Context) -> SpeechXCom:
+    def execute(self, context: Context) -> SpeechXCom | SpeechEstimate:
         """Synthesize the text, store the audio, and return the audio's location and the billed characters."""
+        dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         request = self._request(context)
         wav = wav_form(self.output_container, request)
@@ -182,6 +195,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         validate_billed_characters(self.max_request_characters, request)
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
+        if dry_run:
+            return report_dry_run(self, context, request)
         speech, output = destination.receive(partial(open_speech_as, self.hook, request, wav))
         self._log_duration(speech, output)
         return self._deliver(context, request, speech, output)
@@ -204,11 +219,14 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
 
     def _log_duration(self, speech: Speech, output: Mapping[str, str]) -> None:
         self.log.info(
-            "Synthesized %s billed characters to %s: %d bytes, %.1f s of audio",
+            "Synthesized %s billed characters to %s: %d bytes, %.1f s of audio%s",
             speech.request_characters,
             output.get("OutputS3Uri", output["OutputUri"]),
             speech.size,
             speech.seconds,
+            cost_words(
+                with_estimated_cost({"RequestCharacters": speech.request_characters, "Engine": self.engine})
+            ),
         )
         if speech.seconds >= _CUT_SECONDS:
             self.log.warning(

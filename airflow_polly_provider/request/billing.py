@@ -1,9 +1,14 @@
-"""The cost of a request: a limit on the billed characters, and an Airflow metric.
+"""The cost of a request: a limit on the billed characters, and two Airflow metrics.
 
-============================  =======  =============================================================
-``polly.request_characters``  counter  billed characters of accepted requests, by ``engine`` and
-                                       ``voice_id``
-============================  =======  =============================================================
+===================================  =======  ==========================================================
+``polly.request_characters``         counter  billed characters of accepted requests, by ``engine`` and
+                                              ``voice_id``
+``polly.estimated_cost_millionths``  counter  their estimated cost in millionths of the user's currency
+                                              unit, with the same tags; only if the engine has a price
+===================================  =======  ==========================================================
+
+The cost is a whole number of millionths, because Airflow declares the count of a counter as an integer, and a
+receiver of statsd may cut off the decimal places of a counter.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
+from airflow_polly_provider.request.pricing import estimated_cost_millionths
 from airflow_polly_provider.request.voices import DEFAULT_ENGINE
 from airflow_polly_provider.text.limits import billed_characters
 
@@ -75,7 +81,7 @@ def validate_billed_characters(max_request_characters: int | None, request: Mapp
 
 
 def account_for(request: Mapping[str, Any], reported: int | None) -> None:
-    """Add the billed characters that Polly reports to the metric, and warn if this package counted others.
+    """Add the billed characters that Polly reports to the metrics, and warn if this package counted others.
 
     :param request: the request that Polly accepted
     :param reported: ``RequestCharacters`` of the response; with None, the function does nothing
@@ -84,6 +90,8 @@ def account_for(request: Mapping[str, Any], reported: int | None) -> None:
         return
     tags = {"engine": request.get("Engine") or DEFAULT_ENGINE, "voice_id": request["VoiceId"]}
     stats.incr("polly.request_characters", reported, tags=tags)
+    if (millionths := estimated_cost_millionths(reported, tags["engine"])) is not None:
+        stats.incr("polly.estimated_cost_millionths", millionths, tags=tags)
     if reported != (counted := billed_by_count(request)):
         log.warning(
             "Polly bills %d characters, but %d were counted before the request. max_request_characters is "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.service_model import polly_shape
@@ -92,3 +92,6 @@ SPEECH_RULES = RequestRules(
     ),
 )
 """The limits of SynthesizeSpeech."""
+
+ESTIMATE_RULES = replace(SYNTHESIS_TASK_RULES, shape_name=SPEECH_RULES.shape_name)
+"""The limits of an estimate: those of StartSpeechSynthesisTask, without the bucket that its request needs."""

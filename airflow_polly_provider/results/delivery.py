@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.results.cost import cost_words, with_estimated_cost
 from airflow_polly_provider.results.lineage import ReportingTask, report_output
 from airflow_polly_provider.results.synthesis_task import OWN_XCOM_KEYS, STATUS_XCOM_KEYS, to_xcom_value
 
@@ -110,7 +111,7 @@ def deliver_synthesis_task(
     :param is_output: whether the object is an output of the task; False if the task neither started the
         synthesis task nor waited for it
     """
-    value = to_xcom_value(synthesis_task)
+    value = with_estimated_cost(to_xcom_value(synthesis_task))
     log_completed(value)
     push_own_xcoms(task, context, value, tuple(dict.fromkeys(OWN_XCOM_KEYS + STATUS_XCOM_KEYS)))
     written = value.get("TaskStatus") == TaskStatus.COMPLETED and not value.get("Unchanged")
@@ -130,10 +131,11 @@ def log_completed(value: Mapping[str, Any]) -> None:
     if value.get("Unchanged"):
         log.info(
             "Nothing to synthesize: %s is up to date (synthesis task %s made it from the same request). "
-            "%s characters billed; the audio has %s%s",
+            "%s characters billed%s; the audio has %s%s",
             place,
             value.get("TaskId"),
             billed,
+            cost_words(value),
             spoken,
             "" if seconds is None else f" and lasts {seconds:.1f} s",
         )
@@ -143,5 +145,6 @@ def log_completed(value: Mapping[str, Any]) -> None:
             value.get("TaskId"),
             place,
             billed,
+            cost_words(value),
             "" if seconds is None else f", {seconds:.1f} s of audio",
         )

@@ -28,17 +28,20 @@ EVENT_EXTRA_KEYS = (
     "RequestCharacters",
     "SpokenCharacters",
     "DurationSeconds",
+    "EstimatedCost",
     "Unchanged",
 )
-"""The keys in the extra of an asset event; ``Unchanged`` only with ``skip_if_unchanged``.
+"""The keys in the extra of an asset event, if the result has them.
 
-``DurationSeconds`` is left out if the duration is unknown.
+``DurationSeconds`` needs a known duration, ``EstimatedCost`` a price for the engine, and ``Unchanged``
+``skip_if_unchanged``.
 """
 
 TAG_KEYS = (
     "TaskId",
     "RequestCharacters",
     "DurationSeconds",
+    "EstimatedCost",
     "VoiceId",
     "Engine",
     "LanguageCode",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
+from airflow_polly_provider.results.cost import with_estimated_cost
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,9 +15,10 @@ SPEECH_XCOM_KEYS = (
     "RequestCharacters",
     "SpokenCharacters",
     "DurationSeconds",
+    "EstimatedCost",
     "ContentType",
 )
-"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``, if they exist."""
 
 
 class SpeechXCom(TypedDict):
@@ -34,6 +37,8 @@ class SpeechXCom(TypedDict):
     """Equal to ``RequestCharacters``; included because the start operator's result has this field too."""
     DurationSeconds: NotRequired[float]
     """The duration of the audio in seconds, rounded to 3 decimals; absent for speech marks."""
+    EstimatedCost: NotRequired[float]
+    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
     ContentType: str
     """The content type, such as ``audio/mpeg``; ``audio/wav`` with ``output_container="wav"``."""
     OutputFormat: str
@@ -75,4 +80,4 @@ def speech_xcom(
         "OutputContainer": output_container,
     }
     reported = {name: field for name, field in measured.items() if field is not None}
-    return cast("SpeechXCom", {**requested, **output, **reported})
+    return cast("SpeechXCom", with_estimated_cost({**requested, **output, **reported}))

@@ -26,8 +26,9 @@ OWN_XCOM_KEYS = (
     "RequestCharacters",
     "SpokenCharacters",
     "DurationSeconds",
+    "EstimatedCost",
 )
-"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``."""
+"""The fields that are pushed to XCom under separate keys, in addition to ``return_value``, if they exist."""
 
 STATUS_XCOM_KEYS = ("TaskId", "TaskStatus", "TaskStatusReason")
 """The fields that are pushed as soon as they are known, even if the task then fails."""
@@ -59,6 +60,8 @@ class SynthesisTaskXCom(TypedDict):
     Absent if the synthesis task has not completed, for Ogg and speech marks, and if the object's size was not
     read (S3 denies ``s3:GetObject`` or does not answer, or ``[aws_polly] measure_duration`` is False).
     """
+    EstimatedCost: NotRequired[float]
+    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
     OutputFormat: str
     OutputContainer: NotRequired[str]
     """``wav`` with ``output_container="wav"`` of the start operator; otherwise absent."""

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
+from airflow_polly_provider.results.cost import with_estimated_cost
 from airflow_polly_provider.results.delivery import log_completed, own_xcoms
 from airflow_polly_provider.results.synthesis_task import (
     OWN_XCOM_KEYS,
@@ -181,7 +182,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         tasks would get JSON strings.
         """
         ti: Any = self.task_instance
-        value = to_xcom_value(synthesis_task)
+        value = with_estimated_cost(to_xcom_value(synthesis_task))
         log_completed(value)
         own = own_xcoms(value, OWN_XCOM_KEYS)
         for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():

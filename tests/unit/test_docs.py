@@ -132,6 +132,7 @@ CHECKING_MODULES = [
     *(
         "request/billing.py",
         "request/container.py",
+        "request/dry_run.py",
         "request/lexicon.py",
         "request/native.py",
         "request/validation.py",

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_polly_provider import settings
 from tests.unit.support import sensor, start_operator, warnings_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
@@ -36,3 +40,55 @@ def test_an_airflow_before_3_3_is_refused_with_its_version(
         sensor(start_from_trigger=True)
     with pytest.raises(ValueError, match=r"needs Airflow 3\.3"):
         start_operator(end_from_trigger=True, deferrable=True)
+
+
+class TestPrices:
+    @pytest.fixture
+    def prices(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Mapping[str, float]]:
+        def read(value: str) -> Mapping[str, float]:
+            monkeypatch.setenv("AIRFLOW__AWS_POLLY__PRICE_PER_MILLION_CHARACTERS", value)
+            return settings.price_per_million_characters()
+
+        return read
+
+    def test_are_read_from_a_json_object(
+        self, prices: Callable[[str], Mapping[str, float]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert prices('{"standard": 4, "long-form": 0.5, "free": 0}') == {
+            "standard": 4.0,
+            "long-form": 0.5,
+            "free": 0.0,
+        }
+        assert warnings_in(caplog) == []
+
+    @pytest.mark.parametrize("value", ["", "  ", "{}"])
+    def test_that_are_empty_cause_no_warning(
+        self, prices: Callable[[str], Mapping[str, float]], caplog: pytest.LogCaptureFixture, value: str
+    ) -> None:
+        assert prices(value) == {}
+        assert warnings_in(caplog) == []
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "16",
+            "neural=16",
+            '["neural"]',
+            '{"neural": "16"}',
+            '{"neural": -1}',
+            '{"neural": true}',
+            '{"neural": null}',
+            '{"neural": NaN}',
+            '{"neural": 1e999}',
+            f'{{"neural": 1{"0" * 400}}}',
+            "[" * 100_000,
+        ],
+        ids=lambda value: value[:30],
+    )
+    def test_that_are_invalid_cause_a_warning_and_no_error(
+        self, prices: Callable[[str], Mapping[str, float]], caplog: pytest.LogCaptureFixture, value: str
+    ) -> None:
+        assert prices(value) == {}
+        (warning,) = warnings_in(caplog)
+        assert "[aws_polly] price_per_million_characters must be a JSON object" in warning
+        assert value[:20] in warning

@@ -133,6 +133,30 @@ class TestMetric:
         assert warnings_in(caplog) == []
 
 
+class TestCostMetric:
+    COST = "polly.estimated_cost_millionths"
+
+    def test_counts_whole_millionths_of_the_currency_unit_if_the_engine_has_a_price(
+        self, wire: Wire, metrics: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__PRICE_PER_MILLION_CHARACTERS", '{"neural": 19.3}')
+        wire.answer = lambda _: scheduled(RequestCharacters=5)
+        start(text="Hello", engine="neural")
+        start(text="Hello", durable=False)
+        costs = [counted for counted in metrics.counted if counted[0] == self.COST]
+        assert costs == [(self.COST, 96, {"engine": "neural", "voice_id": "Amy"})]
+        assert isinstance(costs[0][1], int), "Airflow declares the count of a counter as an integer"
+
+    def test_does_not_count_the_synthesis_task_of_an_earlier_try_again(
+        self, wire: Wire, metrics: Recorder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__PRICE_PER_MILLION_CHARACTERS", '{"standard": 4}')
+        listed_once_started(wire)
+        for try_number in (1, 2):
+            execute(start_operator(wait_for_completion=False), context(try_number=try_number))
+        assert [name for name, _, _ in metrics.counted] == [COUNTER, self.COST]
+
+
 def test_the_limit_counts_the_content_of_cdata() -> None:
     request = {"Text": "<speak><![CDATA[one < two]]></speak>", "TextType": "ssml"}
     billing.validate_billed_characters(9, request)

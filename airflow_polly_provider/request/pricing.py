@@ -1,0 +1,54 @@
+"""The cost of billed characters, estimated with ``[aws_polly] price_per_million_characters``."""
+
+from __future__ import annotations
+
+import logging
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from airflow_polly_provider.aws.service_model import polly_shape
+from airflow_polly_provider.request.voices import DEFAULT_ENGINE
+from airflow_polly_provider.settings import price_per_million_characters
+
+log = logging.getLogger(__name__)
+
+ESTIMATED_COST = "EstimatedCost"
+"""The field of a result that holds its cost."""
+
+_MILLION = 1_000_000
+
+
+def estimated_cost(characters: object, engine: str | None) -> float | None:
+    """Return the cost of billed characters in the user's currency, rounded to 6 decimal places.
+
+    :param characters: the number of billed characters; with anything but an integer, the result is None
+    :param engine: the engine; None for Polly's default engine
+    :return: the cost, or None if the engine has no price
+    """
+    millionths = estimated_cost_millionths(characters, engine)
+    return None if millionths is None else float(Decimal(millionths) / _MILLION)
+
+
+def estimated_cost_millionths(characters: object, engine: str | None) -> int | None:
+    """Return the cost of billed characters in millionths of the user's currency unit.
+
+    The price of a million characters in the currency unit is the price of one character in millionths.
+
+    :param characters: the number of billed characters; with anything but an integer, the result is None
+    :param engine: the engine; None for Polly's default engine
+    :return: the cost, or None if the engine has no price
+    """
+    if not isinstance(characters, int):
+        return None
+    prices = price_per_million_characters()
+    if unknown := sorted(set(prices) - set(polly_shape("Engine").enum)):
+        log.warning(
+            "[aws_polly] price_per_million_characters has a price for %s, but the engines that the installed "
+            "botocore knows are %s. Correct the name. If the engine is new, upgrade boto3.",
+            ", ".join(unknown),
+            ", ".join(polly_shape("Engine").enum),
+        )
+    price = prices.get(engine or DEFAULT_ENGINE)
+    if price is None:
+        return None
+    # str(price) has the digits that the user wrote; the float itself is only close to them.
+    return int((characters * Decimal(str(price))).to_integral_value(ROUND_HALF_EVEN))
