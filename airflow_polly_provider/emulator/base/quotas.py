@@ -50,7 +50,7 @@ def parse_quotas(text: str) -> Quotas:
     """Parse the quotas given on the command line.
 
     :param text: ``aws``, or a JSON object such as ``{"read-tasks": [10, 10]}``.
-    :raises ValueError: if the text is neither, or if the object is not a valid table of quotas.
+    :raises ValueError: if the text is neither ``aws`` nor a JSON object with valid quotas.
     """
     if text == "aws":
         return dict(AWS_QUOTAS)

@@ -118,7 +118,7 @@ def espeak_language(language_code: str) -> str:
 
 
 def sound_of(voice_id: str, language_code: str | None) -> Sound:
-    """Return a voice's espeak settings. The settings are always the same, and differ between voices.
+    """Return a voice's espeak settings. Each voice always has the same settings.
 
     :param voice_id: Polly's VoiceId.
     :param language_code: the requested language of a bilingual voice; None for the voice's main language.

@@ -192,7 +192,8 @@ class TaskStore:
         """Return a synthesis task.
 
         :param task_id: Polly's TaskId.
-        :raises ApiError: ``SynthesisTaskNotFoundException`` if it does not exist or is older than 72 hours.
+        :raises ApiError: ``SynthesisTaskNotFoundException`` if the task does not exist, or is older than 72
+            hours.
         """
         self.advance()
         task = self._tasks.get(task_id)
