@@ -188,7 +188,7 @@ def _show(pushed: Mapping[str, Any], audio: Path) -> None:
     print("\nXComs of the task `start`")
     for key in SHOWN:
         print(f"  {key:<{width}}  {pushed[key]}")
-    print(f"\nListen to {audio}, {soundfile.info(str(audio)).duration:.1f} seconds\n")
+    print(f"\nListen to {audio}, {pushed['DurationSeconds']:.1f} seconds\n")
 
 
 def _check(pushed: Mapping[str, Any], audio: Path) -> None:

@@ -141,7 +141,7 @@ def log_completed(value: Mapping[str, Any]) -> None:
         )
     else:
         log.info(
-            "Synthesis task %s completed: %s, %s characters billed%s",
+            "Synthesis task %s completed: %s, %s characters billed%s%s",
             value.get("TaskId"),
             place,
             billed,
