@@ -54,7 +54,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     operator_extra_links = CONSOLE_LINKS
     ui_color = "#eabfff"
     failed_is_final = True
-    """Whether no retry follows a failed synthesis task, because the retry would find the same one."""
+    """Whether Airflow must not retry after a failed synthesis task: a retry would find the same one."""
     output_uri: str | None = None
     """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _output: Mapping[str, Any] | None = None

@@ -90,14 +90,14 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param output_container: ``wav`` to write a WAV file to ``output_s3_key``, instead of the raw samples that
         Polly writes. Requires ``output_s3_key``, and ``output_format`` ``pcm``, ``mulaw`` or ``alaw``. None
         (default) means no container. Any other value raises ValueError
-    :param skip_if_unchanged: whether to start nothing, and pay nothing, if the object at ``output_s3_key``
-        was made from the same text, voice, lexicons and other speech parameters; default False. Requires
-        ``output_s3_key``
+    :param skip_if_unchanged: whether to skip the synthesis, and pay nothing, if the existing object at
+        ``output_s3_key`` was made from the same text, voice, lexicons and other speech parameters; default
+        False. Requires ``output_s3_key``
     :param engine: ``standard``, ``neural``, ``long-form`` or ``generative``; if None, Polly uses ``standard``
     :param language_code: language such as ``en-IN``, for a bilingual voice; if None, Polly uses the default
         language of the voice
     :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
-    :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
+    :param sample_rate: sample rate in Hz. The valid rates depend on the format; see
         :data:`~airflow_polly_provider.request.rules.SAMPLE_RATES`. If None, Polly chooses the rate
     :param sns_topic_arn: ARN of an SNS topic that Polly notifies when the synthesis task completes or fails
     :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
@@ -212,8 +212,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self.output_format: Any = output_format
         self.output_s3_key_prefix: Any = output_s3_key_prefix
         self.output_s3_key: Any = output_s3_key
-        # The rendered value is checked in execute. A template that renders to None is an error there; it does
-        # not disable the copy.
+        # The rendered value is checked in execute. There, a template that is rendered as None is an error. It
+        # does not disable the copy.
         self._has_output_key = output_s3_key is not None
         self.keep_original = keep_original
         self.output_container = output_container
@@ -376,7 +376,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         )
 
     def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the SynthesisTask of a reusable object at the key, or None. Remove a leftover original."""
+        """Return the SynthesisTask of a reusable object at the key, or None. Remove its original, if any."""
         found = placement.find_reusable(request)
         if found is None:
             return None

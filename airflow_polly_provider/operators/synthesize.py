@@ -85,7 +85,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     :param language_code: language such as ``en-IN``, for a bilingual voice; if None, Polly uses the default
         language of the voice
     :param lexicon_names: names of up to 5 pronunciation lexicons of this account and region
-    :param sample_rate: sample rate in Hz. The valid rates depend on the format, see
+    :param sample_rate: sample rate in Hz. The valid rates depend on the format; see
         :data:`~airflow_polly_provider.request.rules.SPEECH_SAMPLE_RATES`. If None, Polly chooses the rate
     :param speech_mark_types: list of ``sentence``, ``ssml``, ``viseme`` and ``word``; requires
         ``output_format="json"``

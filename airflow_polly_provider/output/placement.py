@@ -57,7 +57,7 @@ _NOT_ECHOED = frozenset({"Text", "OutputS3BucketName", "OutputS3KeyPrefix"})
 
 
 class Reusable(NamedTuple):
-    """An existing object that need not be made again.
+    """An existing object that does not need to be made again.
 
     :param synthesis_task: the object's SynthesisTask. ``RequestCharacters`` is 0 if this run pays nothing;
         ``SpokenCharacters`` is always the billed length of the object's speech
@@ -103,10 +103,10 @@ class OutputPlacement:
         self._adoptable = adoptable
 
     def find_reusable(self, request: Mapping[str, Any]) -> Reusable | None:
-        """Return the existing object if it need not be made again, or None.
+        """Return the existing object if it can be reused, otherwise None.
 
-        It need not be made again if an earlier try of this run made it, or, with ``skip_if_unchanged``, if
-        any run made it from the same text, voice, lexicons and so on.
+        It can be reused if an earlier try of this run made it. With ``skip_if_unchanged``, it can also be
+        reused if any run made it from the same text, voice, lexicons and other speech parameters.
 
         :param request: this run's request
         :raises PollyConfigurationError: S3 denies access to the object's metadata
@@ -141,8 +141,8 @@ class OutputPlacement:
         :param made: the origin that the object's metadata records
         :raises PollyOutputObjectError: the original could not be removed
         """
-        # Anyone who may write the object may write its metadata. So only an object whose key has the form of
-        # Polly's keys is removed.
+        # Everyone who can write the object can write its metadata. Therefore, an object is removed only if
+        # its key has the form of Polly's keys.
         if is_pollys_key(parse_output_uri(made.output_uri).key, self.plan.prefix):
             self._remove_original(made)
 
@@ -157,9 +157,8 @@ class OutputPlacement:
     def put(self, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
         """Move a completed synthesis task's object to ``output_s3_key``.
 
-        Return the SynthesisTask with its new ``OutputUri``.
-
-        The call can be repeated safely after a crash at any point.
+        Return the SynthesisTask with its new ``OutputUri``. After a crash at any point, the call can be
+        repeated safely.
 
         :param synthesis_task: the SynthesisTask
         :raises PollyOutputObjectError: the object could not be copied, or the original could not be removed
@@ -176,7 +175,7 @@ class OutputPlacement:
         )
         with self._translate_errors(made, "but copying its output failed", self._adoptable):
             original = parse_output_uri(made.output_uri)
-            # An earlier try that was still running may have just copied and removed the original.
+            # An earlier try that is still running may just have copied and removed the original.
             if not self._copy(original, made) and not self.is_made_from(original):
                 raise PollyOutputObjectError(
                     f"Synthesis task {made.task_id} completed, but its object is gone from {original.uri}. "
@@ -221,7 +220,7 @@ class OutputPlacement:
                 raise PollyConfigurationError(
                     f"AWS denied access to {uri}, so no synthesis task was started. Allow s3:GetObject on "
                     "it, and s3:ListBucket on the bucket (without it, S3 reports a missing object as "
-                    f"forbidden), to the identity that was used: {self._hook.describe_connection()}."
+                    f"forbidden), to the identity that was used ({self._hook.describe_connection()})."
                 ) from error
 
     def _provenance(self) -> Provenance | None:
@@ -288,7 +287,7 @@ class OutputPlacement:
             hint = ""
             if isinstance(error, ClientError) and http_status(error) == 403:
                 actions = _ACTIONS.get(error.operation_name, _COPY_ACTIONS)
-                hint = f" Allow {actions} to the identity that was used: {self._hook.describe_connection()}."
+                hint = f" Allow {actions} to the identity that was used ({self._hook.describe_connection()})."
             then = (
                 "The next try of this task continues from there and pays nothing. A cleared task may start a "
                 "new synthesis task."

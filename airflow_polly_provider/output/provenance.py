@@ -27,7 +27,7 @@ def validate_output_key(key: object, prefix: str | None) -> str:
     """Return ``output_s3_key`` after checking it.
 
     :param key: the rendered value
-    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     :raises PollyInvalidRequestError: the key is neither a string nor an integer, is empty, a folder, too
         long, a URI, or has the form of Polly's own keys
     """
@@ -44,7 +44,7 @@ def is_pollys_key(key: str, prefix: str | None) -> bool:
     """Return whether a key has the form of Polly's own keys.
 
     :param key: the key
-    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     """
     beginning = re.escape(f"{prefix}.") if prefix else ""
     return re.fullmatch(rf"{beginning}{_TASK_ID}\.\w+", key) is not None
@@ -55,8 +55,8 @@ class OutputPlan:
     """The location of a run's output, and the values that identify the output. A deferral stores the plan.
 
     :param bucket: the output bucket
-    :param key: ``output_s3_key``, checked
-    :param prefix: ``OutputS3KeyPrefix`` as Polly gets it
+    :param key: ``output_s3_key``, already checked
+    :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     :param run_token: the token of the request in its run
     :param speech_digest: the digest of everything that affects the audio object
     :param wav: the form of the WAV file; None for a copy of what Polly wrote
@@ -103,7 +103,7 @@ def output_plan(
     """Return the plan for a run's output.
 
     :param key: the key from :func:`validate_output_key`
-    :param request: the request as Polly gets it
+    :param request: the request as it is sent to Polly
     :param token: the token of the request in this run
     :param lexicons: the contents of the lexicons that are part of the digest, by name
     :param wav: the form of the WAV file, if the object is one
@@ -143,7 +143,8 @@ class Provenance(NamedTuple):
         """Return whether an earlier try of a run made the object.
 
         The token alone does not prove it: a run that was deleted and created again has the same token as the
-        deleted one. So the result is False in a first try, and otherwise the beginning of the run must match.
+        deleted one. Therefore, the result is False in a first try. In later tries, the start time of the run
+        must match too.
 
         :param run: the run
         :param token: the token of its request
@@ -169,8 +170,8 @@ def _metadata_name(field: str) -> str:
 def provenance_in(metadata: Mapping[str, str], bucket: str) -> Provenance | None:
     """Return the origin of an object, or None if this package did not put the object at its key.
 
-    Anyone who may write the object may write its metadata. So an origin is accepted only if the original is
-    in the same bucket, at an S3 endpoint of AWS.
+    Everyone who can write the object can write its metadata. Therefore, an origin is accepted only if the
+    original is in the same bucket, at an S3 endpoint of AWS.
 
     :param metadata: the object's metadata
     :param bucket: the object's bucket, which is also the bucket that Polly wrote to

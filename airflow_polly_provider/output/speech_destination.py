@@ -66,7 +66,7 @@ def speech_destination(
     :param key: ``output_s3_key``
     :param path: ``output_path``, given instead of bucket and key
     :param hook_parameters: the hook parameters of the operator's own connection
-    :raises PollyInvalidRequestError: the parameters name no valid destination
+    :raises PollyInvalidRequestError: the parameters do not specify a valid destination
     """
     if path is None and (bucket is not None or key is not None):
         key = validate_string_or_integer(key, "output_s3_key")
@@ -83,7 +83,7 @@ def _validate_location(bucket: object, key: str, parameter: str) -> S3Location:
 
 
 class S3Destination:
-    """An object in S3, uploaded in parts while Polly sends audio. S3 shows only a complete object.
+    """An object in S3, uploaded in parts while Polly sends audio. It appears in S3 when it is complete.
 
     :param location: the object's location
     :param hook_parameters: the parameters of an S3Hook
@@ -104,7 +104,7 @@ class S3Destination:
                 **self._hook_parameters, transfer_config_args={"use_threads": False}
             )
             client: Any = hook.conn
-            # This sends no request, but it looks the credentials up.
+            # This sends no request, but it looks up the credentials.
             client.generate_presigned_url(
                 "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
             )
@@ -143,7 +143,7 @@ class S3Destination:
             with translate_credentials_errors(f"s3:PutObject to {self.location.uri}", lambda: connection):
                 yield
         except (ConnectionError, HTTPClientError):
-            # STS or the metadata service was not reached. The settings may be correct.
+            # STS or the metadata service could not be reached. The settings may be correct.
             raise
         except BotoCoreError as error:
             raise PollyConfigurationError(
@@ -153,7 +153,7 @@ class S3Destination:
 
 
 class PathDestination:
-    """A file on any file system that Airflow supports. The file gets its name only once it is complete.
+    """A file on any file system that Airflow supports. The file gets its final name when it is complete.
 
     :param path: an ObjectStoragePath, or a string for one
     """
@@ -213,8 +213,8 @@ class PathDestination:
         if type(self._files).mv is not AbstractFileSystem.mv:
             self._files.mv(unfinished, target)
             return
-        # fsspec's default move copies and removes. If only the removal fails, it is no error: the speech is
-        # stored and paid for.
+        # fsspec's default move copies the file and then removes it. If only the removal fails, no error is
+        # raised, because the speech is stored and paid for.
         self._files.copy(unfinished, target)
         try:
             self._files.rm(unfinished)

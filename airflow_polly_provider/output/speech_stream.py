@@ -51,8 +51,8 @@ def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
 
     :param hook: the hook that sends the request
     :param request: SynthesizeSpeech's parameters
-    :raises PollyInvalidRequestError: Polly refuses the request
-    :raises PollyIncompleteAnswerError: the answer lacks a header that Polly always sends, or is not audio
+    :raises PollyInvalidRequestError: Polly rejects the request
+    :raises PollyIncompleteAnswerError: the response lacks a header that Polly always sends, or is not audio
     """
     answer = retry_until_accepted(partial(hook.synthesize_speech, request), hook, "speech")
     try:
@@ -65,10 +65,10 @@ def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
 
 
 def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    """Raise an error if a proxy sent the answer in Polly's place, or if the answer's headers are incomplete.
+    """Raise an error if a proxy sent the response instead of Polly, or if its headers are incomplete.
 
-    :param answer: SynthesizeSpeech's answer
-    :param request: the request that it answers
+    :param answer: the response of SynthesizeSpeech
+    :param request: the request of this response
     """
     content_type = str(answer.get("ContentType") or "none").partition(";")[0].strip().lower()
     if request["OutputFormat"] == SPEECH_MARKS_FORMAT:
@@ -85,10 +85,10 @@ def _check_headers(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Non
 
 
 class SpeechStream:
-    """Polly's answer as a file that can be read once. It counts bytes and seconds while it is read.
+    """Polly's response as a file that can be read once. It counts bytes and seconds while it is read.
 
-    :param answer: SynthesizeSpeech's answer
-    :param request: the request that it answers
+    :param answer: the response of SynthesizeSpeech
+    :param request: the request of this response
     """
 
     def __init__(self, answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
@@ -109,7 +109,7 @@ class SpeechStream:
         """Return the next bytes; empty at the end.
 
         :param size: the maximum number of bytes; all remaining bytes if negative
-        :raises PollyIncompleteAnswerError: the answer broke off, or contains no audio
+        :raises PollyIncompleteAnswerError: the response broke off, or contains no audio
         """
         try:
             data: bytes = self._stream.read(None if size is None or size < 0 else size)
@@ -131,5 +131,5 @@ class SpeechStream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection and drop unread data."""
+        """Close the connection and discard unread data."""
         self._stream.close()

@@ -43,7 +43,7 @@ def validate_max_request_characters(max_request_characters: int | None) -> int |
     """Return ``max_request_characters`` if it is valid.
 
     :param max_request_characters: a whole number above 0, or None for no limit
-    :raises ValueError: the value is neither
+    :raises ValueError: the value is neither of these
     """
     given: Any = max_request_characters
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):

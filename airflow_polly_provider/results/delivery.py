@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class PushingTask(Protocol):
-    """The attributes of an operator or sensor that pushing XComs needs."""
+    """The attributes of an operator or sensor that are needed to push XComs."""
 
     do_xcom_push: bool
 
 
 class DeliveringTask(PushingTask, ReportingTask, Protocol):
-    """The attributes of an operator or sensor that a delivery needs."""
+    """The attributes of an operator or sensor that are needed to deliver a result."""
 
 
 def own_xcoms(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

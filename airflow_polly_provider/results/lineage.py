@@ -142,9 +142,9 @@ def _add_to_events(context: Context, outlets: Any, value: Mapping[str, Any], *, 
 def _asset_of(output_s3_uri: str) -> Asset | None:
     """Return the object as an asset. If Airflow does not accept its URI, log a warning and return None.
 
-    Airflow refuses characters outside ASCII, cuts the URI off at ``#`` and sorts the part after ``?``. So
-    keys are percent-encoded, and each key is a separate asset. An error must not fail a task whose synthesis
-    task is billed.
+    Airflow rejects characters outside ASCII, cuts the URI off at ``#`` and sorts the part after ``?``.
+    Therefore, keys are percent-encoded, and each key is a separate asset. An error here must not fail the
+    Airflow task, because its synthesis task is billed.
     """
     try:
         return Asset(uri=quote(output_s3_uri, safe=_LITERAL))

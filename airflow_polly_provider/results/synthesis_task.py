@@ -83,9 +83,9 @@ class SynthesisTaskXCom(TypedDict):
 def to_xcom_value(synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
     """Return a SynthesisTask in the form that the operators and the sensor push.
 
-    The result has AWS's own key names and every field of the service's answer. It also has ``OutputS3Uri`` if
-    ``OutputUri`` names an S3 object, and ``SpokenCharacters`` if the answer has ``RequestCharacters``. It is
-    JSON-safe, with ``CreationTime`` as an ISO 8601 string.
+    The result has AWS's own key names and every field of the response. It also has ``OutputS3Uri`` if
+    ``OutputUri`` names an S3 object, and ``SpokenCharacters`` if the response has ``RequestCharacters``. It
+    is JSON-safe, with ``CreationTime`` as an ISO 8601 string.
 
     :param synthesis_task: a SynthesisTask as boto3 returns it, or one that was already converted
     """

@@ -57,7 +57,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         completes (Airflow 3.3+), without a worker and without success callbacks, listeners and asset events
     :param push_xcom: whether to push XComs when the task ends in the triggerer
     :param extra_xcom: fields to add to the SynthesisTask in ``return_value``
-    :param for_resume: values that the task stores when it defers; the event returns them when it resumes
+    :param for_resume: values that the task stores when it is deferred; the event passes them back to it
     :param aws_conn_id: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param region_name: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
     :param verify: as in :class:`~airflow_polly_provider.hooks.polly.PollyHook`
@@ -178,8 +178,8 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
     def _push_xcoms(self, synthesis_task: Mapping[str, Any]) -> None:
         """Push the XComs that a worker would push. Blocks, because it sends requests to the supervisor.
 
-        The event's ``xcoms`` argument is not used: Airflow 3.3.2 encodes its values twice, so that later
-        tasks would get JSON strings.
+        The event's ``xcoms`` argument is not used: Airflow 3.3.2 encodes its values twice, and later tasks
+        would get JSON strings.
         """
         ti: Any = self.task_instance
         value = with_estimated_cost(to_xcom_value(synthesis_task))
