@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.hooks.polly import PollyHook
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         SpeechMarkType,
         TextType,
     )
-    from airflow_polly_provider.results.estimate import SpeechEstimate
     from airflow_polly_provider.results.speech import SpeechXCom
     from airflow_polly_provider.text.markup import Ssml
 
@@ -180,7 +179,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self.only_estimate: Any = validate_dry_run(dry_run)
         self._templates = templates_of(self)
 
-    def execute(self, context: Context) -> SpeechXCom | SpeechEstimate:
+    def execute(self, context: Context) -> SpeechXCom:
         """Synthesize the text, store the audio, and return the audio's location and the billed characters."""
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
@@ -196,7 +195,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
         if dry_run:
-            return report_dry_run(self, context, request)
+            # The annotation of execute describes real runs.
+            return cast("SpeechXCom", report_dry_run(self, context, request))
         speech, output = destination.receive(partial(open_speech_as, self.hook, request, wav))
         self._log_duration(speech, output)
         return self._deliver(context, request, speech, output)

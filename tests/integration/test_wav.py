@@ -142,6 +142,8 @@ class TestStartOperator:
         assert stored["Metadata"]["polly-task-id"] == value["TaskId"]
         assert stored["Body"] == file_of(bucket.get(original)["Body"], output_format, rate)
         assert_readable(stored["Body"], output_format, rate)
+        length = soundfile.info(io.BytesIO(stored["Body"])).duration
+        assert value["DurationSeconds"] == pytest.approx(length, abs=0.001)
 
     def test_uses_pollys_default_rate_and_removes_the_original(
         self, polly: RunningEmulator, bucket: Bucket
@@ -197,6 +199,7 @@ class TestSkipIfUnchanged:
         ]
         assert polly.counters.calls(START, "ok") == 3
         assert bucket.get(KEY)["Body"][:4] != b"RIFF"
+        assert len({value["DurationSeconds"] for value in (raw, wav, again, back)}) == 1
 
     def test_retry_with_another_container_does_not_take_the_object_of_the_earlier_try(
         self, polly: RunningEmulator, bucket: Bucket

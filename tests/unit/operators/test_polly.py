@@ -149,7 +149,7 @@ class TestXComs:
         wire.script_start(SCHEDULED, SCHEDULED)
         running = context()
         value = execute(make(wait_for_completion=False), running)
-        known = set(OWN_XCOM_KEYS) - {"DurationSeconds"}
+        known = set(OWN_XCOM_KEYS) - {"DurationSeconds", "EstimatedCost"}
         assert set(running["ti"].pushed) == known
         assert {key: value[key] for key in known} == running["ti"].pushed
         assert value["TaskStatus"] == "scheduled"

@@ -80,6 +80,16 @@ class TestDuration:
         assert measured(OutputFormat=output_format, **rate)["DurationSeconds"] == seconds
         assert [read.method for read in wire.s3_reads] == ["HEAD"]
 
+    @pytest.mark.parametrize(
+        ("output_format", "header", "seconds"), [("pcm", 44, 1.0), ("mulaw", 58, 2.0), ("alaw", 58, 2.0)]
+    )
+    def test_of_a_wav_file_does_not_count_its_header(
+        self, wire: Wire, output_format: str, header: int, seconds: float
+    ) -> None:
+        wire.audio = bytes(16_000 + header)
+        wav = measured(OutputFormat=output_format, OutputContainer="wav", SampleRate="8000")
+        assert wav["DurationSeconds"] == seconds
+
     @pytest.mark.parametrize("output_format", ["ogg_vorbis", "ogg_opus", "json"])
     def test_of_other_formats_is_left_out_without_a_request(self, wire: Wire, output_format: str) -> None:
         assert "DurationSeconds" not in measured(OutputFormat=output_format)

@@ -106,7 +106,7 @@ class TestEvent:
 
     @pytest.mark.parametrize("keys", [EVENT_EXTRA_KEYS, TAG_KEYS], ids=["asset event", "OpenLineage"])
     def test_of_lineage_contains_the_cost_next_to_the_characters(self, keys: tuple[str, ...]) -> None:
-        assert keys[keys.index("RequestCharacters") :][:3].count("EstimatedCost") == 1
+        assert keys[keys.index("RequestCharacters") :][:4].count("EstimatedCost") == 1
 
 
 class TestLog:

@@ -45,7 +45,7 @@ class TestXComForm:
         assert "https://elsewhere" in warnings_in(caplog)[0]
 
     def test_own_keys_are_fields_of_a_synthesis_task(self) -> None:
-        own = {"OutputS3Uri", "SpokenCharacters", "DurationSeconds"}
+        own = {"OutputS3Uri", "SpokenCharacters", "DurationSeconds", "EstimatedCost"}
         assert set(OWN_XCOM_KEYS) - own <= set(members_of("SynthesisTask"))
 
     def test_uses_the_billed_characters_as_spoken_characters(self) -> None:
@@ -81,6 +81,7 @@ class TestResultType:
             "SpokenCharacters",
             "DurationSeconds",
             "EstimatedCost",
+            "OutputContainer",
             "Unchanged",
         }
         assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
