@@ -30,14 +30,11 @@ from tests.integration.dag_builder import (
 )
 from tests.integration.modes_support import MODES, NOT_WAITING
 from tests.integration.test_decorator import decorated_dag
-from tests.integration.test_output_key import s3_calls
 
 if TYPE_CHECKING:
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import RunDag
-    from tests.integration.test_output_key import S3Calls
-
-__all__ = ["s3_calls"]
+    from tests.integration.s3_calls import S3Calls
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
