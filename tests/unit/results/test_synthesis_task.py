@@ -75,7 +75,7 @@ class TestSynthesisTaskId:
 
 class TestResultType:
     def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
-        own = {"OutputS3Uri", "RequestDigest", "SpokenCharacters", "Unchanged"}
+        own = {"OutputS3Uri", "OutputContainer", "RequestDigest", "SpokenCharacters", "Unchanged"}
         assert SynthesisTaskXCom.__annotations__.keys() - own == members_of("SynthesisTask").keys()
 
     def test_annotates_each_field_with_its_type_in_xcom(self) -> None:
