@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from airflow_polly_provider.audio.wav import WavForm
 from airflow_polly_provider.aws.s3 import S3Location
-from airflow_polly_provider.compat import task
+from airflow_polly_provider.decorators.polly import polly_task
 from airflow_polly_provider.exceptions import PollyIncompleteAnswerError, PollyOutputObjectError
 from airflow_polly_provider.operators.polly import (
     PollyStartSpeechSynthesisTaskOperator,
@@ -169,12 +169,7 @@ class TestStartOperator:
         given = arguments(polly, output_format="mulaw")
         del given["text"]
         with new_dag("decorated") as dag:
-
-            @task.polly(**given)
-            def speak() -> str:
-                return TEXT
-
-            speak()
+            polly_task(**given)(lambda: TEXT)()
         run = run_dag(dag)
         assert run.state == "success", run.output
         assert_readable(bucket.get(KEY)["Body"], "mulaw", 8000)

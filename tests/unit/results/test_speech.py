@@ -41,6 +41,10 @@ class TestSpeechXCom:
         value = value_of(REQUEST, request_characters=None, content_type=None)
         assert not {"RequestCharacters", "SpokenCharacters", "ContentType"} & value.keys()
 
+    def test_contains_the_container_only_if_it_is_given(self) -> None:
+        assert value_of(REQUEST, output_container="wav")["OutputContainer"] == "wav"
+        assert "OutputContainer" not in value_of(REQUEST)
+
     def test_declares_every_member_of_a_request_except_the_text(self) -> None:
         assert SpeechXCom.__annotations__.keys() - {*SPEECH_XCOM_KEYS, "OutputContainer"} == (
             members_of("SynthesizeSpeechInput").keys() - {"Text"}
