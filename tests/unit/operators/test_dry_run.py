@@ -43,9 +43,9 @@ pytestmark = pytest.mark.usefixtures("aws_default")
 
 
 def synthesize_operator(**given: Any) -> PollySynthesizeSpeechOperator:
-    arguments = {"output_s3_bucket_name": "my-bucket", "output_s3_key": KEY} | given
+    arguments: dict[str, Any] = {"output_s3_bucket_name": "my-bucket", "output_s3_key": KEY} | given
     return PollySynthesizeSpeechOperator(
-        **{"task_id": "speak", "text": "Hello there", "voice_id": "Amy"} | arguments
+        **{"task_id": "speak", "text": "Hello there", "voice_id": "Amy", **arguments}
     )
 
 
