@@ -96,7 +96,7 @@ class DurationReader:
     def _seconds(self, synthesis_task: Mapping[str, Any]) -> float | None:
         output_uri = synthesis_task.get("OutputUri")
         if time.monotonic() < self._unreachable_until:
-            log.info("The duration of %s is not read: S3 did not answer shortly before", output_uri)
+            log.info("The duration of %s is not read: S3 did not respond a moment ago", output_uri)
             return None
         try:
             output_format = synthesis_task["OutputFormat"]

@@ -40,7 +40,7 @@ def is_dry_run(rendered: object) -> bool:
         return _MEANINGS[rendered.strip().lower()]
     raise PollyInvalidRequestError(
         f"dry_run rendered to {rendered!r:.100}, which is neither True nor False, so nothing was sent. "
-        "Correct its template; a DAG's param of the type boolean is suitable: {{ params.dry_run }}."
+        "Correct its template. For example, use a boolean param of the DAG: {{ params.dry_run }}."
     )
 
 

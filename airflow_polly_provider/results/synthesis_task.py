@@ -121,8 +121,8 @@ def synthesis_task_id_of(value: str | Mapping[str, Any]) -> str:
     # Jinja renders a missing value as "None", and a whole SynthesisTask as a string that begins with "{".
     if task_id.strip() == "None" or task_id.lstrip().startswith("{"):
         raise PollyInvalidRequestError(
-            f"synthesis_task_id rendered to {task_id!r:.100}, which is not a TaskId. Instead of the "
-            "template, give the start operator's output, such as start.output, or write "
+            f"synthesis_task_id rendered to {task_id!r:.100}, which is not a TaskId. Replace the "
+            "template with the start operator's output, such as start.output, or with "
             "{{ ti.xcom_pull(task_ids='start', key='TaskId') }}."
         )
     return task_id

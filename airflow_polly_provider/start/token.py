@@ -111,7 +111,7 @@ def prefix_with_token(prefix: str | None, token: str) -> str:
     if prefix and len(prefix) > room:
         raise PollyInvalidRequestError(
             f"output_s3_key_prefix is too long: it has {len(prefix)} characters. Shorten it to at most "
-            f"{room} characters, because Polly accepts {MAX_PREFIX_CHARACTERS}, and the token of "
-            "durable=True is appended. Or set durable=False."
+            f"{room} characters: Polly accepts at most {MAX_PREFIX_CHARACTERS}, and durable=True appends a "
+            "token. Or set durable=False."
         )
     return f"{prefix or ''}{joint}{token}"

@@ -162,8 +162,8 @@ class _PlsReader:
             self._problems.append(PlsProblem(error.lineno, error.offset + 1, what))
         except _EntityDeclaredError:
             log.warning(
-                "The lexicon declares an entity. It was checked only up to this declaration, so that no "
-                "entity is expanded; Polly checks the rest."
+                "The lexicon declares an entity. To avoid expanding it, the check stopped at this "
+                "declaration; Polly checks the rest."
             )
         return self._problems
 

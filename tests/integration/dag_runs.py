@@ -105,8 +105,8 @@ def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> di
     :param status: expected TaskStatus
     """
     value: dict[str, Any] = xcoms["return_value"]
-    # Without audio, as before completion, there is no duration.
-    keys = set(OWN_XCOM_KEYS) - ({"DurationSeconds"} - value.keys())
+    # Before completion, there is no duration; without prices, there is no cost.
+    keys = set(OWN_XCOM_KEYS) - ({"DurationSeconds", "EstimatedCost"} - value.keys())
     assert set(xcoms) == {*keys, "return_value"}
     assert {key: xcoms[key] for key in keys} == {key: value[key] for key in keys}
     assert value["TaskStatus"] == status

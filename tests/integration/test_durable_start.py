@@ -262,7 +262,7 @@ def test_nothing_is_started_while_both_the_store_and_the_list_are_unavailable(
     polly: RunningEmulator,
 ) -> None:
     polly.faults.deny(LIST)
-    with pytest.raises(PollyError, match="Nothing was started") as refused:
+    with pytest.raises(PollyError, match="No synthesis task was started") as refused:
         start_durably(polly, store=UnavailableStore())
     assert not isinstance(refused.value, AirflowFailException), "the store may be available for the next try"
     start_durably(polly, store=Store(), try_number=2)

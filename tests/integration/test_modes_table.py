@@ -148,7 +148,9 @@ TABLE: dict[str, Row] = {
         ),
         get=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
         sensor=Outcome(state="success", status="completed", words=WAIT_CONTINUED),
-        start_without_waiting=Outcome(state="success", status="scheduled", words=("the start was lost",)),
+        start_without_waiting=Outcome(
+            state="success", status="scheduled", words=("the start request was lost",)
+        ),
         get_without_waiting=Outcome(
             state="success", status="inProgress", words=("Cannot get the status of synthesis task",)
         ),
