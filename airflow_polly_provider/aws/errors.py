@@ -261,8 +261,8 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
         raise PollyLexiconNotFoundError(
             f"Polly has no such lexicon{f' ({subject!r})' if subject else ''} in {caller.asked_region} "
             f"({code}). A lexicon belongs to one account and one region. Polly may "
-            "need a few seconds to find a lexicon that was just stored. Check the name, the region and the account "
-            f"({caller.describe_connection()}). AWS's message: {message}"
+            "need a few seconds to find a lexicon that was just stored. Check the name, the region and the "
+            f"account ({caller.describe_connection()}). AWS's message: {message}"
         ) from error
     if is_throttling(error) or is_service_failure(error):
         return
