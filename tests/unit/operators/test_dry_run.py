@@ -42,11 +42,14 @@ REPORT = {
 pytestmark = pytest.mark.usefixtures("aws_default")
 
 
-def synthesize_operator(**given: Any) -> PollySynthesizeSpeechOperator:
-    arguments = {"output_s3_bucket_name": "my-bucket", "output_s3_key": KEY} | given
-    return PollySynthesizeSpeechOperator(
-        **{"task_id": "speak", "text": "Hello there", "voice_id": "Amy"} | arguments
-    )
+def synthesize_operator(**arguments: Any) -> PollySynthesizeSpeechOperator:
+    given: dict[str, Any] = {
+        "text": "Hello there",
+        "voice_id": "Amy",
+        "output_s3_bucket_name": "my-bucket",
+        "output_s3_key": KEY,
+    } | arguments
+    return PollySynthesizeSpeechOperator(task_id="speak", **given)
 
 
 both = pytest.mark.parametrize("make", [start_operator, synthesize_operator], ids=["start", "synthesize"])
