@@ -180,7 +180,10 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         self._templates = templates_of(self)
 
     def execute(self, context: Context) -> SpeechXCom:
-        """Synthesize the text, store the audio, and return the audio's location and the billed characters."""
+        """Synthesize the text, store the audio, and return the audio's location and the billed characters.
+
+        With ``dry_run``, return a :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` instead.
+        """
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         request = self._request(context)
