@@ -77,7 +77,7 @@ def test_wait_for_a_completed_synthesis_task_succeeds_and_pushes_it(
         ),
         pytest.param(
             "sensor_expired",
-            ["PollyWaitTimeoutError", "timeout passed, or execution_timeout, which can be shorter"],
+            ["PollyWaitTimeoutError", "timeout passed, or execution_timeout if it is shorter"],
             {"TaskStatus": "inProgress"},
             marks=pytest.mark.skipif(
                 AIRFLOW_MAJOR < 3, reason="Airflow 2 ends the wait at the same time with its own error"

@@ -81,7 +81,7 @@ def test_wait_in_a_mapped_task_group_waits_for_the_synthesis_task_of_its_own_gro
 
 
 def test_xcoms_that_cannot_be_pushed_in_the_triggerer_are_pushed_by_a_worker(world: World) -> None:
-    message = "a worker pushes them: the XCom back-end does not answer"
+    message = "so a worker will push them: the XCom back-end does not answer"
     assert message in world.trigger_log(DAG_ID, "push_fails")
     assert "success" in states_of(world, "push_fails")
     pushed = world.xcoms(DAG_ID, "push_fails")
