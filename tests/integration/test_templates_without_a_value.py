@@ -66,7 +66,7 @@ def test_a_field_whose_template_has_no_value_fails_the_task_before_any_request(
     assert "{{ … or '' }}" in run.output, "the error says what to write instead"
     assert "'empty.txt' (from text) was rendered as 'None'" in run.output
     assert "synthesis_task_id rendered to 'None'" in run.output
-    assert "give the start operator's output, such as start.output" in run.output
+    assert "the start operator's output, such as start.output" in run.output
 
 
 @pytest.mark.parametrize("native", [False, True])
