@@ -1,4 +1,4 @@
-"""Options in the section ``[aws_polly]`` of Airflow's configuration, and the Airflow options used here."""
+"""Reads the options of the section ``[aws_polly]``, and the Airflow options that this package uses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def token_namespace() -> str:
 
 
 def start_look_seconds() -> float:
-    """Return how many seconds to search for a synthesis task if the response to its start was lost."""
+    """Return how many seconds to search for a synthesis task after the response to its start was lost."""
     return _number("start_look_seconds", default=60.0, zero_allowed=True)
 
 
@@ -43,7 +43,7 @@ def measure_duration() -> bool:
     task is paid for.
     """
     given = conf.get(SECTION, "measure_duration", fallback="True")
-    # The values that Airflow's getboolean accepts.
+    # Airflow's getboolean accepts the same values.
     if (lowered := str(given).strip().lower()) in {"f", "false", "0"}:
         return False
     if lowered not in {"t", "true", "1"}:
@@ -54,10 +54,10 @@ def measure_duration() -> bool:
 
 
 def price_per_million_characters() -> Mapping[str, float]:
-    """Return the price of a million characters by engine, in the user's currency; empty without prices.
+    """Return the price of a million characters for each engine; empty if no price is set.
 
-    An invalid value logs a warning and counts as unset. It raises no error, because prices are often read
-    after a text was paid for.
+    The prices are in the user's currency. If the value is invalid, log a warning and return no prices. An
+    error could fail a task whose text is already paid for.
     """
     option = "price_per_million_characters"
     given = conf.get(SECTION, option, fallback="") or ""
@@ -84,14 +84,14 @@ def _is_price(value: Any) -> bool:
         return False
     try:
         return math.isfinite(value) and value >= 0
-    except OverflowError:  # an integer that no float can hold
+    except OverflowError:  # an integer that is too large for a float
         return False
 
 
 def _number(option: str, *, default: float, zero_allowed: bool = False) -> float:
     """Return a numeric option. If its value is invalid, log a warning and return the default.
 
-    An invalid value raises no error, because an error would end the waits of all tasks of the process.
+    An invalid value raises no error, because an error would end the waits of all tasks in the process.
 
     :param option: name of the option
     :param default: value to use if the option is not set or invalid

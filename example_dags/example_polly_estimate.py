@@ -1,6 +1,7 @@
 """Add up what many texts would cost, and speak them only if the total is within a budget.
 
-Without ``[aws_polly] price_per_million_characters`` in Airflow's configuration, only the characters count.
+Without ``[aws_polly] price_per_million_characters`` in Airflow's configuration, only the characters are
+limited, not the cost.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def example_polly_estimate() -> None:
     # [START howto_polly_estimate]
     @task
     def texts() -> list[str]:
-        """Return the texts; replace this with a query, a feed or a folder of texts."""
+        """Return the texts. Replace this with a query, a feed or a folder of texts."""
         return ["Platform one is closed.", "Platform two is open.", "Mind the gap, please."]
 
     given = texts()

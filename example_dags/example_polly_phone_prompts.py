@@ -41,7 +41,7 @@ def example_polly_phone_prompts() -> None:
 
     @task
     def report(spoken: list[dict[str, Any]]) -> int:
-        """Replace this with the step that publishes the prompts; return the number of billed characters."""
+        """Return the number of billed characters. Replace this with a step that publishes the prompts."""
         return sum(prompt["RequestCharacters"] for prompt in spoken)
 
     report(prompts.output)

@@ -1,8 +1,8 @@
-"""Compare the package's playing times of generated files with those of ffprobe.
+"""Compare the playing times that the package and ffprobe compute for generated files.
 
 Run it as ``python -m scripts.compare_durations``. It needs ffprobe (``apt-get install ffmpeg``).
-It generates files of all formats and sample rates that Polly offers, and prints the largest differences by
-format and rate. It fails if one is larger than 0.05 seconds.
+It generates files of all formats and sample rates that Polly offers, and prints the largest differences
+for each format and rate. It fails if a difference is larger than 0.05 seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LARGEST_DIFFERENCE = 0.05
-"""In seconds."""
+"""The largest difference that is accepted, in seconds."""
 
 FORMS = (
     *(("mp3", rate) for rate in (8000, 16000, 22050, 24000, 44100, 48000)),
@@ -42,7 +42,7 @@ FORMS = (
     ("mulaw", 8000),
     ("alaw", 8000),
 )
-"""Each OutputFormat with each SampleRate."""
+"""Each OutputFormat with each of its sample rates in Hz."""
 
 _DEMUXERS = {"pcm": "s16le", "mulaw": "mulaw", "alaw": "alaw"}
 
@@ -60,7 +60,7 @@ class AudioFile(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The differences of a file's playing times from the reference, in seconds.
+    """The differences between a file's computed playing times and the reference, in seconds.
 
     :param streamed: computed from all bytes
     :param of_object: computed from the size and the first bytes; None if the format does not allow it
@@ -72,12 +72,12 @@ class Measured(NamedTuple):
 
 
 def generate(folder: Path, count: int, seed: int, longest: float) -> Iterator[AudioFile]:
-    """Generate audio files in turn of all formats and rates, in the form that Polly's files have.
+    """Generate audio files of all formats and rates in turn. They have the same form as Polly's files.
 
-    :param folder: where to write them
+    :param folder: the folder for the files
     :param count: the number of files
-    :param seed: the same number gives the same files
-    :param longest: the largest playing time of a file without its silence, in seconds
+    :param seed: a number for the random generator; the same number gives the same files
+    :param longest: the longest playing time of a file without its silence, in seconds
     """
     chance = random.Random(seed)
     noise = np.random.default_rng(seed)
@@ -97,7 +97,7 @@ def generate(folder: Path, count: int, seed: int, longest: float) -> Iterator[Au
 
 
 def compare(file: AudioFile, reference: float) -> Measured:
-    """Return how far the package's playing times are from another reader's.
+    """Return the differences between the package's playing times and another reader's.
 
     :param file: a file
     :param reference: the other reader's playing time in seconds
@@ -141,12 +141,12 @@ def by_ffprobe(file: AudioFile) -> float:
 def largest_differences(
     files: Iterator[AudioFile], reference: Callable[[AudioFile], float]
 ) -> dict[tuple[str, int], tuple[int, float, float | None]]:
-    """Return the number of files and the largest differences, by format and rate.
+    """Return the number of files and the largest differences for each format and rate.
 
-    The first difference is that of the streamed file, the second that of the object.
+    The first difference is for the streamed file, the second one for the object.
 
-    :param files: the files, which are deleted
-    :param reference: another reader
+    :param files: the files. Each file is deleted after its comparison
+    :param reference: a function that returns another reader's playing time of a file
     """
     measured = defaultdict(list)
     for file in files:
@@ -165,10 +165,10 @@ def largest_differences(
 def main() -> int:
     """Print the differences, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m scripts.compare_durations", description=__doc__)
-    parser.add_argument("--count", type=int, default=340, help="how many files, 340 by default")
-    parser.add_argument("--seed", type=int, default=1, help="which files to generate")
+    parser.add_argument("--count", type=int, default=340, help="number of files; default 340")
+    parser.add_argument("--seed", type=int, default=1, help="number for the random generator; default 1")
     parser.add_argument(
-        "--longest", type=float, default=60, help="the longest file in seconds, 60 by default"
+        "--longest", type=float, default=60, help="longest playing time in seconds; default 60"
     )
     arguments = parser.parse_args()
     if shutil.which("ffprobe") is None:

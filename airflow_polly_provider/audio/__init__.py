@@ -1,1 +1,1 @@
-"""Audio formats: mp3 frames, WAV headers and playing times, all computed from bytes."""
+"""Audio formats: mp3 frames, WAV headers and playing times."""

@@ -1,4 +1,4 @@
-"""The playing time of audio, computed from its bytes while they are read, or from an object's size.
+"""Computes the playing time of audio, from its bytes while they are read or from the size of an object.
 
 The playing time of an mp3 includes the silence that the encoder adds at both ends. Polly's files do not say
 how long this silence is.
@@ -21,7 +21,7 @@ START_BYTES = 16384
 """The number of bytes that ``seconds_of_object`` needs from the beginning of an mp3."""
 
 _MP3 = "mp3"
-_OPUS_RATE = 48000  # Ogg files count Opus audio at this rate, for any original sample rate (RFC 7845)
+_OPUS_RATE = 48000  # Ogg files count Opus samples at this rate, whatever the original rate is (RFC 7845)
 _SMALLEST_MP3_FRAME = 24  # 8 kbit/s at 24,000 Hz
 
 
@@ -44,14 +44,15 @@ def needs_start(output_format: str) -> bool:
 def seconds_of_object(
     output_format: str, sample_rate: str | None, size: int, start: bytes | None
 ) -> float | None:
-    """Return the playing time of an object from its size and its first bytes; None if these do not suffice.
+    """Return the playing time of an object from its size and its first bytes; None if these are not enough.
 
-    An Ogg file needs to be read completely, and speech marks have no playing time.
+    The result is also None for an Ogg file, which would have to be read completely, and for speech marks.
 
     :param output_format: Polly's OutputFormat
     :param sample_rate: the requested rate in Hz; None for Polly's default
     :param size: the object's size in bytes
-    :param start: the object's first ``START_BYTES`` bytes, or all if it has fewer. Only mp3 needs them
+    :param start: the object's first ``START_BYTES`` bytes, or all bytes of a smaller object; only mp3 needs
+        them
     """
     if output_format == _MP3:
         return _seconds_of_mp3(size, start or b"")
@@ -89,9 +90,9 @@ def _form(frame: Frame) -> tuple[int, int]:
 
 
 def _count_of_summary(summary: Summary, size: int) -> int | None:
-    """Return the number of frames in a summary; None if it has none, or if it cannot be right.
+    """Return the number of frames that a summary gives; None if it gives none or must be wrong.
 
-    :param summary: what the file says about itself
+    :param summary: the content of the file's Xing, Info or VBRI header
     :param size: the size in bytes of all frames
     """
     # A file that was cut or joined after its encoding has a wrong summary.
@@ -102,7 +103,7 @@ def _count_of_summary(summary: Summary, size: int) -> int | None:
 
 
 def _count_samples(frames: Iterable[Frame]) -> Counter[int]:
-    """Return the number of samples by sample rate."""
+    """Return the number of samples for each sample rate."""
     samples: Counter[int] = Counter()
     for header, _ in frames:
         samples[header.sample_rate] += header.samples
@@ -114,7 +115,7 @@ def _seconds_of_samples(samples: Counter[int]) -> float:
 
 
 class AudioDuration(Protocol):
-    """Computes the playing time of audio that is fed to it in pieces of any size."""
+    """Computes the playing time of audio from its bytes. The pieces can have any size."""
 
     @property
     def seconds(self) -> float:
@@ -125,7 +126,7 @@ class AudioDuration(Protocol):
 
 
 def audio_duration(output_format: str, sample_rate: str | None = None) -> AudioDuration:
-    """Return an AudioDuration for one of Polly's formats. For any other format, its result is 0 seconds.
+    """Return an AudioDuration for a format. For speech marks and unknown formats, its playing time is 0.
 
     :param output_format: Polly's OutputFormat
     :param sample_rate: the requested rate in Hz; None for Polly's default
@@ -138,7 +139,7 @@ def audio_duration(output_format: str, sample_rate: str | None = None) -> AudioD
 
 
 class _RawDuration:
-    """Samples without headers."""
+    """The playing time of samples without headers."""
 
     def __init__(self, bytes_per_second: int) -> None:
         self._bytes_per_second = bytes_per_second
@@ -167,7 +168,7 @@ class _Mp3Duration:
 
 class _OggDuration:
     _page_header = 27
-    # The first page contains one segment, whose beginning contains the rate of a Vorbis stream.
+    # The first page contains one segment. The beginning of a Vorbis segment contains the sample rate.
     _first_page = _page_header + 1 + 16
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The reader of mp3: splits a file into tags and frames, while it is read or from its first bytes."""
+"""Splits an mp3 file into tags and frames while the file is read, or from its first bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ID3V1_TAG = 128
 _MPEG1_BIT_RATES = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_BIT_RATES = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _MPEG1_SAMPLE_RATES = (44100, 48000, 32000)
-_RATE_DIVISORS = {3: 1, 2: 2, 0: 4}  # by the version's bits: MPEG-1, MPEG-2, MPEG-2.5
+_RATE_DIVISORS = {3: 1, 2: 2, 0: 4}  # by the version bits: MPEG-1, MPEG-2, MPEG-2.5
 _LAYER_III = 1
 _MONO = 3
-# The size of the side information after the header, by (is MPEG-1, number of channels).
+# The size of the side information after the header. The keys are (whether MPEG-1, number of channels).
 _SIDE_INFORMATION = {(True, 1): 17, (True, 2): 32, (False, 1): 9, (False, 2): 17}
 _CHECKSUM = 2
 _VBRI_AT = _HEADER + 32
@@ -50,10 +50,10 @@ class Frame(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a Xing, Info or VBRI header says about its file. The frame with this header contains no sound.
+    """The content of a Xing, Info or VBRI header. The frame with such a header contains no sound.
 
     :param frames: the number of the other frames; None if it is not given
-    :param size: the size in bytes of all frames, with this one; None if it is not given
+    :param size: the size in bytes of all frames, including this one; None if it is not given
     """
 
     frames: int | None
@@ -62,7 +62,7 @@ class Summary(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_header(data: bytes) -> FrameHeader | None:
-    """Return the frame header in four bytes; None if they are no header that gives the frame's size.
+    """Return the header that four bytes contain; None without a header, or if it does not give the size.
 
     :param data: four bytes
     """
@@ -88,7 +88,7 @@ def parse_summary(frame: Frame) -> Summary | None:
     """
     header, data = frame
     side_information = _SIDE_INFORMATION[header.samples == 1152, header.channels]
-    # LAME puts the name after the checksum of a protected frame; other encoders ignore the checksum.
+    # In a frame with a checksum, LAME puts the name after the checksum. Other encoders ignore the checksum.
     for at in (_HEADER + side_information, _HEADER + side_information + _CHECKSUM):
         if data[at : at + 4] in (b"Xing", b"Info"):
             flags = _number(data, at + 4)
@@ -118,15 +118,16 @@ def _id3v2_size(start: bytes) -> int:
 
 
 class Mp3Reader:
-    """Splits mp3 into frames while it is read. It drops tags, and frames that contain a summary.
+    """Splits an mp3 file into frames while it is read, and drops tags and frames that contain a summary.
 
-    It reads any bytes without an error. It keeps less than two frames in memory, and reads each byte a fixed
-    number of times.
+    No input raises an error. The reader keeps less than two frames in memory. Its run time is proportional
+    to the number of bytes.
 
     If neither a frame nor a tag begins where the previous one ends, the reader searches for two consecutive
-    frames of the same sample rate. Bytes before these two frames are lost.
+    frames of the same sample rate. It drops the bytes before these two frames and counts them in
+    ``lost_bytes``.
 
-    To join files, give each file to a reader of its own, and write the data of all frames. Join only files
+    To join files, use a separate reader for each file, and write the data of all frames. Join only files
     that have the same sample rate and number of channels.
     """
 
@@ -164,7 +165,7 @@ class Mp3Reader:
         return frames
 
     def _take(self, at: int, frames: list[Frame]) -> int:
-        """Process what begins at a position, and return its size in bytes; 0 if it is not complete yet."""
+        """Process the bytes at a position, and return how many were processed; 0 if more bytes are needed."""
         if self._rest_of_tag:
             size = min(self._rest_of_tag, len(self._held) - at)
             self._rest_of_tag -= size
@@ -217,7 +218,7 @@ class Mp3Reader:
         return lost
 
     def _begins_two_frames(self, at: int) -> bool | None:
-        """Return whether two frames of one sample rate begin here; None if that needs more bytes."""
+        """Return whether two frames of one sample rate begin here; None if more bytes are needed."""
         start = bytes(self._held[at : at + _HEADER])
         if len(start) < _HEADER:
             return None

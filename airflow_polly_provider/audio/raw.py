@@ -19,7 +19,7 @@ class RawFormat(NamedTuple):
     default_rate: int
 
     def rate(self, sample_rate: str | None) -> int:
-        """Return the sample rate in Hz of a request; 0 if it is not a number.
+        """Return the sample rate of a request in Hz; 0 if its SampleRate is not a number.
 
         :param sample_rate: the request's SampleRate; None for Polly's default
         """
@@ -33,4 +33,4 @@ RAW_FORMATS: Mapping[str, RawFormat] = {
     "mulaw": RawFormat(sample_bytes=1, default_rate=8000),
     "alaw": RawFormat(sample_bytes=1, default_rate=8000),
 }
-"""The raw formats by Polly's OutputFormat. pcm holds signed 16-bit integers, little-endian."""
+"""The raw formats. The keys are Polly's OutputFormats. pcm contains signed 16-bit little-endian integers."""

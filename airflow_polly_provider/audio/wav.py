@@ -1,9 +1,9 @@
-"""The WAV file around Polly's raw samples.
+"""Makes the header of a WAV file for Polly's raw samples.
 
-Polly's pcm, mulaw and alaw are samples without a header. A WAV file is a RIFF file that has the same samples
-after a header, which names their encoding and rate. Sources of the layout: *Multimedia Programming Interface
-and Data Specifications 1.0* of Microsoft and IBM, and Microsoft's *New Multimedia Data Types and Data
-Techniques*, which adds the ``fact`` chunk and ``cbSize`` for encodings other than PCM.
+Polly's pcm, mulaw and alaw are samples without a header. A WAV file is a RIFF file: a header with the
+encoding and the sample rate, and then the same samples. The layout is defined in *Multimedia Programming
+Interface and Data Specifications 1.0* by Microsoft and IBM. Microsoft's *New Multimedia Data Types and Data
+Techniques* adds the ``fact`` chunk and ``cbSize`` for encodings other than PCM.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _TAGS = {"pcm": _PCM_TAG, "mulaw": 7, "alaw": 6}
 """The numbers of the encodings in a WAV header (``wFormatTag``)."""
 
 WAV_OUTPUT_FORMATS = tuple(_TAGS)
-"""The OutputFormats of Polly that a WAV file can hold. All of them are mono."""
+"""Polly's OutputFormats that a WAV file can contain. All of them are mono."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WavForm:
-    """The form of a WAV file: the encoding and the sample rate of its samples. A deferral stores the form.
+    """The form of a WAV file: the encoding and the sample rate. It is stored while a task is deferred.
 
     :param output_format: Polly's OutputFormat, one of :data:`WAV_OUTPUT_FORMATS`
     :param sample_rate: the sample rate in Hz
@@ -64,7 +64,7 @@ class WavForm:
         return len(self.header(0))
 
     def header(self, data_bytes: int) -> bytes:
-        """Return everything that comes before the samples.
+        """Return the header: all bytes before the samples.
 
         :param data_bytes: the size of all samples
         :raises ValueError: the samples do not fit into a WAV file
@@ -87,7 +87,7 @@ class WavForm:
         return _CHUNK_HEADER.pack(b"RIFF", size) + b"WAVE" + chunks + data_header
 
     def padding(self, data_bytes: int) -> bytes:
-        """Return what comes after the samples: RIFF pads an odd number of bytes with a zero byte.
+        """Return the bytes after the samples: a zero byte if the samples have an odd number of bytes.
 
         :param data_bytes: the size of all samples
         """

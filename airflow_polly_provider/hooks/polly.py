@@ -144,7 +144,7 @@ class PollyHook(NamedConnectionHook):
         botocore's retries are off, because the operation has no client token: if a response is lost and the
         request is repeated, Polly starts and bills a second synthesis task.
 
-        :param request: StartSpeechSynthesisTask's parameters, with AWS's names
+        :param request: the parameters of StartSpeechSynthesisTask, with AWS's names
         :raises PollyInvalidRequestError: Polly rejects the request (SSML, bucket, voice, …)
         :raises PollyIncompleteAnswerError: the response is incomplete; the synthesis task may have started
         """
@@ -179,7 +179,7 @@ class PollyHook(NamedConnectionHook):
     ) -> ListSpeechSynthesisTasksOutputTypeDef:
         """Return one page of the account's synthesis tasks of the last 72 hours in this region.
 
-        Sends exactly one request, for callers that count their requests: botocore's retries are off.
+        Sends exactly one request, because botocore's retries are off. Use it if you count your requests.
 
         :param status: return only synthesis tasks with this TaskStatus; None for any
         :param page_size: maximum number of synthesis tasks, 1 to 100; default 100
@@ -199,12 +199,13 @@ class PollyHook(NamedConnectionHook):
         return page
 
     def synthesize_speech(self, request: Mapping[str, Any]) -> SynthesizeSpeechOutputTypeDef:
-        """Synthesize a text of up to 3,000 billed and 6,000 total characters, and up to 10 minutes of audio.
+        """Synthesize a text of up to 3,000 billed and 6,000 total characters, and return the response.
 
-        ``AudioStream`` of the result is a stream: read it in chunks and close it. botocore's retries are off:
-        if a response is lost and the request is repeated, Polly bills the text again.
+        Polly cuts the audio at 10 minutes. ``AudioStream`` of the result is a stream: read it in chunks and
+        close it. botocore's retries are off: if a response is lost and the request is repeated, Polly bills
+        the text again.
 
-        :param request: SynthesizeSpeech's parameters, with AWS's names
+        :param request: the parameters of SynthesizeSpeech, with AWS's names
         :raises PollyInvalidRequestError: Polly rejects the request
         """
         with translate_aws_errors(self, "polly:SynthesizeSpeech"):
@@ -241,11 +242,10 @@ class PollyHook(NamedConnectionHook):
     def voices(self, *, language_code: str | None = None, engine: str | None = None) -> list[VoiceTypeDef]:
         """Return the voices for a language and an engine in this region, from DescribeVoices or its cache.
 
-        The process caches one response of DescribeVoices for each connection, region and endpoint, for 1
-        hour.
+        For each connection, region and endpoint, the process caches the voices of DescribeVoices for 1 hour.
 
-        :param language_code: language such as ``en-GB``; bilingual voices that speak it match too; None for
-            any
+        :param language_code: language such as ``en-GB``; None for any. A bilingual voice matches each of its
+            languages
         :param engine: engine such as ``neural``; None for any
         """
         source = VoiceSource(self.aws_conn_id, self.asked_region, self.client.meta.endpoint_url)
@@ -266,9 +266,10 @@ class PollyHook(NamedConnectionHook):
         text_type: TextType | None = None,
         check_voice: bool = False,
     ) -> SpeechEstimate:
-        """Check a text as the start operator does, and return what Polly would bill and what that would cost.
+        """Check a text like the start operator, and return what Polly would bill and the estimated cost.
 
-        Sends nothing, and needs no connection; with ``check_voice``, sends DescribeVoices, which is free.
+        The method sends no request and needs no connection. The exception is ``check_voice``, which sends the
+        free request DescribeVoices.
 
         :param text: the text or SSML, up to 100,000 billed and 200,000 total characters
         :param voice_id: name of the voice

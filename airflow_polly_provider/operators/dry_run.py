@@ -1,4 +1,4 @@
-"""The end of an operator's dry run: a report instead of speech."""
+"""Ends an operator's dry run: reports what Polly would bill, and synthesizes nothing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def report_dry_run(
     :param operator: the running operator
     :param context: the running task's context
     :param request: the checked request
-    :param existing: the result for the audio that makes the request unnecessary; None if there is none
-    :param may_be_unchanged: whether the operator has ``skip_if_unchanged``. It has then read the lexicons
+    :param existing: the result of audio that already exists and is up to date; None if there is none
+    :param may_be_unchanged: whether the operator has ``skip_if_unchanged``. If so, it has already read the
+        lexicons
     :raises PollyLexiconNotFoundError: a lexicon does not exist
     """
     if not may_be_unchanged:
@@ -37,7 +38,7 @@ def report_dry_run(
     estimate["DryRun"] = True
     if may_be_unchanged:
         estimate.setdefault("Unchanged", False)
-    # Airflow emits an event for each asset in outlets when the task succeeds. No asset was written.
+    # Airflow emits an event for each asset in outlets when the task succeeds. A dry run writes no asset.
     operator.outlets = []
     deliver_estimate(operator, context, estimate)
     return estimate

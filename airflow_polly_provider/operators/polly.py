@@ -118,8 +118,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
     :param dry_run: whether to only check the request and report what Polly would bill, as a
         :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` in ``return_value``; default False.
-        True, False or a template that renders to one of them. A dry run sends only free requests, writes
-        nothing and causes no asset event. The operator's attribute has the name ``only_estimate``
+        Give True, False or a template that renders to one of them. A dry run sends only free requests, writes
+        nothing and causes no asset event. The operator keeps the value in the attribute ``only_estimate``
     :param wait_for_completion: whether to wait until the synthesis task completes; default True. If the
         synthesis task fails, the Airflow task fails, and a retry starts a new synthesis task
     :param deferrable: whether to wait in the triggerer, which frees the worker slot (True), or in the worker
@@ -212,8 +212,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         self.output_format: Any = output_format
         self.output_s3_key_prefix: Any = output_s3_key_prefix
         self.output_s3_key: Any = output_s3_key
-        # The rendered value is checked in execute. There, a template that is rendered as None is an error. It
-        # does not disable the copy.
+        # The rendered value is checked in execute. If a template is rendered as None, execute raises an error
+        # and does not skip the copy.
         self._has_output_key = output_s3_key is not None
         self.keep_original = keep_original
         self.output_container = output_container
@@ -376,7 +376,10 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         )
 
     def _reuse(self, placement: OutputPlacement, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the SynthesisTask of a reusable object at the key, or None. Remove its original, if any."""
+        """Return the SynthesisTask of a reusable object at the key, or None without such an object.
+
+        If this run made the object, also remove the original if it still exists.
+        """
         found = placement.find_reusable(request)
         if found is None:
             return None

@@ -100,10 +100,10 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         lists valid alternatives. Requires the permission ``polly:DescribeVoices``
     :param dry_run: whether to only check the request and report what Polly would bill, as a
         :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` in ``return_value``; default False.
-        True, False or a template that renders to one of them. A dry run sends only free requests, writes
-        nothing and causes no asset event. The operator's attribute has the name ``only_estimate``
-    :raises ValueError: when the DAG is parsed: no destination is given, more than one is given, or only one
-        of ``output_s3_bucket_name`` and ``output_s3_key`` is given
+        Give True, False or a template that renders to one of them. A dry run sends only free requests, writes
+        nothing and causes no asset event. The operator keeps the value in the attribute ``only_estimate``
+    :raises ValueError: no destination or more than one is given, or only one of ``output_s3_bucket_name`` and
+        ``output_s3_key`` is given. The error is raised when the DAG is parsed
     :raises PollyInvalidRequestError: the request is invalid; never retried
     :raises PollyIncompleteAnswerError: the audio stream broke off, or the response has no audio
 
@@ -198,7 +198,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         if self.check_voice:
             validate_voice(self.hook.voices(), request, self.hook.asked_region)
         if dry_run:
-            # The annotation of execute describes real runs.
+            # The return type of execute describes only real runs.
             return cast("SpeechXCom", report_dry_run(self, context, request))
         speech, output = destination.receive(partial(open_speech_as, self.hook, request, wav))
         self._log_duration(speech, output)

@@ -1,11 +1,12 @@
 """The duration of a completed synthesis task's audio, read from its object in S3.
 
-Polly does not report the duration. The size of the object is enough to compute it, for mp3 together with the
-object's first bytes. One request returns both: HeadObject, or GetObject with a range. An Ogg file would have
-to be downloaded completely, so its duration is left out.
+Polly does not report the duration. It can be computed from the size of the object. For mp3, the object's
+first bytes are needed too. One request is enough: HeadObject returns the size, and GetObject with a range
+returns the size and the first bytes. An Ogg file would have to be downloaded completely, so its duration is
+not computed.
 
-The synthesis task is paid for, and the duration is only an addition. So an error here never fails the Airflow
-task, and the time-outs are short.
+The synthesis task is already paid for, and the duration is only additional information. Therefore, an error
+here never fails the Airflow task, and the timeouts are short.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNREACHABLE_SECONDS = 60.0
-"""How long a reader sends no request after S3 did not answer. Many waits of a triggerer share one reader."""
+"""If S3 does not respond, a reader sends no request for this many seconds.
+
+Many waits of a triggerer share one reader.
+"""
 
 _CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
 _SWITCH = "set [aws_polly] measure_duration = False to send no such request"
 
 
 def has_readable_duration(synthesis_task: Mapping[str, Any]) -> bool:
-    """Return whether a request to S3 can tell the duration of a synthesis task's audio.
+    """Return whether one request to S3 is enough to compute the duration of a synthesis task's audio.
 
     :param synthesis_task: a SynthesisTask, or its known fields
     """
@@ -59,7 +63,7 @@ def has_readable_duration(synthesis_task: Mapping[str, Any]) -> bool:
 
 
 def with_duration(synthesis_task: Mapping[str, Any], s3_parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read. Never fails.
+    """Return a SynthesisTask, and add ``DurationSeconds`` if the duration can be read. Raises no error.
 
     :param synthesis_task: a SynthesisTask whose ``OutputUri`` names the finished object
     :param s3_parameters: the parameters of S3Hook
@@ -68,7 +72,7 @@ def with_duration(synthesis_task: Mapping[str, Any], s3_parameters: Mapping[str,
 
 
 def _header_bytes(synthesis_task: Mapping[str, Any]) -> int:
-    """Return the size of the header that the object has in front of Polly's audio."""
+    """Return the size of the header before the audio in the object; 0 if it has no header."""
     is_wav = synthesis_task.get("OutputContainer") == WAV
     return WavForm.of_request(synthesis_task).header_bytes if is_wav else 0
 
@@ -84,7 +88,7 @@ class DurationReader:
         self._unreachable_until = 0.0
 
     def with_duration(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read. Never fails.
+        """Return a SynthesisTask, and add ``DurationSeconds`` if the duration can be read. Raises no error.
 
         :param synthesis_task: a SynthesisTask whose ``OutputUri`` names the finished object
         """
@@ -113,14 +117,14 @@ class DurationReader:
         return seconds
 
     def _size_and_start(self, location: S3Location, output_format: str) -> tuple[int, bytes | None]:
-        """Return the size of an object's audio in bytes and, if the format needs them, the first bytes."""
+        """Return an object's size in bytes and, if the format needs them, its first bytes."""
         place = {"Bucket": location.bucket, "Key": location.key}
         if not needs_start(output_format):
             return self._client.head_object(**place)["ContentLength"], None
         answer = self._client.get_object(**place, Range=f"bytes=0-{START_BYTES - 1}")
         with closing(answer["Body"]) as body:
             start: bytes = body.read(START_BYTES)
-        # An S3-compatible service may ignore the range: then the answer is the whole object.
+        # An S3-compatible service may ignore the range and return the whole object.
         _, _, size = answer.get("ContentRange", "").rpartition("/")
         return int(size or answer["ContentLength"]), start
 
@@ -133,7 +137,7 @@ class DurationReader:
         return hook.get_client_type(region_name=hook.region_name, config=hook.config.merge(_CLIENT_CONFIG))
 
     def _note(self, error: Exception, output_uri: object) -> None:
-        """Log why the duration is missing. The next request uses a new client, with new credentials."""
+        """Log why the duration is missing. Discard the client, so that the next one has new credentials."""
         self.__dict__.pop("_client", None)
         status = http_status(error) if isinstance(error, ClientError) else None
         by_s3 = isinstance(error, ClientError) and error.operation_name in {"GetObject", "HeadObject"}

@@ -1,4 +1,4 @@
-"""Writes raw samples that are in S3 as a WAV file to another key, without downloading all of them."""
+"""Reads raw samples in S3 and writes a WAV file to another key, without downloading all samples."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 PART_BYTES = 5 * 1024 * 1024
 """The smallest size that S3 accepts for a part of a multipart upload. Only the last part may be smaller.
 
-The first part contains the header, so the worker uploads it, with as many samples as S3 requires. S3 copies
-the other samples.
+The first part contains the header. Therefore the worker uploads it, with samples of this size. S3 copies the
+other samples.
 """
 
-# As in boto3's own transfers: all parts of an upload need the same kind of checksum, and the request that
-# completes the upload must contain the checksums.
+# boto3's own transfers use this algorithm too. All parts of an upload need the same kind of checksum, and the
+# request that completes the upload must contain the checksums.
 _CHECKSUM = "CRC32"
 
 
@@ -37,7 +37,7 @@ class RawSamples(NamedTuple):
 
     :param location: the object's location
     :param size: its size in bytes
-    :param etag: its ETag, so that a replaced object is an error and not a file with a wrong header
+    :param etag: its ETag. If the object has been replaced, reading it fails, so no file gets a wrong header
     """
 
     location: S3Location
@@ -63,7 +63,7 @@ def write_wav(
     :param target: the file's location
     :param wav: the file's form
     :param metadata: the file's metadata
-    :param largest_part_bytes: the largest part that S3 copies with one request
+    :param largest_part_bytes: the maximum size of a part that S3 copies with one request, in bytes
     :raises ValueError: the samples do not fit into a WAV file
     """
     header, padding = wav.header(samples.size), wav.padding(samples.size)
@@ -72,7 +72,7 @@ def write_wav(
         body = header + _read(client, samples) + padding
         client.put_object(**made_as, Metadata=metadata, Body=body)
         return
-    # The last byte needs the padding behind it, so the worker uploads it, too.
+    # The padding follows the last byte, so the worker uploads these two bytes together.
     copied_to = samples.size - len(padding)
     with _multipart_upload(client, {**made_as, "Metadata": metadata}) as upload:
         upload.add(header + _read(client, samples, 0, PART_BYTES))
@@ -83,7 +83,7 @@ def write_wav(
 
 
 def _read(client: Any, samples: RawSamples, *limits: int) -> bytes:
-    """Return the bytes between two positions; all bytes without positions."""
+    """Return the bytes between two positions; without positions, return all bytes."""
     part = {"Range": _range_header(*limits)} if limits else {}
     bucket, key = samples.location
     content: bytes = client.get_object(Bucket=bucket, Key=key, IfMatch=samples.etag, **part)["Body"].read()
@@ -95,7 +95,7 @@ def _range_header(start: int, end: int) -> str:
 
 
 def _ranges(start: int, end: int, largest: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of about equal size, so that none is smaller than S3 accepts."""
+    """Yield ranges of about equal size, so that none is smaller than S3's minimum."""
     number = -(-(end - start) // largest)
     limits = [start + (end - start) * index // number for index in range(number + 1)]
     yield from itertools.pairwise(limits)
@@ -133,7 +133,7 @@ class _Upload:
 
     :param client: boto3's S3 client
     :param named: the bucket, the key and the upload's id
-    :param parts: the parts so far, as the completion lists them
+    :param parts: the parts so far, in the form that the request to complete the upload needs
     """
 
     client: Any

@@ -1,4 +1,4 @@
-"""The audio of SynthesizeSpeech as a WAV file."""
+"""Turns the audio of SynthesizeSpeech into a WAV file."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from airflow_polly_provider.output.speech_stream import Speech
 
 IN_MEMORY_BYTES = 8 * 1024 * 1024
-"""Speech of up to this size is kept in memory until it is complete, longer speech in a temporary file."""
+"""Speech of up to this size is kept in memory until it is complete. Longer speech is kept in a file."""
 
 _CHUNK_BYTES = 64 * 1024
 
 
 def open_speech_as(hook: PollyHook, request: Mapping[str, Any], wav: WavForm | None) -> Speech:
-    """Request speech from Polly, and return it as a WAV file or as Polly sends it.
+    """Request speech from Polly, and return it as a WAV file or unchanged.
 
     :param hook: the hook that sends the request
-    :param request: SynthesizeSpeech's parameters
-    :param wav: the form of the WAV file; None for the audio as Polly sends it
-    :raises PollyInvalidRequestError: Polly refuses the request
-    :raises PollyIncompleteAnswerError: the answer lacks a header that Polly always sends, or is not audio
+    :param request: the parameters of SynthesizeSpeech
+    :param wav: the form of the WAV file; None for unchanged audio
+    :raises PollyInvalidRequestError: Polly rejects the request
+    :raises PollyIncompleteAnswerError: the response lacks a header that Polly always sends, or is not audio
     """
     speech = open_speech(hook, request)
     return speech if wav is None else WavSpeech(speech, wav)
 
 
 class WavSpeech:
-    """Polly's answer as a WAV file that can be read once.
+    """Polly's audio as a WAV file that can be read once.
 
-    The header contains the size of the samples, which Polly does not report. So the first read waits until
-    Polly has sent all samples, and keeps them outside of the destination.
+    The header contains the size of the samples, which Polly does not report. Therefore the first read waits
+    until Polly has sent all samples. They are kept in memory or in a temporary file.
 
-    :param speech: Polly's answer, whose format is raw samples
+    :param speech: Polly's response, which contains raw samples
     :param wav: the form of the file
     """
 
@@ -64,7 +64,7 @@ class WavSpeech:
         """Return the next bytes of the file; empty at the end.
 
         :param size: the maximum number of bytes; all remaining bytes if negative
-        :raises PollyIncompleteAnswerError: the answer broke off, or contains no audio
+        :raises PollyIncompleteAnswerError: the response broke off, or contains no audio
         """
         if self._file is None:
             self._file = self._open.enter_context(self._complete())
@@ -88,7 +88,7 @@ class WavSpeech:
         return file
 
     def __enter__(self) -> Self:
-        """Return the file, which is closed at the end of the block."""
+        """Return this object. It is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:

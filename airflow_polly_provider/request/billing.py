@@ -7,8 +7,8 @@
                                               unit, with the same tags; only if the engine has a price
 ===================================  =======  ==========================================================
 
-The cost is a whole number of millionths, because Airflow declares the count of a counter as an integer, and a
-receiver of statsd may cut off the decimal places of a counter.
+The cost is a whole number of millionths, because Airflow declares the value of a counter as an integer, and
+some statsd receivers cut off the decimal places.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def validate_max_request_characters(max_request_characters: int | None) -> int |
 
 
 def billed_by_count(request: Mapping[str, Any]) -> int:
-    """Return the number of characters that Polly bills for a request, counted before anything is sent.
+    """Count the characters that Polly will bill for a request, before anything is sent.
 
-    :param request: StartSpeechSynthesisTask's or SynthesizeSpeech's parameters
+    :param request: the parameters of StartSpeechSynthesisTask or SynthesizeSpeech
     """
     return billed_characters(request["Text"], ssml=request.get("TextType") == "ssml")
 
@@ -66,7 +66,7 @@ def validate_billed_characters(max_request_characters: int | None, request: Mapp
     """Raise an error if a request would be billed for more characters than the limit.
 
     :param max_request_characters: maximum number of billed characters; None for no limit
-    :param request: StartSpeechSynthesisTask's or SynthesizeSpeech's parameters
+    :param request: the parameters of StartSpeechSynthesisTask or SynthesizeSpeech
     :raises PollyInvalidRequestError: the request exceeds the limit; nothing has been sent
     """
     if max_request_characters is None:
@@ -81,7 +81,7 @@ def validate_billed_characters(max_request_characters: int | None, request: Mapp
 
 
 def account_for(request: Mapping[str, Any], reported: int | None) -> None:
-    """Add the billed characters that Polly reports to the metrics, and warn if this package counted others.
+    """Add the billed characters that Polly reports to the metrics, and warn if this package's count differs.
 
     :param request: the request that Polly accepted
     :param reported: ``RequestCharacters`` of the response; with None, the function does nothing

@@ -1,4 +1,4 @@
-"""The file format around the audio: ``output_container`` of the operators."""
+"""Checks the operators' parameter ``output_container``, the file format around the audio."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def wav_form(container: OutputContainer | None, request: Mapping[str, Any]) -> W
     """Return the form of the WAV file for a request, or None without a container.
 
     :param container: the operator's ``output_container``
-    :param request: the request, checked
-    :raises PollyInvalidRequestError: a WAV file cannot hold the request's OutputFormat
+    :param request: the checked request
+    :raises PollyInvalidRequestError: a WAV file cannot contain the request's OutputFormat
     """
     if container is None:
         return None

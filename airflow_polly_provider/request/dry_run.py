@@ -15,10 +15,10 @@ _MEANINGS = {"true": True, "false": False}
 
 
 def validate_dry_run(dry_run: bool | str) -> bool | str:
-    """Return ``dry_run`` if it is a bool or a template.
+    """Return ``dry_run`` if it is a bool, the name of a bool, or a template.
 
     :param dry_run: the operator's parameter, not rendered
-    :raises ValueError: the value is neither
+    :raises ValueError: the value is none of these
     """
     given: Any = dry_run
     if isinstance(given, bool) or (isinstance(given, str) and (is_template(given) or _means(given))):
@@ -29,10 +29,10 @@ def validate_dry_run(dry_run: bool | str) -> bool | str:
 def is_dry_run(rendered: object) -> bool:
     """Return whether a task must only report an estimate.
 
-    Any other value than True and False is an error: a typing error must not make a dry run a paid one.
+    Any value other than True and False is an error. A typing error must not turn a dry run into a paid run.
 
     :param rendered: the rendered value of ``dry_run``
-    :raises PollyInvalidRequestError: the value is neither True nor False, nor their names
+    :raises PollyInvalidRequestError: the value is not True, False or the name of one of them
     """
     if isinstance(rendered, bool):
         return rendered

@@ -1,4 +1,4 @@
-"""The cost of billed characters, estimated with ``[aws_polly] price_per_million_characters``."""
+"""Estimates the cost of billed characters with ``[aws_polly] price_per_million_characters``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_polly_provider.settings import price_per_million_characters
 log = logging.getLogger(__name__)
 
 ESTIMATED_COST = "EstimatedCost"
-"""The field of a result that holds its cost."""
+"""The name of the field that contains the cost of a result."""
 
 _MILLION = 1_000_000
 
@@ -20,7 +20,7 @@ _MILLION = 1_000_000
 def estimated_cost(characters: object, engine: str | None) -> float | None:
     """Return the cost of billed characters in the user's currency, rounded to 6 decimal places.
 
-    :param characters: the number of billed characters; with anything but an integer, the result is None
+    :param characters: the number of billed characters; if it is not an integer, the result is None
     :param engine: the engine; None for Polly's default engine
     :return: the cost, or None if the engine has no price
     """
@@ -31,9 +31,9 @@ def estimated_cost(characters: object, engine: str | None) -> float | None:
 def estimated_cost_millionths(characters: object, engine: str | None) -> int | None:
     """Return the cost of billed characters in millionths of the user's currency unit.
 
-    The price of a million characters in the currency unit is the price of one character in millionths.
+    A price of 4 units for a million characters is a price of 4 millionths for one character.
 
-    :param characters: the number of billed characters; with anything but an integer, the result is None
+    :param characters: the number of billed characters; if it is not an integer, the result is None
     :param engine: the engine; None for Polly's default engine
     :return: the cost, or None if the engine has no price
     """
@@ -50,5 +50,5 @@ def estimated_cost_millionths(characters: object, engine: str | None) -> int | N
     price = prices.get(engine or DEFAULT_ENGINE)
     if price is None:
         return None
-    # str(price) has the digits that the user wrote; the float itself is only close to them.
+    # str(price) has the digits that the user wrote. The float is only close to that number.
     return int((characters * Decimal(str(price))).to_integral_value(ROUND_HALF_EVEN))

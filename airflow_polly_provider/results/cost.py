@@ -1,4 +1,4 @@
-"""``EstimatedCost``: the field of a result that exists if the result's engine has a price."""
+"""Adds the field ``EstimatedCost`` to a result if the result's engine has a price."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def with_estimated_cost(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result with ``EstimatedCost``, or without it if the result's engine has no price.
+    """Return a result, and add ``EstimatedCost`` if the result's engine has a price.
 
-    :param value: a result with ``RequestCharacters`` and ``Engine``. Without the first, no cost is added;
-        without the second, the engine is Polly's default engine
+    :param value: a result. Without ``RequestCharacters``, no cost is added. Without ``Engine``, the price of
+        Polly's default engine is used
     """
     cost = estimated_cost(value.get("RequestCharacters"), value.get("Engine"))
     return {**value} if cost is None else {**value, ESTIMATED_COST: cost}
@@ -26,5 +26,5 @@ def cost_words(value: Mapping[str, Any]) -> str:
     :param value: the result
     """
     cost = value.get(ESTIMATED_COST)
-    # Python writes small numbers as 4e-06.
+    # Without this format, Python writes small numbers as 4e-06.
     return "" if cost is None else f", estimated cost {f'{cost:.6f}'.rstrip('0').rstrip('.')}"

@@ -34,7 +34,7 @@ def own_xcoms(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     """Return the fields of a result that are pushed under separate keys.
 
     :param value: the result, in the form of ``return_value``
-    :param keys: the fields; those that the result lacks are left out
+    :param keys: the fields; fields that the result does not have are left out
     """
     return {key: value[key] for key in keys if key in value}
 
@@ -47,7 +47,7 @@ def push_own_xcoms(
     :param task: the operator or sensor
     :param context: the running task's context
     :param value: the result, in the form of ``return_value``
-    :param keys: the fields; those that the result lacks are left out
+    :param keys: the fields; fields that the result does not have are left out
     """
     if task.do_xcom_push:
         for key, field in own_xcoms(value, keys).items():
@@ -119,7 +119,7 @@ def deliver_synthesis_task(
 
 
 def log_completed(value: Mapping[str, Any]) -> None:
-    """Log where the audio of a completed synthesis task is, its duration and the billed characters.
+    """Log the location, the billed characters and the duration of a completed synthesis task's audio.
 
     :param value: a SynthesisTask in its XCom form
     """

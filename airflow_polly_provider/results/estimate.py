@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ESTIMATE_XCOM_KEYS = ("OutputUri", "OutputS3Uri", "RequestCharacters", "SpokenCharacters", ESTIMATED_COST)
-"""The fields of a dry run that are pushed to XCom under separate keys, in addition to ``return_value``."""
+"""The fields of a dry run's result that are also pushed to XCom under separate keys."""
 
 _ECHOED = ("LanguageCode", "LexiconNames", "OutputFormat", "SampleRate", "SpeechMarkTypes", "TextType")
 
@@ -28,13 +28,13 @@ _ECHOED = ("LanguageCode", "LexiconNames", "OutputFormat", "SampleRate", "Speech
 class SpeechEstimate(TypedDict):
     """What Polly would bill for a request: the result of ``PollyHook.estimate`` and of a dry run.
 
-    The names are AWS's own where AWS has one, and each value is JSON-safe.
+    The keys are AWS's own names if AWS has a name for the field. Each value is JSON-safe.
     """
 
     RequestCharacters: int
-    """The characters that Polly would bill, as this package counts them; 0 if ``Unchanged``."""
+    """The characters that Polly would bill, as this package counts them; 0 if ``Unchanged`` is True."""
     SpokenCharacters: int
-    """The billed length of the text, also if ``Unchanged``."""
+    """The billed length of the text, even if ``Unchanged`` is True."""
     Engine: str
     """The engine of the request; Polly's default engine if the request has none."""
     VoiceId: str
@@ -42,9 +42,9 @@ class SpeechEstimate(TypedDict):
     EstimatedCost: NotRequired[float]
     """The cost in your currency; absent if ``price_per_million_characters`` has no price for the engine."""
     DryRun: NotRequired[bool]
-    """Always True; only from an operator, so that a later task can tell an estimate from a result."""
+    """Always True. Only operators add it, so that a later task can recognize an estimate."""
     Unchanged: NotRequired[bool]
-    """From an operator with ``skip_if_unchanged``: whether the audio is up to date and costs nothing."""
+    """Only from an operator with ``skip_if_unchanged``: whether the audio is up to date and costs nothing."""
     OutputUri: NotRequired[str]
     """The location of the audio as an https address; only if the audio is up to date."""
     OutputS3Uri: NotRequired[str]
@@ -59,8 +59,8 @@ class SpeechEstimate(TypedDict):
 def estimate_of(request: Mapping[str, Any], existing: Mapping[str, Any] | None = None) -> SpeechEstimate:
     """Return the estimate of a checked request.
 
-    :param request: StartSpeechSynthesisTask's or SynthesizeSpeech's parameters
-    :param existing: the result for the audio that makes the request unnecessary, with ``OutputUri``,
+    :param request: the parameters of StartSpeechSynthesisTask or SynthesizeSpeech
+    :param existing: the result of audio that already exists and is up to date, with ``OutputUri``,
         ``OutputS3Uri`` and ``SpokenCharacters``; None if there is no such audio
     """
     counted = billed_by_count(request)
@@ -79,7 +79,7 @@ def estimate_of(request: Mapping[str, Any], existing: Mapping[str, Any] | None =
 
 
 def deliver_estimate(task: PushingTask, context: Context, estimate: SpeechEstimate) -> None:
-    """Log an estimate, and push the fields that have XCom keys of their own.
+    """Log an estimate, and push the fields that have their own XCom keys.
 
     :param task: the operator
     :param context: the running task's context

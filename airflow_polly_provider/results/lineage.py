@@ -1,4 +1,4 @@
-"""Reports of a written object to Airflow: hook lineage, OpenLineage and asset events."""
+"""Reports a written object to Airflow: hook lineage, OpenLineage and asset events."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ EVENT_EXTRA_KEYS = (
 )
 """The keys in the extra of an asset event, if the result has them.
 
-``DurationSeconds`` needs a known duration, ``EstimatedCost`` a price for the engine, and ``Unchanged``
-``skip_if_unchanged``.
+A result has ``DurationSeconds`` if the duration is known, ``EstimatedCost`` if the engine has a price, and
+``Unchanged`` if the operator has ``skip_if_unchanged``.
 """
 
 TAG_KEYS = (
@@ -48,7 +48,7 @@ TAG_KEYS = (
     "OutputFormat",
     "SampleRate",
 )
-"""The tags of OpenLineage's output dataset: AWS's own key names, and ``DurationSeconds``."""
+"""The tags of the OpenLineage output dataset, if the result has these keys."""
 
 
 class ReportingTask(Protocol):

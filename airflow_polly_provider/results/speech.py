@@ -38,12 +38,12 @@ class SpeechXCom(TypedDict):
     DurationSeconds: NotRequired[float]
     """The duration of the audio in seconds, rounded to 3 decimals; absent for speech marks."""
     EstimatedCost: NotRequired[float]
-    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
+    """The cost of ``RequestCharacters`` in your currency; absent if the engine has no price."""
     ContentType: str
-    """The content type, such as ``audio/mpeg``; ``audio/wav`` with ``output_container="wav"``."""
+    """The content type, such as ``audio/mpeg``; ``audio/wav`` for a WAV file."""
     OutputFormat: str
     OutputContainer: NotRequired[str]
-    """``wav`` with ``output_container="wav"``; otherwise absent."""
+    """``wav`` if the operator has ``output_container="wav"``; otherwise absent."""
     VoiceId: str
     Engine: NotRequired[str]
     LanguageCode: NotRequired[str]
@@ -64,7 +64,7 @@ def speech_xcom(
 ) -> SpeechXCom:
     """Return the XCom value: the request without the text, the location and the billed characters.
 
-    :param request: SynthesizeSpeech's parameters
+    :param request: the parameters of SynthesizeSpeech
     :param output: ``OutputUri``, and ``OutputS3Uri`` if the output is in S3
     :param request_characters: the billed characters that Polly reports; None if it did not report them
     :param content_type: the content type that Polly reports; None if it did not report it

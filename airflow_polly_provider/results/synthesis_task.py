@@ -49,27 +49,28 @@ class SynthesisTaskXCom(TypedDict):
     OutputS3Uri: NotRequired[str]
     """The same location as ``s3://bucket/key``; absent if ``OutputUri`` does not name an S3 object."""
     CreationTime: str
-    """ISO 8601, with its offset from UTC."""
+    """The time in ISO 8601 format, with the offset from UTC."""
     RequestCharacters: int
-    """Billed characters; 0 if ``Unchanged``."""
+    """Billed characters; 0 if ``Unchanged`` is True."""
     SpokenCharacters: int
-    """The billed length of the text; if ``Unchanged``, the number billed when the audio was made."""
+    """The billed length of the text; if ``Unchanged`` is True, the number billed when the audio was made."""
     DurationSeconds: NotRequired[float]
     """The duration of the audio in seconds, rounded to 3 decimals.
 
-    Absent if the synthesis task has not completed, for Ogg and speech marks, and if the object's size was not
-    read (S3 denies ``s3:GetObject`` or does not answer, or ``[aws_polly] measure_duration`` is False).
+    Absent for Ogg files and speech marks, and if the synthesis task has not completed. Also absent if the
+    object's size was not read: S3 denies ``s3:GetObject`` or does not respond, or ``[aws_polly]
+    measure_duration`` is False.
     """
     EstimatedCost: NotRequired[float]
-    """The cost of ``RequestCharacters`` in your currency; absent without a price for the engine."""
+    """The cost of ``RequestCharacters`` in your currency; absent if the engine has no price."""
     OutputFormat: str
     OutputContainer: NotRequired[str]
-    """``wav`` with ``output_container="wav"`` of the start operator; otherwise absent."""
+    """``wav`` if the start operator has ``output_container="wav"``; otherwise absent."""
     VoiceId: str
     RequestDigest: NotRequired[str]
-    """A hash of the request, from the start operator and ``@task.polly``."""
+    """A hash of the request; only from the start operator and ``@task.polly``."""
     Unchanged: NotRequired[bool]
-    """With ``skip_if_unchanged``: whether the audio was up to date, so that nothing was started or billed."""
+    """Only with ``skip_if_unchanged``: whether the audio was up to date and nothing was started or billed."""
     TaskStatusReason: NotRequired[str]
     Engine: NotRequired[str]
     LanguageCode: NotRequired[str]

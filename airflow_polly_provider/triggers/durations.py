@@ -1,7 +1,7 @@
-"""The duration of audio for tasks that end in the triggerer, read without blocking the event loop.
+"""Reads the duration of audio for tasks that end in the triggerer, without blocking the event loop.
 
-Each connection has its own thread and client. So an S3 endpoint that does not answer delays only the tasks of
-its connection, and those only until the first request has failed.
+Each connection has its own thread and client. If an S3 endpoint does not respond, only the tasks of its
+connection are delayed, and only until the first request has failed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _readers: dict[str, _ConnectionReader] = {}
 
 
 async def with_duration(synthesis_task: Mapping[str, Any], settings: HookSettings) -> Mapping[str, Any]:
-    """Return a SynthesisTask, with ``DurationSeconds`` if its audio's duration can be read.
+    """Return a SynthesisTask, and add ``DurationSeconds`` if the duration of its audio can be read.
 
     :param synthesis_task: the SynthesisTask
     :param settings: the settings of the connection, which is also used for S3
