@@ -44,7 +44,7 @@ def needs_start(output_format: str) -> bool:
 def seconds_of_object(
     output_format: str, sample_rate: str | None, size: int, start: bytes | None
 ) -> float | None:
-    """Return the playing time of an object from its size and its first bytes; None if these do not suffice.
+    """Return the playing time of an object from its size and its first bytes; None if these are not enough.
 
     An Ogg file needs to be read completely, and speech marks have no playing time.
 
@@ -89,7 +89,7 @@ def _form(frame: Frame) -> tuple[int, int]:
 
 
 def _count_of_summary(summary: Summary, size: int) -> int | None:
-    """Return the number of frames in a summary; None if it has none, or if it cannot be right.
+    """Return the number of frames that a summary states; None if it states none, or a wrong one.
 
     :param summary: what the file says about itself
     :param size: the size in bytes of all frames
@@ -102,7 +102,7 @@ def _count_of_summary(summary: Summary, size: int) -> int | None:
 
 
 def _count_samples(frames: Iterable[Frame]) -> Counter[int]:
-    """Return the number of samples by sample rate."""
+    """Return the number of samples for each sample rate."""
     samples: Counter[int] = Counter()
     for header, _ in frames:
         samples[header.sample_rate] += header.samples
@@ -190,7 +190,7 @@ class _OggDuration:
             self._skip = self._unit(bytes(self._held[: self._needed])) or 1
 
     def _unit(self, header: bytes) -> int:
-        """Read a page's header or segment table, and return the bytes to skip; 0 if no page begins here."""
+        """Read a page's header or segment table; return how many bytes to skip, 0 if no page begins here."""
         if self._table:
             # The segment table follows a header. The sum of its values is the size of the page's body.
             size, self._table, self._needed = self._table + sum(header), 0, self._page_header

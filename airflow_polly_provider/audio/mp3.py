@@ -1,4 +1,4 @@
-"""The reader of mp3: splits a file into tags and frames, while it is read or from its first bytes."""
+"""An mp3 reader: splits a file into tags and frames, either while reading it or from its first bytes."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Frame(NamedTuple):
 class Summary(NamedTuple):
     """What a Xing, Info or VBRI header says about its file. The frame with this header contains no sound.
 
-    :param frames: the number of the other frames; None if it is not given
-    :param size: the size in bytes of all frames, with this one; None if it is not given
+    :param frames: the number of frames, without this one; None if the header does not state it
+    :param size: the size in bytes of all frames, including this one; None if the header does not state it
     """
 
     frames: int | None
@@ -62,7 +62,7 @@ class Summary(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_header(data: bytes) -> FrameHeader | None:
-    """Return the frame header in four bytes; None if they are no header that gives the frame's size.
+    """Parse a frame header; return None if the bytes are not a header that determines the frame's size.
 
     :param data: four bytes
     """
@@ -104,7 +104,7 @@ def _number(data: bytes, at: int) -> int:
 
 
 def _id3v2_size(start: bytes) -> int:
-    """Return the size in bytes of the ID3v2 tag that begins here; 0 if none does.
+    """Return the size in bytes of the ID3v2 tag that begins here; 0 if no tag begins here.
 
     :param start: ten bytes
     """
@@ -120,11 +120,11 @@ def _id3v2_size(start: bytes) -> int:
 class Mp3Reader:
     """Splits mp3 into frames while it is read. It drops tags, and frames that contain a summary.
 
-    It reads any bytes without an error. It keeps less than two frames in memory, and reads each byte a fixed
-    number of times.
+    It accepts any bytes, and never raises an error for invalid data. It keeps less than two frames in memory,
+    and the time that it needs is proportional to the number of bytes.
 
     If neither a frame nor a tag begins where the previous one ends, the reader searches for two consecutive
-    frames of the same sample rate. Bytes before these two frames are lost.
+    frames with the same sample rate. It drops the bytes before these two frames.
 
     To join files, give each file to a reader of its own, and write the data of all frames. Join only files
     that have the same sample rate and number of channels.
@@ -217,7 +217,7 @@ class Mp3Reader:
         return lost
 
     def _begins_two_frames(self, at: int) -> bool | None:
-        """Return whether two frames of one sample rate begin here; None if that needs more bytes."""
+        """Return whether two frames with the same sample rate begin here; None if more bytes are needed."""
         start = bytes(self._held[at : at + _HEADER])
         if len(start) < _HEADER:
             return None
