@@ -90,7 +90,7 @@ def _form(frame: Frame) -> tuple[int, int]:
 
 
 def _count_of_summary(summary: Summary, size: int) -> int | None:
-    """Return the number of frames that a summary gives; None if it gives none or must be wrong.
+    """Return the number of frames that a summary states; None if it states none, or a wrong one.
 
     :param summary: the content of the file's Xing, Info or VBRI header
     :param size: the size in bytes of all frames
@@ -191,7 +191,7 @@ class _OggDuration:
             self._skip = self._unit(bytes(self._held[: self._needed])) or 1
 
     def _unit(self, header: bytes) -> int:
-        """Read a page's header or segment table, and return the bytes to skip; 0 if no page begins here."""
+        """Read a page's header or segment table; return how many bytes to skip, 0 if no page begins here."""
         if self._table:
             # The segment table follows a header. The sum of its values is the size of the page's body.
             size, self._table, self._needed = self._table + sum(header), 0, self._page_header

@@ -1,4 +1,4 @@
-"""Splits an mp3 file into tags and frames while the file is read, or from its first bytes."""
+"""An mp3 reader: splits a file into tags and frames, either while reading it or from its first bytes."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Frame(NamedTuple):
 class Summary(NamedTuple):
     """The content of a Xing, Info or VBRI header. The frame with such a header contains no sound.
 
-    :param frames: the number of the other frames; None if it is not given
-    :param size: the size in bytes of all frames, including this one; None if it is not given
+    :param frames: the number of frames, without this one; None if the header does not state it
+    :param size: the size in bytes of all frames, including this one; None if the header does not state it
     """
 
     frames: int | None
@@ -62,7 +62,7 @@ class Summary(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parse_header(data: bytes) -> FrameHeader | None:
-    """Return the header that four bytes contain; None without a header, or if it does not give the size.
+    """Parse a frame header; return None if the bytes are not a header that determines the frame's size.
 
     :param data: four bytes
     """
@@ -104,7 +104,7 @@ def _number(data: bytes, at: int) -> int:
 
 
 def _id3v2_size(start: bytes) -> int:
-    """Return the size in bytes of the ID3v2 tag that begins here; 0 if none does.
+    """Return the size in bytes of the ID3v2 tag that begins here; 0 if no tag begins here.
 
     :param start: ten bytes
     """
@@ -120,12 +120,11 @@ def _id3v2_size(start: bytes) -> int:
 class Mp3Reader:
     """Splits an mp3 file into frames while it is read, and drops tags and frames that contain a summary.
 
-    No input raises an error. The reader keeps less than two frames in memory. Its run time is proportional
-    to the number of bytes.
+    It accepts any bytes, and never raises an error for invalid data. It keeps less than two frames in memory,
+    and the time that it needs is proportional to the number of bytes.
 
     If neither a frame nor a tag begins where the previous one ends, the reader searches for two consecutive
-    frames of the same sample rate. It drops the bytes before these two frames and counts them in
-    ``lost_bytes``.
+    frames with the same sample rate. It drops the bytes before these two frames.
 
     To join files, use a separate reader for each file, and write the data of all frames. Join only files
     that have the same sample rate and number of channels.
@@ -218,7 +217,7 @@ class Mp3Reader:
         return lost
 
     def _begins_two_frames(self, at: int) -> bool | None:
-        """Return whether two frames of one sample rate begin here; None if more bytes are needed."""
+        """Return whether two frames with the same sample rate begin here; None if more bytes are needed."""
         start = bytes(self._held[at : at + _HEADER])
         if len(start) < _HEADER:
             return None

@@ -1,9 +1,9 @@
-"""Makes the header of a WAV file for Polly's raw samples.
+"""Builds a WAV file from Polly's raw samples.
 
-Polly's pcm, mulaw and alaw are samples without a header. A WAV file is a RIFF file: a header with the
-encoding and the sample rate, and then the same samples. The layout is defined in *Multimedia Programming
-Interface and Data Specifications 1.0* by Microsoft and IBM. Microsoft's *New Multimedia Data Types and Data
-Techniques* adds the ``fact`` chunk and ``cbSize`` for encodings other than PCM.
+Polly's pcm, mulaw and alaw are samples without a header. A WAV file is a RIFF file that has the same samples
+after a header, which names their encoding and rate. Sources of the layout: *Multimedia Programming Interface
+and Data Specifications 1.0* by Microsoft and IBM, and Microsoft's *New Multimedia Data Types and Data
+Techniques*, which adds the ``fact`` chunk and ``cbSize`` for encodings other than PCM.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WAV_OUTPUT_FORMATS = tuple(_TAGS)
 
 @dataclass(frozen=True, kw_only=True)
 class WavForm:
-    """The form of a WAV file: the encoding and the sample rate. It is stored while a task is deferred.
+    """The encoding and the sample rate of a WAV file; stored when a task defers.
 
     :param output_format: Polly's OutputFormat, one of :data:`WAV_OUTPUT_FORMATS`
     :param sample_rate: the sample rate in Hz
@@ -50,7 +50,7 @@ class WavForm:
 
     @classmethod
     def of_request(cls, request: Mapping[str, str]) -> WavForm:
-        """Return the form for the samples that Polly returns for a request.
+        """Return the encoding and the sample rate of the samples that Polly returns for a request.
 
         :param request: the request, whose OutputFormat is one of :data:`WAV_OUTPUT_FORMATS`
         """

@@ -122,7 +122,7 @@ def is_missing(error: ClientError) -> bool:
 
 
 class AwsCaller(Protocol):
-    """Details about the caller of AWS for error messages; the hook provides them."""
+    """The AWS connection and region, described for error messages; the hook provides this."""
 
     @property
     def asked_region(self) -> str:

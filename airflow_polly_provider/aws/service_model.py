@@ -1,4 +1,4 @@
-"""AWS data in the installed botocore. A newer botocore adds newer names without a change here."""
+"""AWS data in the installed botocore. Names that a newer botocore adds need no change here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Each version was found by comparing the service model in its wheel with that of 
 
 
 def upgrade_hint(name: str) -> str:
-    """Return advice to upgrade boto3 to a version that knows a name; empty if that version is unknown.
+    """Return advice to upgrade boto3 for a name; empty if the version that added the name is unknown.
 
     :param name: a value or an operation that the installed botocore does not know
     """

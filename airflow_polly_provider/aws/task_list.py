@@ -17,7 +17,7 @@ def only_older_follow(page: Sequence[Mapping[str, Any]], not_before: datetime) -
     True only if this page is sorted from newest to oldest and its last synthesis task is too old.
 
     :param page: the SynthesisTasks of one response, in its order
-    :param not_before: the creation time before which a synthesis task is too old
+    :param not_before: synthesis tasks created before this time are too old
     """
     created = [task["CreationTime"] for task in page if "CreationTime" in task]
     newest_first = all(a >= b for a, b in itertools.pairwise(created)) and created[:1] > created[-1:]

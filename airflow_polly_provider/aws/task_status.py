@@ -54,7 +54,7 @@ _REASON_HINTS = (
 
 
 def raise_if_failed(synthesis_task: Mapping[str, Any], *, final: bool) -> None:
-    """Raise the error of a synthesis task whose TaskStatus is ``failed``.
+    """Raise an error if the TaskStatus of a synthesis task is ``failed``.
 
     :param synthesis_task: the SynthesisTask
     :param final: whether a retry of the Airflow task would find the same failed synthesis task

@@ -108,10 +108,10 @@ def polly_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any)
         :class:`~airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator` except
         ``text``, and the parameters of every Airflow task except ``multiple_outputs=True``.
         ``text`` and ``multiple_outputs=True`` raise ValueError. ``text_may_name_file`` has no effect
-    :raises ValueError: when the DAG is parsed: ``text`` or ``multiple_outputs=True`` is given, the function
-        is annotated to return a mapping, or the function is an ``async def``
-    :raises PollyInvalidRequestError: when the task runs: the function returned neither a string nor an
-        ``SsmlDocument``, or a string that contains only white space; never retried
+    :raises ValueError: when the DAG is parsed, if ``text`` or ``multiple_outputs=True`` is given, the
+        function is annotated to return a mapping, or the function is an ``async def``
+    :raises PollyInvalidRequestError: when the task runs, if the function returned neither a string nor an
+        ``SsmlDocument``, or a string that contains only white space; Airflow does not retry the task
     """
     # Checked here as well, because Airflow creates the operator of a mapped task only when the task runs.
     _validate_no_text(kwargs)

@@ -29,7 +29,7 @@ class DagTestRun:
     """A finished DAG run.
 
     :param dag_id: the DAG's id
-    :param run_id: Airflow's id of the run
+    :param run_id: the id that Airflow gave the run
     :param state: the state of the run: ``success`` or ``failed``
     """
 

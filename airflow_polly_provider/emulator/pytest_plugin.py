@@ -1,4 +1,4 @@
-"""Fixtures to test pipelines that use Amazon Polly, without AWS.
+"""Fixtures for testing pipelines that use Amazon Polly, without access to AWS.
 
 pytest finds this module through its entry point. The module imports the emulator only when a fixture is used.
 

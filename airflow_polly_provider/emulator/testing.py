@@ -63,12 +63,12 @@ class RunningEmulator:
 
     @property
     def faults(self) -> Faults:
-        """Return the faults. A test can add its own faults to them."""
+        """Return the emulator's faults, to which a test can add its own."""
         return self._server.app.faults
 
     @property
     def counters(self) -> Counters:
-        """Return the counters of calls by operation and outcome."""
+        """Return the counters, which count calls by operation and outcome."""
         return self._server.app.counters
 
     @property

@@ -58,7 +58,7 @@ class Catalogue:
 
     @contextmanager
     def _change(self, region: str) -> Iterator[LexiconShelf]:
-        """Let the block change a region's lexicons. If the block or storing fails, the change is undone."""
+        """Yield a region's lexicons for changes. Undo the changes if the block or storing them fails."""
         shelf = self.shelf(region)
         before = {name: replace(lexicon, tags=dict(lexicon.tags)) for name, lexicon in shelf.lexicons.items()}
         try:

@@ -112,7 +112,7 @@ class PollyService:
         :param operation: the operation's name in the service model.
         :param region: the region in the request's credential scope.
         :param parameters: the request's parameters, already validated against the service model.
-        :param fail_task: if given, the started synthesis task fails with this reason; None to do its work.
+        :param fail_task: the reason with which the started synthesis task fails; None to run it normally.
         :raises ApiError: if Polly would return an error.
         """
         self.quotas.spend(operation, region, parameters)

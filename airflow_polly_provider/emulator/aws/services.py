@@ -39,7 +39,8 @@ def service_of(request: Request, signed_for: str | None) -> Service:
     """Return the service that a request is for: S3, SNS, SQS or STS.
 
     moto's own server also considers the path. Requests to it can therefore reach moto's control paths and a
-    hundred other services. This function ignores the path and returns one of :data:`SERVICES`.
+    hundred other services. This function rejects control paths, and otherwise ignores the path. It returns
+    one of :data:`SERVICES`.
 
     :param request: the request.
     :param signed_for: the service in the request's credential scope; None for an unsigned request.
@@ -64,7 +65,7 @@ def service_of(request: Request, signed_for: str | None) -> Service:
 
 
 class Aws:
-    """Calls moto's services directly, without a network.
+    """Calls moto's services directly, without using the network.
 
     Importing moto takes seconds. The first call imports moto, unless :meth:`load` has already done so.
     """
@@ -88,7 +89,7 @@ class Aws:
     def serve(self, request: Request, service: Service) -> Response:
         """Return the response to a client's request. Blocks; call it from a worker thread.
 
-        :param request: a request to any service but Polly.
+        :param request: a request to any service except Polly.
         :param service: one of :data:`SERVICES`.
         """
         environ: dict[str, Any] = {

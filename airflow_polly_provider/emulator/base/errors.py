@@ -13,7 +13,7 @@ class ApiError(Exception):
     :param status: the HTTP status; None for the status that the service model defines for the code.
     :param detail: the cause, if ``message`` is Polly's own message and does not name the cause. It is sent in
         a response header.
-    :param members: further members of the error's shape, such as ``reason`` of a ValidationException.
+    :param members: other members of the error's shape, such as ``reason`` of a ValidationException.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class ApiError(Exception):
 
 
 def invalid(message: str, *, detail: str | None = None) -> ApiError:
-    """Build the ValidationException that Polly returns for an error that does not concern a single member.
+    """Build the ValidationException that Polly returns for an error that is not about one particular member.
 
     :param message: the error message for the client.
     :param detail: the cause, if the message does not name it.

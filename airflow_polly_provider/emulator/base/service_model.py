@@ -43,7 +43,7 @@ def load_service_model() -> Any:
 
 
 class ApiModel:
-    """The service model in a form for servers. botocore's own form is for clients."""
+    """The service model in a form that servers can use; botocore's own form is for clients."""
 
     def __init__(self) -> None:
         self.service = load_service_model()
@@ -175,7 +175,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _from_query(shape: Any, query: str) -> dict[str, Any]:
-    """Return the members in a presigned URL. For a list, the query parameter is repeated for each item."""
+    """Return the members in a presigned URL, which repeats the query parameter for each item of a list."""
     given: dict[str, list[str]] = parse_qs(query, keep_blank_values=True)
     return {
         name: given[name] if member.type_name == "list" else given[name][-1]

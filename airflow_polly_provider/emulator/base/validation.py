@@ -1,7 +1,7 @@
-"""Validation of requests against the service model. botocore's own validator checks only a part of it.
+"""Validation of requests against the service model. botocore's own validator checks only part of the model.
 
-The messages have the form of AWS's validator, which checks the whole request and then lists every error. For
-enumerations and patterns, Polly's own messages are known from public reports (node-sonos-http-api 658,
+The messages have the format of AWS's validator, which checks the whole request and then lists every error.
+For enumerations and patterns, Polly's own messages are known from public reports (node-sonos-http-api 658,
 aws-sdk-js 2644). For lengths, bounds, missing members and lists, this module uses the messages of other AWS
 services.
 """

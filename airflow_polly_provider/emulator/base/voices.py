@@ -61,10 +61,10 @@ def voice_table() -> dict[str, dict[str, Any]]:
 
 
 def describe(voice_id: str) -> dict[str, Any]:
-    """Return a voice as DescribeVoices does.
+    """Return a voice in the format of DescribeVoices.
 
     :param voice_id: Polly's VoiceId. A voice that is not in the table is treated as a female US English voice
-        with all engines.
+        that supports all engines.
     """
     known = voice_table().get(voice_id)
     if known is None:

@@ -95,7 +95,7 @@ class EmulatorServer:
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Start to listen, and accept connections.
+        """Start listening, and accept connections.
 
         :raises OSError: if the host is unknown, or the socket cannot be bound.
         """

@@ -6,8 +6,8 @@ this:
 - The ``Host`` of a request must be a name of this machine. This blocks DNS rebinding, an attack in which the
   owner of a DNS name makes the name point to this machine.
 - If a request has an ``Origin`` other than the emulator's own, the settings must allow this origin.
-- A link or an image on another site can send a request with a presigned URL. Of these
-  requests, the emulator serves only requests for speech to Polly, and requests for S3 objects.
+- A link or an image on another site can send a request with a presigned URL. The emulator serves such a
+  request only if it asks Polly for speech or S3 for an object.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class BrowserGuard:
-    """Rejects requests that a web page without permission may have sent.
+    """Rejects requests that may come from a web page without permission.
 
     :param origins: the allowed origins, such as ``http://localhost:3000``.
     """

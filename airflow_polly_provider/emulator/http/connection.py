@@ -37,7 +37,7 @@ class TimeLimits:
 
     :param request_seconds: the limit before the first request, and within an incomplete request.
     :param idle_seconds: the limit between two requests; boto3 keeps its connections open.
-    :param unread_seconds: the limit while the client reads nothing of a response. For example, a browser
+    :param unread_seconds: the limit while a response waits for the client to read it. For example, a browser
         stops reading while its audio is paused.
     """
 
@@ -50,8 +50,8 @@ class TimeLimits:
 class Listener:
     """State that all connections share.
 
-    :param handler: a function that returns the response to a request, or an awaitable of it. The awaitable is
-        cancelled if the client disconnects.
+    :param handler: a function that returns the response to a request, or an awaitable that returns the
+        response. The awaitable is cancelled if the client disconnects.
     :param connections: the open connections.
     :param answers: the asyncio tasks that compute responses.
     """
@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol, abc.ABC):
 
     @abc.abstractmethod
     def _is_within_request(self) -> bool:
-        """Return whether a part of a request, but not all of it, has arrived."""
+        """Return whether only part of a request has arrived so far."""
 
     @abc.abstractmethod
     def _give_up_request(self, answer: Response) -> None:
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol, abc.ABC):
         """Close the connection after all data is sent."""
 
     def _bytes_not_received(self) -> int:
-        """Return how many bytes of responses are not sent yet, in this process and in the kernel."""
+        """Return how many response bytes have not been sent yet, in this process and in the kernel."""
         assert self._transport is not None
         buffered = self._transport.get_write_buffer_size()
         if not buffered:

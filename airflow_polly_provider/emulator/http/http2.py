@@ -84,7 +84,7 @@ class Http2Connection(Connection):
         self._forget_all()
 
     def data_received(self, data: bytes) -> None:
-        """Read bytes, and handle each complete request. The first call gets the whole preface."""
+        """Read bytes, and handle each complete request. The first call gets the complete HTTP/2 preface."""
         self._last_active = self._loop.time()
         try:
             for frame in self._frames(data):

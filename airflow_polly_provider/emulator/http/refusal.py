@@ -1,4 +1,4 @@
-"""Error responses in the format of the requested service, so that its client can show the reason."""
+"""Error responses in the format of the requested service, so that the client can show the reason."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class SoundFileEncoder:
 
 
 def _low_pass(source: int, target: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return a windowed-sinc filter that removes the frequencies too high for the target rate."""
+    """Return a windowed-sinc filter that removes the frequencies that are too high for the target rate."""
     taps = 2 * int(16 * source / target) + 1
     cutoff = 0.45 * target / source
     at = np.arange(taps) - taps // 2

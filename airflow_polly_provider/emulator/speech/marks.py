@@ -129,7 +129,7 @@ def _word_spans(events: Iterable[Event], text: str, *, markup: bool) -> list[tup
 
 
 def _whole_words(spans: list[tuple[int, int, int]], text: str) -> list[tuple[int, int, int]]:
-    """Widen each piece of a contraction or of a number to the complete word."""
+    """Extend each part of a contraction or a number to the complete word."""
     whole = [match.span() for match in _REPORTED_IN_PIECES.finditer(text)]
     widened = []
     for milliseconds, first, length in spans:
@@ -200,7 +200,7 @@ def _visemes(
 
 
 def _viseme_of(name: str) -> str:
-    """Return the viseme of a sound. espeak names sounds in IPA, with marks for stress and length."""
+    """Return the viseme for a sound. espeak names sounds in IPA, with marks for stress and length."""
     sounds = "".join(sound for sound in name if sound in _VISEME_OF)
     if sounds in _SYLLABIC:
         return _SYLLABIC[sounds]

@@ -1,4 +1,4 @@
-"""mp3 files in Polly's form: a short tag, then frames of one bit rate, without an Info or Xing header."""
+"""mp3 files like Polly's: a short tag, then frames with the same bit rate, and no Info or Xing header."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import IO
 
 
 class OutputFile:
-    """A file that stores its first write error, for :meth:`check`.
+    """A file that stores its first write error, which :meth:`check` raises.
 
     libsndfile ignores a failed write of the last bytes, for example on a full disk. Without this class, the
     audio would be incomplete, and nothing would report the error.

@@ -1,4 +1,4 @@
-"""Polly's rules for synthesis requests that its service model does not contain."""
+"""Rules that Polly applies to synthesis requests, but that its service model does not contain."""
 
 from __future__ import annotations
 

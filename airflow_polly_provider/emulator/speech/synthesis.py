@@ -93,7 +93,8 @@ class Synthesizer:
 
         :param request: members of the API request: Text, TextType, VoiceId, LanguageCode, Engine,
             OutputFormat, SampleRate and SpeechMarkTypes.
-        :param lexemes: the lexemes of the lexicons to apply; for equal graphemes, the first lexeme is used.
+        :param lexemes: the lexemes of the lexicons to apply; if several lexemes have the same grapheme, the
+            first one is used.
         :param cancellation: an object that can cancel the synthesis.
         :param max_seconds: the maximum length of the audio, including the silence at both ends; longer audio
             is cut. None for no limit.

@@ -51,7 +51,7 @@ class KeptTask:
     :param created: the creation time.
     :param details: the members of its SynthesisTask that never change.
     :param request: the members of its StartSpeechSynthesisTask request.
-    :param lexemes: the lexemes of its lexicons at the time of the start.
+    :param lexemes: the lexemes that its lexicons contained when it was started.
     :param key: the key of its S3 object.
     :param starts_at: the time at which the task becomes ``inProgress``.
     :param ends_at: the earliest time at which the task ends.
@@ -109,7 +109,7 @@ class DiskState:
         self._lock.close()
 
     def announce(self, endpoint_url: str | None) -> None:
-        """Write this emulator's URL and process id to the lock file. A second emulator reports them.
+        """Write this emulator's URL and process id to the lock file. A second emulator shows them.
 
         :param endpoint_url: this emulator's URL; None while it is not listening.
         """
@@ -125,8 +125,8 @@ class DiskState:
         """Store a started synthesis task.
 
         :param task: the synthesis task.
-        :param bucket: the name of its bucket, to store the bucket too; None if the bucket is already stored
-            or does not exist.
+        :param bucket: the name of its bucket, if the bucket must be stored too; None if the bucket is already
+            stored or does not exist.
         """
         self._write_pending()
         with self._transaction():

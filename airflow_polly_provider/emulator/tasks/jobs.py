@@ -73,7 +73,7 @@ class Jobs:
             self.state.close()
 
     def forget(self) -> None:
-        """Cancel the work of all synthesis tasks. No more objects are written, no notifications are sent."""
+        """Cancel the work of all synthesis tasks, so that they write no objects and send no notifications."""
         with self._writing:
             self._round += 1
         for future, cancellation in list(self._unfinished.items()):
@@ -141,7 +141,7 @@ class Jobs:
             self._publish(functools.partial(self.aws.publish, topic, message, subject=subject, region=region))
 
     def _publish(self, work: Callable[[], object]) -> None:
-        """Publish a notification in a separate thread, so that a hanging call delays nothing else."""
+        """Publish a notification in a separate thread, so that a stuck call does not delay other work."""
 
         def publish() -> None:
             try:
@@ -156,7 +156,7 @@ class Jobs:
         thread.start()
 
     def forgotten(self, task: SynthesisTask) -> None:
-        """Delete a synthesis task from the state folder when its 72 hours are over.
+        """Delete a synthesis task from the state folder after Polly's 72 hours have passed.
 
         :param task: the synthesis task.
         """
@@ -251,7 +251,7 @@ def state_errors(work: str) -> Iterator[None]:
     """Translate an error of the state folder into an error response.
 
     :param work: what the block does, for the error message, such as ``store the lexicons``.
-    :raises ApiError: ``ServiceFailureException`` if the block raises an error of the file system or SQLite.
+    :raises ApiError: ``ServiceFailureException`` if the block raises a file system error or an SQLite error.
     """
     try:
         yield

@@ -35,7 +35,7 @@ NO_BUCKET_REASON = (
 
 
 def output_key(prefix: str | None, task_id: str, output_format: str) -> str:
-    """Return the key of a synthesis task's object, built as Polly does.
+    """Return the key of a synthesis task's object, in the form that Polly uses.
 
     :param prefix: the request's OutputS3KeyPrefix.
     :param task_id: the synthesis task's id.
@@ -61,7 +61,7 @@ def produce(
     :param region: the region in which the synthesis task was started.
     :param speak: a function that returns the speech.
     :param aws: the services that include S3.
-    :param may_write: a function that returns a context manager for the write; its value is False if the
+    :param may_write: a function that returns a context manager for the write, which yields False if the
         synthesis task has been deleted.
     :param keep: a function that stores the object's content in the state folder; None if there is no folder.
     :return: the reason for a failure; None if the work succeeded.

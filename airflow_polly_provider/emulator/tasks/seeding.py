@@ -31,12 +31,12 @@ class Seed:
     :param spacing_seconds: the time between the creation of two consecutive tasks.
     :param starts_in_seconds: the time from now until the scheduled tasks become ``inProgress``; None to keep
         them ``scheduled`` until ``ends_in_seconds``.
-    :param ends_in_seconds: the time from now until the unfinished tasks end; None for never.
+    :param ends_in_seconds: the time from now until the unfinished tasks end; None if they never end.
     :param ends_as: the status in which they end: ``completed`` or ``failed``.
     :param reason: the TaskStatusReason of failed tasks.
     :param bucket: the bucket in their OutputUri.
     :param prefix: the key prefix in their OutputUri.
-    :param members: further members of Polly's SynthesisTask, such as ``{"VoiceId": "Amy"}``.
+    :param members: other members of Polly's SynthesisTask, such as ``{"VoiceId": "Amy"}``.
     :raises ValueError: if a value is not valid.
     :raises TypeError: if ``members`` is not a dict.
     """

@@ -171,7 +171,7 @@ class LexiconShelf:
         return self.lexicons[name]
 
     def put(self, name: str, content: str, tags: dict[str, str] | None = None) -> None:
-        """Store a lexicon. If the name exists already, replace the existing lexicon.
+        """Store a lexicon, or replace the lexicon that already has this name.
 
         :param name: the lexicon's name.
         :param content: the PLS document.

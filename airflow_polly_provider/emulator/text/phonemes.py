@@ -74,7 +74,8 @@ def spoken_form(pronunciation: str, alphabet: str) -> str:
     """Return a pronunciation in the synthesizer's notation: phonemes in double brackets, or text to read.
 
     :param pronunciation: the pronunciation, written in the alphabet.
-    :param alphabet: one of Polly's alphabets; all except ``ipa`` and ``x-sampa`` are read as text.
+    :param alphabet: one of Polly's alphabets. Unless it is ``ipa`` or ``x-sampa``, the pronunciation is
+        returned as text to read.
     """
     if alphabet in _PHONETIC_ALPHABETS:
         return espeak_phonemes(pronunciation, alphabet)

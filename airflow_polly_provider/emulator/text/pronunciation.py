@@ -33,7 +33,8 @@ class Lexeme:
 class Pronouncer:
     """Adds text to a ``SpokenText``, with the lexicons' replacements.
 
-    :param lexemes: the lexemes of all lexicons. For equal graphemes, the first lexeme is used.
+    :param lexemes: the lexemes of all lexicons. If several lexemes have the same grapheme, the first one is
+        used.
     """
 
     def __init__(self, lexemes: Iterable[Lexeme] = ()) -> None:

@@ -78,7 +78,7 @@ class SpokenText:
         self._pieces.append(text)
 
     def span(self, start: int, length: int) -> tuple[int, int]:
-        """Return where a part of the string is in the source.
+        """Return the source position of a part of the string.
 
         :param start: the index of the part's first character.
         :param length: the number of characters, at least 1.

@@ -32,9 +32,10 @@ class Ssml:
     :param text: the document.
     :param engine: Polly's Engine. Tags that it does not support are rejected. None to accept all of Polly's
         tags.
-    :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
+    :param voice_id: Polly's VoiceId; None to assume a voice that supports everything that the engine
+        supports.
     :param pronouncer: the lexicons to apply; None for no lexicons.
-    :raises ApiError: if Polly would reject the document, mostly ``InvalidSsmlException``.
+    :raises ApiError: if Polly would reject the document; usually ``InvalidSsmlException``.
     """
 
     def __init__(

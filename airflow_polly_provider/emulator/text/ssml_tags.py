@@ -134,7 +134,8 @@ def check_support(engine: str, voice_id: str | None, name: str, attributes: dict
     parts are unavailable.
 
     :param engine: Polly's Engine.
-    :param voice_id: Polly's VoiceId; None for a voice that supports everything that its engine supports.
+    :param voice_id: Polly's VoiceId; None to assume a voice that supports everything that the engine
+        supports.
     :param name: the tag's name.
     :param attributes: the tag's attributes.
     :raises ApiError: if Polly would reject the tag.
@@ -196,7 +197,7 @@ def _prosody(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def _rate_percent(rate: str) -> float | None:
-    """Return a rate as a percentage of the voice's normal rate; None for a rate in words.
+    """Return a rate as a percentage of the voice's normal rate; None for a word such as ``fast``.
 
     :param rate: the rate: ``85%``, ``-15%`` (a change) or ``0.85`` (a factor, as in SSML 1.0).
     """
