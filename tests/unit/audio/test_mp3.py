@@ -153,6 +153,14 @@ class TestTags:
         assert joined(found) == sound
         assert (reader.tag_bytes, reader.lost_bytes) == (0, len(tag))
 
+    def test_may_have_megabytes(self) -> None:
+        tag = parts.id3v2(LOOKS_LIKE_FRAMES * 20_000)
+        assert len(tag) > 1 << 21
+        sound = parts.frames(22050, 5)
+        reader, found = read(tag + sound)
+        assert joined(found) == sound
+        assert reader.tag_bytes == len(tag)
+
     @pytest.mark.parametrize("size", [2000, (1 << 28) - 1])
     def test_that_state_more_bytes_than_the_file_has_leave_no_frame(self, size: int) -> None:
         data = parts.id3v2(b"", size=size) + parts.frames(22050, 5)
@@ -250,6 +258,15 @@ class TestDamagedFiles:
         assert len(at_22050) in (57, 58, 59, 60)
         assert joined(at_22050[-20:]) == joined(read(sound)[1][-20:])
         assert reader.lost_bytes > 0
+
+    @ALL_CHUNKS
+    @pytest.mark.parametrize("after", [b"\x00" * 4, parts.header(24000)])
+    def test_are_not_read_from_a_single_header(self, after: bytes, chunk: int) -> None:
+        junk = b"\x00" + parts.frame(22050) + after
+        sound = parts.frames(22050, 5)
+        reader, found = read(junk + sound, chunk)
+        assert joined(found) == sound
+        assert reader.lost_bytes == len(junk)
 
     def test_with_mixed_rates_keep_the_rate_of_each_frame(self) -> None:
         rates = [24000, 22050, 44100]
