@@ -27,7 +27,7 @@ def token_namespace() -> str:
 
 
 def start_look_seconds() -> float:
-    """Return how many seconds to search for a synthesis task after the response to its start was lost."""
+    """Return how many seconds to search for a synthesis task after the start response was lost."""
     return _number("start_look_seconds", default=60.0, zero_allowed=True)
 
 
@@ -40,7 +40,7 @@ def measure_duration() -> bool:
     """Return whether to read the duration of finished audio from S3.
 
     If the value is invalid, log a warning and return the default. An error would fail a task whose synthesis
-    task is paid for.
+    task is already paid for.
     """
     given = conf.get(SECTION, "measure_duration", fallback="True")
     # Airflow's getboolean accepts the same values.
@@ -122,7 +122,7 @@ def supervisor_linger_seconds() -> float:
 
 
 def needs_airflow_3_3(parameter: str) -> None:
-    """Raise an error if the installed Airflow is older than 3.3 and does not support a parameter.
+    """Raise an error if a parameter needs Airflow 3.3 and the installed Airflow is older.
 
     :param parameter: name of the parameter
     :raises ValueError: the installed Airflow is older than 3.3

@@ -80,9 +80,9 @@ def _incomplete(what: str) -> str:
 
 
 def _in_utc(synthesis_task: SynthesisTaskTypeDef) -> SynthesisTaskTypeDef:
-    """Return a SynthesisTask whose ``CreationTime`` has a time zone, UTC if the response had none.
+    """Return a SynthesisTask whose ``CreationTime`` has a time zone; UTC if the response has none.
 
-    AWS always sends a time zone. Other services with Polly's API may omit it.
+    AWS always sends a time zone. Other services that implement Polly's API may omit it.
     """
     created = synthesis_task.get("CreationTime")
     if created is None or created.tzinfo is not None:

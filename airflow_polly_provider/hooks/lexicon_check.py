@@ -1,4 +1,4 @@
-"""The check, with free requests, that the lexicons of a request exist."""
+"""Checks with free requests that the lexicons of a request exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def validate_lexicons(hook: PollyHook, names: Iterable[str]) -> None:
 
     :param hook: the hook that sends the requests
     :param names: the lexicons' names
-    :raises PollyLexiconNotFoundError: no lexicon has this name in this region
+    :raises PollyLexiconNotFoundError: a lexicon does not exist in this region
     """
     for name in names:
         try:

@@ -64,13 +64,14 @@ class PollyHook(NamedConnectionHook):
     cannot be read or is not in AWS's format. botocore's errors for throttling, 5xx responses and network
     failures pass through unchanged.
 
-    :param aws_conn_id: id of the AWS connection. With None, with an empty id, or if ``aws_default`` does not
-        exist, the hook uses boto3's credential chain. Any other connection that does not exist is an error
+    :param aws_conn_id: id of the AWS connection. If it is None or empty, or if it is ``aws_default`` and this
+        connection does not exist, the hook uses boto3's credential chain. Any other connection that does not
+        exist is an error
     :param region_name: AWS region; if None, from the connection or the environment
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
     :param config: botocore configuration, as a mapping or a ``botocore.config.Config``
-    :param botocore_retries: whether botocore retries requests; default True. False for callers that count
-        their requests
+    :param botocore_retries: whether botocore retries requests; default True. Callers that count their
+        requests use False
     :param look_up_seconds: time to keep looking for a connection that is not found, in seconds; default 30.
         The call blocks during this time
     :param default_timeout: connect and read timeout in seconds, used only with ``botocore_retries=False`` and

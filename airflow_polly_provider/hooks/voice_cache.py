@@ -34,7 +34,7 @@ class VoiceSource(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """A cached response, and when it expires on the monotonic clock."""
+    """A cached response, and the time on the monotonic clock when it expires."""
 
     voices: Sequence[VoiceTypeDef]
     until: float

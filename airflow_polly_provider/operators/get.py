@@ -39,7 +39,7 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
         seconds. The first interval is 2 seconds, and later ones grow to this maximum
     :param timeout: maximum time to wait in each try, in seconds or as a timedelta, counted from Polly's first
         response in that try; default 72 hours
-    :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
+    :raises PollySynthesisTaskNotFoundError: Polly did not find the id within 30 seconds; never retried
     :raises PollySynthesisTaskFailedFinalError: the operator waited, and Polly reports TaskStatus ``failed``;
         never retried
     :raises PollyWaitTimeoutError: the timeout passed

@@ -83,8 +83,8 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     :param output_s3_key: key in the output bucket for the finished object, instead of the key that Polly
         generates. After Polly has written the object, the operator copies it to this key, replacing an
         existing object, and deletes the original. Requires ``wait_for_completion`` and is invalid with
-        ``end_from_trigger``. Rejected before anything is sent: a key that is empty, ends in ``/``, has more
-        than 1,024 bytes, is an ``s3://`` URI or could be one of Polly's own keys
+        ``end_from_trigger``. Before anything is sent, the operator rejects a key that is empty, ends in
+        ``/``, has more than 1,024 bytes, is an ``s3://`` URI or could be one of Polly's own keys
     :param keep_original: whether to keep Polly's original object after the copy to ``output_s3_key``; default
         False. Requires ``output_s3_key``
     :param output_container: ``wav`` to write a WAV file to ``output_s3_key``, instead of the raw samples that
@@ -104,9 +104,9 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         ``output_format="json"``
     :param text_type: ``text`` or ``ssml``. If None, a text made with the SSML functions is SSML, an ``.ssml``
         file is SSML, and any other text is plain text
-    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
-        for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
-        value other than True or False raises ValueError
+    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. If the
+        text comes from an untrusted source, use False: it is then always spoken and never read as a file
+        name. Any value other than True or False raises ValueError
     :param durable: whether to add a token to the object's key; default True. If a response was lost or an
         earlier try died, the operator finds the existing synthesis task by its token instead of starting, and
         paying for, a second one. Requires the permission ``polly:ListSpeechSynthesisTasks``. With False, the
@@ -355,7 +355,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         return synthesis_task
 
     def _output_plan(self, request: Mapping[str, Any], token: str, wav: WavForm | None) -> OutputPlan | None:
-        """Return the plan for the object at ``output_s3_key``, or None without that parameter."""
+        """Return the plan for the object at ``output_s3_key``; None if it is not set."""
         if not self._has_output_key:
             return None
         key = validate_output_key(self.output_s3_key, request.get("OutputS3KeyPrefix"))

@@ -51,7 +51,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     """Synthesize a short text in one request, and store the audio in S3 or in a file.
 
     Calls SynthesizeSpeech, which returns the audio in its response. The operator streams the audio to the
-    destination; if the stream breaks off, partial output is removed. ``return_value`` is a
+    destination; if the stream is interrupted, partial output is removed. ``return_value`` is a
     :class:`~airflow_polly_provider.results.speech.SpeechXCom`. The task also pushes ``OutputUri``,
     ``OutputS3Uri``, ``RequestCharacters``, ``SpokenCharacters``, ``DurationSeconds`` and ``ContentType`` to
     XCom under their own keys. The operator never writes the text to a log or to XCom, but Airflow stores
@@ -59,7 +59,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
 
     Each try pays for the text at most once. The operator repeats the request if Polly throttles it (for up to
     1 hour), if it could not be sent (for up to 5 minutes), or if the endpoint refuses the connection (for up
-    to 1 minute). If the response is lost, the try fails. A retry of the task pays again.
+    to 1 minute). If the response is lost, the try fails. A retry of the task pays for the text again.
 
     .. seealso:: https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html
 
@@ -68,8 +68,8 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         template file. A string that contains white space is always text
     :param voice_id: name of the voice, such as ``Joanna``
     :param output_s3_bucket_name: name of the bucket to write to; requires ``output_s3_key``
-    :param output_s3_key: key of the object; an existing object is replaced. Rejected: a key that is empty,
-        ends in ``/``, begins with ``s3://`` or has more than 1,024 bytes (S3's limit)
+    :param output_s3_key: key of the object; an existing object is replaced. A key is rejected if it is
+        empty, ends in ``/``, begins with ``s3://`` or has more than 1,024 bytes (S3's limit)
     :param output_path: instead of bucket and key, a file on any file system that Airflow supports:
         ``file:///data/alice.mp3``, ``gs://connection@bucket/alice.mp3``, or an ObjectStoragePath. An existing
         file is replaced. A path that is empty or names a folder is rejected. ``s3://bucket/key`` uses the
@@ -90,9 +90,9 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         ``output_format="json"``
     :param text_type: ``text`` or ``ssml``. If None, a text made with the SSML functions is SSML, an ``.ssml``
         file is SSML, and any other text is plain text
-    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. Set False
-        for a text from an untrusted source, so that it is always spoken and never read as a file name. Any
-        value other than True or False raises ValueError
+    :param text_may_name_file: whether ``text`` may be the name of a template file; default True. If the
+        text comes from an untrusted source, use False: it is then always spoken and never read as a file
+        name. Any value other than True or False raises ValueError
     :param max_request_characters: maximum number of billed characters, a whole number above 0 (otherwise
         ValueError). The operator rejects a longer text before anything is sent. None means no limit
     :param check_voice: whether to check with DescribeVoices, before the request is sent, that the region
@@ -105,7 +105,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
     :raises ValueError: no destination or more than one is given, or only one of ``output_s3_bucket_name`` and
         ``output_s3_key`` is given. The error is raised when the DAG is parsed
     :raises PollyInvalidRequestError: the request is invalid; never retried
-    :raises PollyIncompleteAnswerError: the audio stream broke off, or the response has no audio
+    :raises PollyIncompleteAnswerError: the audio stream was interrupted, or the response has no audio
 
     ``aws_conn_id``, ``region_name``, ``verify`` and ``botocore_config`` are the standard parameters of the
     amazon provider's operators.

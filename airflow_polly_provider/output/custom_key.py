@@ -1,4 +1,4 @@
-"""The settings of the start operator that its ``output_s3_key`` requires or excludes."""
+"""Checks which settings of the start operator can be combined with its ``output_s3_key``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def validate_custom_key_settings(
     wait_for_completion: bool,
     end_from_trigger: bool,
 ) -> None:
-    """Raise an error if settings of the start operator do not fit its ``output_s3_key`` setting.
+    """Raise an error if settings of the start operator cannot be combined with its ``output_s3_key``.
 
     :param output_s3_key: the operator's parameter, not rendered
     :param keep_original: the operator's parameter
@@ -20,7 +20,7 @@ def validate_custom_key_settings(
     :param skip_if_unchanged: the operator's parameter
     :param wait_for_completion: the operator's parameter
     :param end_from_trigger: the operator's parameter
-    :raises ValueError: two settings do not fit together; the error names them
+    :raises ValueError: two settings cannot be combined; the error names them
     """
     if output_s3_key is None:
         for name, given in {"keep_original": keep_original, "skip_if_unchanged": skip_if_unchanged}.items():

@@ -23,8 +23,8 @@ class LocalFile(NamedTuple):
     def give_mode_and_owner_to(self, replacement: int) -> None:
         """Give a replacement file the mode of this file, and its owner and group if the process may set them.
 
-        :param replacement: the descriptor of the replacement, not its path: a path could meanwhile become a
-            link to another file
+        :param replacement: the file descriptor of the replacement. A path is not safe, because it could become
+            a link to another file in the meantime
         """
         if self.status is None:
             return
@@ -44,11 +44,11 @@ class LocalFile(NamedTuple):
 
 
 def prepare_local_file(path: str) -> LocalFile:
-    """Return the file that a path leads to through symbolic links. Create the file's folder if it is missing.
+    """Follow a path's symbolic links, and return the file. Create the file's folder if it is missing.
 
     :param path: the rendered path
-    :raises PollyInvalidRequestError: the path exists and is not a file
-    :raises OSError: the path cannot name a file: it is too long, or its links form a loop
+    :raises PollyInvalidRequestError: the path exists but is not a file
+    :raises OSError: the path is unusable: it is too long, or its links form a loop
     """
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -75,7 +75,7 @@ class OutputPlacement:
 
     :param plan: the location, and the values that identify the object
     :param run: the run that makes the object
-    :param hook: the hook, which describes the connection in errors
+    :param hook: the hook, whose connection is named in error messages
     :param s3_parameters: the parameters of S3Hook
     :param keep_original: whether to also keep the object where Polly wrote it
     :param skip_if_unchanged: whether to reuse an object that any run made from the same request

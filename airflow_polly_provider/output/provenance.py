@@ -28,8 +28,8 @@ def validate_output_key(key: object, prefix: str | None) -> str:
 
     :param key: the rendered value
     :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
-    :raises PollyInvalidRequestError: the key is neither a string nor an integer, is empty, a folder, too
-        long, a URI, or has the form of Polly's own keys
+    :raises PollyInvalidRequestError: the key is not a string or an integer, is empty or too long, is a folder
+        or a URI, or has the form of Polly's own keys
     """
     parameter = "output_s3_key"
     valid = validate_key(validate_string_or_integer(key, parameter), parameter=parameter)
@@ -59,7 +59,7 @@ class OutputPlan:
     :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     :param run_token: the token of the request in its run
     :param speech_digest: the digest of everything that affects the audio object
-    :param wav: the form of the WAV file; None for a copy of what Polly wrote
+    :param wav: the format of the WAV file; None for an unchanged copy of Polly's object
     """
 
     bucket: str
@@ -76,11 +76,11 @@ class OutputPlan:
 
     @property
     def container(self) -> dict[str, str]:
-        """The field of the results that names the file format around the audio; empty without one."""
+        """The result field with the container format of the audio; empty if there is no container."""
         return {} if self.wav is None else {"OutputContainer": WAV}
 
     def stored(self) -> dict[str, Any]:
-        """Return the plan as a deferral stores it. It has no ``wav`` for a copy, as in earlier versions."""
+        """Return the plan as a deferral stores it. As in earlier versions, a copy's plan has no ``wav``."""
         return {name: value for name, value in asdict(self).items() if name != "wav" or value is not None}
 
     @classmethod
@@ -106,7 +106,7 @@ def output_plan(
     :param request: the request as it is sent to Polly
     :param token: the token of the request in this run
     :param lexicons: the contents of the lexicons that are part of the digest, by name
-    :param wav: the form of the WAV file, if the object is one
+    :param wav: the format of the WAV file; None if the object is not a WAV file
     """
     return OutputPlan(
         bucket=request["OutputS3BucketName"],

@@ -25,7 +25,7 @@ _UNDOCUMENTED_TYPE = "application/octet-stream"
 
 
 class Speech(Protocol):
-    """Speech as a file that can be read once, in a block that closes it."""
+    """Speech as a file that can be read once. The ``with`` block closes it."""
 
     content_type: str | None
     """The content type of what is read."""
@@ -36,7 +36,7 @@ class Speech(Protocol):
 
     @property
     def seconds(self) -> float:
-        """The playing time of the audio; complete when everything has been read."""
+        """The playing time of the audio read so far; the total after all audio has been read."""
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes; empty at the end."""
@@ -109,14 +109,14 @@ class SpeechStream:
         """Return the next bytes; empty at the end.
 
         :param size: the maximum number of bytes; all remaining bytes if negative
-        :raises PollyIncompleteAnswerError: the response broke off, or contains no audio
+        :raises PollyIncompleteAnswerError: the response was interrupted, or contains no audio
         """
         try:
             data: bytes = self._stream.read(None if size is None or size < 0 else size)
         except BotoCoreError as error:
             raise PollyIncompleteAnswerError(
-                f"Polly's response broke off after {self.size:,} bytes ({error}). Partial output is removed. "
-                f"{_RETRY_PAYS}"
+                f"Polly's response was interrupted after {self.size:,} bytes ({error}). Partial output is "
+                f"removed. {_RETRY_PAYS}"
             ) from error
         self.size += len(data)
         if not self.size and size != 0 and not self._may_be_empty:

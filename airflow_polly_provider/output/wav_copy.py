@@ -37,7 +37,7 @@ class RawSamples(NamedTuple):
 
     :param location: the object's location
     :param size: its size in bytes
-    :param etag: its ETag. If the object has been replaced, reading it fails, so no file gets a wrong header
+    :param etag: its ETag. If the object was replaced, reading it fails, so no file gets a wrong header
     """
 
     location: S3Location
@@ -61,7 +61,7 @@ def write_wav(
     :param client: boto3's S3 client
     :param samples: the raw samples
     :param target: the file's location
-    :param wav: the file's form
+    :param wav: the file's format
     :param metadata: the file's metadata
     :param largest_part_bytes: the maximum size of a part that S3 copies with one request, in bytes
     :raises ValueError: the samples do not fit into a WAV file

@@ -28,7 +28,7 @@ def open_speech_as(hook: PollyHook, request: Mapping[str, Any], wav: WavForm | N
 
     :param hook: the hook that sends the request
     :param request: the parameters of SynthesizeSpeech
-    :param wav: the form of the WAV file; None for unchanged audio
+    :param wav: the format of the WAV file; None for unchanged audio
     :raises PollyInvalidRequestError: Polly rejects the request
     :raises PollyIncompleteAnswerError: the response lacks a header that Polly always sends, or is not audio
     """
@@ -43,7 +43,7 @@ class WavSpeech:
     until Polly has sent all samples. They are kept in memory or in a temporary file.
 
     :param speech: Polly's response, which contains raw samples
-    :param wav: the form of the file
+    :param wav: the format of the file
     """
 
     def __init__(self, speech: Speech, wav: WavForm) -> None:
@@ -64,7 +64,7 @@ class WavSpeech:
         """Return the next bytes of the file; empty at the end.
 
         :param size: the maximum number of bytes; all remaining bytes if negative
-        :raises PollyIncompleteAnswerError: the response broke off, or contains no audio
+        :raises PollyIncompleteAnswerError: the response was interrupted, or contains no audio
         """
         if self._file is None:
             self._file = self._open.enter_context(self._complete())
@@ -92,6 +92,6 @@ class WavSpeech:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the temporary file, close the connection and drop unread data."""
+        """Remove the temporary file, close the connection and discard unread data."""
         with self._open, self._speech:
             pass

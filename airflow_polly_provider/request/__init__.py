@@ -1,1 +1,1 @@
-"""Building, checking and counting of requests, before anything is sent."""
+"""Builds and checks requests, and counts their characters, before anything is sent."""

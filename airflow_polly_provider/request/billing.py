@@ -84,7 +84,7 @@ def account_for(request: Mapping[str, Any], reported: int | None) -> None:
     """Add the billed characters that Polly reports to the metrics, and warn if this package's count differs.
 
     :param request: the request that Polly accepted
-    :param reported: ``RequestCharacters`` of the response; with None, the function does nothing
+    :param reported: ``RequestCharacters`` of the response; if None, the function does nothing
     """
     if reported is None:
         return

@@ -1,4 +1,4 @@
-"""Checks the operators' parameter ``output_container``, the file format around the audio."""
+"""Checks the operators' parameter ``output_container``, the container format of the audio."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def validate_output_container(value: object) -> OutputContainer | None:
 
 
 def wav_form(container: OutputContainer | None, request: Mapping[str, Any]) -> WavForm | None:
-    """Return the form of the WAV file for a request, or None without a container.
+    """Return the format of the WAV file for a request; None if there is no container.
 
     :param container: the operator's ``output_container``
     :param request: the checked request

@@ -1,4 +1,4 @@
-"""Checks of the operators' parameter ``dry_run``.
+"""Checks the operators' parameter ``dry_run``.
 
 The operators keep it in the attribute ``only_estimate``. Every Airflow operator has a method ``dry_run``,
 which ``airflow tasks test --dry-run`` calls, so an attribute of that name would break this command.
@@ -27,9 +27,9 @@ def validate_dry_run(dry_run: bool | str) -> bool | str:
 
 
 def is_dry_run(rendered: object) -> bool:
-    """Return whether a task must only report an estimate.
+    """Return whether a task must only report an estimate, and not synthesize speech.
 
-    Any value other than True and False is an error. A typing error must not turn a dry run into a paid run.
+    Any value other than True and False is an error. A typo must not turn a dry run into a paid run.
 
     :param rendered: the rendered value of ``dry_run``
     :raises PollyInvalidRequestError: the value is not True, False or the name of one of them

@@ -35,8 +35,8 @@ def validate_string(value: object, parameter: str) -> str:
 def digits_of(value: object) -> object:
     """Return an integer as a string of its digits, and any other value unchanged.
 
-    :param value: the rendered value of an operator's parameter. If a template gave an integer,
-        ``settle_rendered`` has already replaced it with the rendered text
+    :param value: the rendered value of an operator's parameter. If a template was rendered as an
+        integer, ``settle_rendered`` has already replaced it with the rendered text
     :raises PollyInvalidRequestError: the integer has too many digits for Python to convert it to a string
     """
     if not isinstance(value, int) or isinstance(value, bool):

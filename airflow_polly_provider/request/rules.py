@@ -40,8 +40,8 @@ class RequestRules:
     :param sample_rates: valid sample rates in Hz, by OutputFormat
     :param max_billed_characters: maximum number of billed characters, without SSML tags
     :param max_total_characters: maximum number of characters, including SSML tags
-    :param speaks_in: description of the operation, for the error about a text that is too long
-    :param when_too_long: what to do about a text that is too long, for the same error
+    :param speaks_in: description of the operation, for the error message about a text that is too long
+    :param when_too_long: advice in the same error message: what to do if the text is too long
     """
 
     shape_name: str

@@ -93,7 +93,7 @@ class Delivered(NamedTuple):
     """The values that a delivery returns to the operator or sensor.
 
     :param value: the result, for ``return_value``
-    :param output: the result if its object is the task's output, for OpenLineage; otherwise None
+    :param output: for OpenLineage: the result if its object is the task's output, otherwise None
     """
 
     value: dict[str, Any]

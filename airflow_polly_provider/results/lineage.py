@@ -91,7 +91,7 @@ def report_output(
 
 
 def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:
-    """Return the lineage for OpenLineage: the object as output dataset, and the synthesis task's id.
+    """Return the lineage for OpenLineage: the object as an output dataset, and the synthesis task's id.
 
     :param value: a SynthesisTask in its XCom form whose object was written; None for no lineage
     """

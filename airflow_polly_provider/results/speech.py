@@ -69,7 +69,7 @@ def speech_xcom(
     :param request_characters: the billed characters that Polly reports; None if it did not report them
     :param content_type: the content type that Polly reports; None if it did not report it
     :param seconds: the duration of the audio; 0 if it is unknown
-    :param output_container: the file format around the audio; None without one
+    :param output_container: the container format of the audio; None if there is no container
     """
     requested = {name: given for name, given in request.items() if name != "Text"}
     measured = {

@@ -105,7 +105,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     :param start_trigger_args: for a mapped sensor with ``start_from_trigger``, the result of
         :meth:`~airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor.mapped_start_trigger_args`
     :raises PollySynthesisTaskFailedFinalError: Polly reports TaskStatus ``failed``; never retried
-    :raises PollySynthesisTaskNotFoundError: Polly did not know the id for 30 seconds; never retried
+    :raises PollySynthesisTaskNotFoundError: Polly did not find the id within 30 seconds; never retried
     :raises AirflowSensorTimeout: the timeout passed
 
     ``soft_fail``, ``never_fail``, ``silent_fail``, ``exponential_backoff`` and ``max_wait`` are the standard

@@ -118,7 +118,7 @@ def _operator_of(value: XComArg) -> Any:
 
 
 def _validate_mapping(producer: Any, *, is_mapped: bool) -> None:
-    """Raise an error if the operator must be mapped and is not, or if it is mapped and must not be."""
+    """Raise an error if the operator must be mapped but is not, or is mapped but must not be."""
     in_mapped_group = producer.get_closest_mapped_task_group() is not None
     if (isinstance(producer, MappedOperator) or in_mapped_group) != is_mapped:
         raise ValueError(

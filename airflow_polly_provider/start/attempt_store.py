@@ -143,7 +143,7 @@ class AttemptStore:
         )
 
     def save_request(self) -> bool:
-        """Save that a start request is about to be sent. Return whether later tries can rely on the record.
+        """Record that a start request is about to be sent. Return whether later tries can rely on the record.
 
         The result is also True if Airflow has no store, because then no try relies on a record.
 
@@ -164,7 +164,7 @@ class AttemptStore:
         self._write(Attempt(self.token, time.time(), synthesis_task_id))
 
     def save_delivered(self) -> None:
-        """Save that the task delivered its result. If it is cleared later, it starts a new synthesis task."""
+        """Record that the task delivered its result. If cleared later, it starts a new synthesis task."""
         self._set(_RUN_KEY, asdict(replace(self._run, delivered=True)))
 
     def _write(self, attempt: Attempt) -> Exception | None:

@@ -22,8 +22,8 @@ class CurrentRun(NamedTuple):
         distinguishes the run from an earlier one with the same id, because it changes if the run is deleted
         and created again, or cleared after its end
     :param earliest_start: the time before which no try of this run can have started a synthesis task
-    :param try_number: Airflow's try number, 1 for the first try. It is also 2 if Airflow executes a retry
-        with the number of the first try
+    :param try_number: Airflow's try number, 1 for the first try. If Airflow gives a retry the number of the
+        first try, this value is 2
     :param is_first_after_clear: whether this is the first try after the task was cleared; not reliable if the
         task's ``retries`` were changed after the clear
     """

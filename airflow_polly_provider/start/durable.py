@@ -73,8 +73,8 @@ def start_once(
     :param request: StartSpeechSynthesisTask's parameters, with the token in ``OutputS3KeyPrefix``
     :param context: the running task's context
     :param attempts: the store of earlier tries' attempts
-    :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
-        adopted
+    :param object_exists: function that returns whether an S3 object exists; called before a completed
+        synthesis task is adopted
     :raises PollyInvalidRequestError: Polly rejects the request
     :raises PollyConfigurationError: a response was lost, and the permission to list synthesis tasks is
         missing
@@ -101,10 +101,10 @@ class DurableStart:
     :param try_number: Airflow's try number, 1 for the first try
     :param is_first_after_clear: whether this is the first try after a clear. If it is, no earlier try has
         this token. Not reliable if the task's ``retries`` were changed after the clear
-    :param search: searches the account's synthesis tasks for the token
+    :param search: the search for the token among the account's synthesis tasks
     :param look_seconds: how long to search for a synthesis task that Polly may not list yet
-    :param object_exists: returns whether an S3 object exists; called before a completed synthesis task is
-        adopted
+    :param object_exists: function that returns whether an S3 object exists; called before a completed
+        synthesis task is adopted
     """
 
     def __init__(
@@ -187,7 +187,8 @@ class DurableStart:
         :param until: when to stop, in seconds since the epoch; Polly may not list a new synthesis task at
             once
         :param token: the token of the synthesis task, if it is not this try's token
-        :param enough: stop earlier if this many synthesis tasks are found, even if none can be adopted
+        :param enough: stop the search as soon as this many synthesis tasks are found, even if none can be
+            adopted
         """
         key_prefix = self._request["OutputS3KeyPrefix"]
         if token is not None:
@@ -252,7 +253,7 @@ class DurableStart:
     def _ensure_findable(self) -> None:
         """Make sure that a later try can find the synthesis task that is about to be started.
 
-        :raises PollyError: a later try could not find the synthesis task; nothing was started
+        :raises PollyError: a later try would not find the synthesis task, so nothing was started
         """
         if self._attempts.save_request() or self._may_list:
             return

@@ -66,7 +66,7 @@ def start_until_accepted(
 
     :param hook: the hook that sends the requests
     :param request: StartSpeechSynthesisTask's parameters
-    :param before_each: called before each request
+    :param before_each: function that is called before each request
     :raises PollyInvalidRequestError: Polly rejects the request
     :raises ClientError: a 5xx response, or throttling for an hour
     :raises ConnectionError: Polly could not be reached for five minutes, or its endpoint refused connections
@@ -82,10 +82,10 @@ def retry_until_accepted(
 ) -> Answer:
     """Make a call. Retry while Polly throttles it or cannot be reached, because Polly then bills nothing.
 
-    :param call: makes the call once
-    :param hook: the hook; if AWS rejects its credentials, it looks them up one more time
+    :param call: function that makes the call once
+    :param hook: the hook, which looks up its credentials once more if AWS rejects them
     :param what: the name of the call for the log
-    :param before_each: called before each call
+    :param before_each: function that is called before each call
     :raises PollyInvalidRequestError: Polly rejects the request
     :raises PollyConfigurationError: the endpoint's certificate cannot be verified
     :raises ClientError: a 5xx response, or throttling for an hour
@@ -150,7 +150,7 @@ def surely_not_accepted(error: Exception) -> bool:
 
 
 def _patience_with(error: Exception) -> float:
-    """Return for how long to retry a start after this error: 0 seconds if Polly may have accepted it."""
+    """Return how many seconds to retry a start after an error; 0 if Polly may have accepted the start."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):

@@ -1,7 +1,7 @@
 """Search for a token among the account's synthesis tasks.
 
 ListSpeechSynthesisTasks filters by status and returns pages of 100. A search reads the unfinished synthesis
-tasks first. It then reads the finished ones, back to the earliest time at which the token can have been used.
+tasks first. It then reads the finished ones, back to the earliest time when the token could have been used.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ the service accepts.
 class TokenSearch:
     """Finds the synthesis tasks of a run by their output key, which begins with the prefix and token.
 
-    A search takes at least four requests, and one more for each further 100 synthesis tasks with the same
-    status. If the service lists the newest first, the search skips finished synthesis tasks older than
+    A search takes at least four requests, and one more for each additional 100 synthesis tasks with the
+    same status. If the service lists the newest first, the search skips finished synthesis tasks older than
     ``not_before``. Otherwise, the search reads all synthesis tasks of the last 72 hours (1,000 requests for
     100,000 synthesis tasks).
 

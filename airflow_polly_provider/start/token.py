@@ -33,7 +33,7 @@ class TaskRun(NamedTuple):
     """The identity of one run of an Airflow task, the same for all its tries.
 
     :param max_tries: the task instance's ``max_tries``. Airflow sets it when it creates or clears the task
-        instance, and does not change it at a retry
+        instance, and does not change it for a retry
     :param namespace: the namespace of this deployment, to distinguish deployments that share an AWS account
     """
 
@@ -64,7 +64,7 @@ def request_digest(request: Mapping[str, Any], container: str | None = None) -> 
     """Return the SHA-256 of a StartSpeechSynthesisTask request, as 64 hexadecimal digits.
 
     :param request: the request as the user gave it, without a token in its prefix
-    :param container: the file format around the audio; part of the hash only if it is given
+    :param container: the container format of the audio; part of the hash only if it is given
     """
     made = request if container is None else {**request, "OutputContainer": container}
     canonical = json.dumps(made, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -80,14 +80,14 @@ def speech_digest(
 
     :param request: the request
     :param lexicons: the contents of the lexicons that the request names, by name
-    :param container: the file format around the audio; part of the hash only if it is given
+    :param container: the container format of the audio; part of the hash only if it is given
     """
     speech = {name: value for name, value in request.items() if name not in _NOT_SPEECH}
     return request_digest({"request": speech, "lexicons": dict(lexicons)}, container)
 
 
 def request_token(run: TaskRun, digest: str) -> str:
-    """Return the token of one request in one run: 16 characters of a-z and 2-7.
+    """Return the token of one request in one run: 16 characters from a-z and 2-7.
 
     :param run: the run of the Airflow task
     :param digest: the request's :func:`request_digest`
@@ -99,12 +99,12 @@ def request_token(run: TaskRun, digest: str) -> str:
 def prefix_with_token(prefix: str | None, token: str) -> str:
     """Return the ``OutputS3KeyPrefix`` that contains ``token``.
 
-    None becomes ``<token>``, ``audio/`` becomes ``audio/<token>``, ``audio/intro`` becomes
+    None becomes ``<token>``, ``audio/`` becomes ``audio/<token>``, and ``audio/intro`` becomes
     ``audio/intro-<token>``.
 
     :param prefix: the prefix as the user gave it
     :param token: the token from :func:`request_token`
-    :raises PollyInvalidRequestError: the prefix is too long to append the token
+    :raises PollyInvalidRequestError: the prefix is so long that the token cannot be appended
     """
     joint = "" if not prefix or prefix.endswith("/") else "-"
     room = MAX_PREFIX_CHARACTERS - TOKEN_CHARACTERS - len(joint)
