@@ -44,7 +44,7 @@ class _OutputLink(BaseAwsLink):
         """Return the console URL for an output.
 
         The result is an empty string if ``output_uri`` does not contain a region, a bucket and a key, or if
-        the console of its AWS partition is unknown.
+        this package does not know the console's address in its AWS partition.
 
         :param output_uri: ``OutputUri`` of a SynthesisTask
         """

@@ -23,8 +23,8 @@ class LocalFile(NamedTuple):
     def give_mode_and_owner_to(self, replacement: int) -> None:
         """Give a replacement file the mode of this file, and its owner and group if the process may set them.
 
-        :param replacement: the file descriptor of the replacement. A path is not safe, because it could become
-            a link to another file in the meantime
+        :param replacement: the file descriptor of the replacement. A path is not safe: it could become a link
+            to another file in the meantime
         """
         if self.status is None:
             return

@@ -150,7 +150,7 @@ def surely_not_accepted(error: Exception) -> bool:
 
 
 def _patience_with(error: Exception) -> float:
-    """Return how many seconds to retry a start after an error; 0 if Polly may have accepted the start."""
+    """Return how long to retry a start after an error, in seconds; 0 if Polly may have accepted it."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS
     if isinstance(error, _NOT_SENT) or _stopped_before_proxy(error):
