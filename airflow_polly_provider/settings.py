@@ -42,7 +42,7 @@ def measure_duration() -> bool:
     If the value is invalid, log a warning and return the default. An error would fail a task whose synthesis
     task is already paid for.
     """
-    given = conf.get(SECTION, "measure_duration", fallback="True")
+    given = _given("measure_duration", "True")
     # Airflow's getboolean accepts the same values.
     if (lowered := str(given).strip().lower()) in {"f", "false", "0"}:
         return False
@@ -60,7 +60,7 @@ def price_per_million_characters() -> Mapping[str, float]:
     error could fail a task whose text is already paid for.
     """
     option = "price_per_million_characters"
-    given = conf.get(SECTION, option, fallback="") or ""
+    given = _given(option, "") or ""
     if not given.strip():
         return {}
     try:
@@ -77,6 +77,26 @@ def price_per_million_characters() -> Mapping[str, float]:
         given,
     )
     return {}
+
+
+def _given(option: str, default: Any) -> Any:
+    """Return the value of an option. If Airflow cannot read it, log a warning and return the default.
+
+    :param option: name of the option
+    :param default: value to return if the option is not set or cannot be read
+    """
+    try:
+        return conf.get(SECTION, option, fallback=default)
+    except Exception as error:  # noqa: BLE001 - each Airflow version has its own error classes for this
+        # For example, a single % in airflow.cfg is an error each time the value is read.
+        log.warning(
+            "[%s] %s cannot be read (%s). Using the default. In airflow.cfg, write %%%% for a percent sign, "
+            "and put comments on separate lines.",
+            SECTION,
+            option,
+            error,
+        )
+        return default
 
 
 def _is_price(value: Any) -> bool:
@@ -97,7 +117,7 @@ def _number(option: str, *, default: float, zero_allowed: bool = False) -> float
     :param default: value to use if the option is not set or invalid
     :param zero_allowed: whether 0 is valid
     """
-    given = conf.get(SECTION, option, fallback=default)
+    given = _given(option, default)
     try:
         number = float(given)
     except ValueError:

@@ -38,6 +38,8 @@ def report_dry_run(
     estimate["DryRun"] = True
     if may_be_unchanged:
         estimate.setdefault("Unchanged", False)
+    else:
+        estimate.pop("Unchanged", None)
     # Airflow emits an event for each asset in outlets when the task succeeds. A dry run writes no asset.
     operator.outlets = []
     deliver_estimate(operator, context, estimate)

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.audio.duration import (
     START_BYTES,
@@ -30,6 +30,7 @@ from airflow_polly_provider.audio.wav import WAV, WavForm
 from airflow_polly_provider.aws.errors import http_status
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.exceptions import PollyConnectionNotFoundError
 from airflow_polly_provider.settings import measure_duration
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ Many waits of a triggerer share one reader.
 """
 
 _CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+_OPERATIONS = frozenset({"GetObject", "HeadObject"})
+_ABOUT_THE_OBJECT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "AccessDenied"})
 _SWITCH = "set [aws_polly] measure_duration = False to send no such request"
 
 
@@ -86,6 +89,7 @@ class DurationReader:
     def __init__(self, s3_parameters: Mapping[str, Any]) -> None:
         self._s3_parameters = s3_parameters
         self._unreachable_until = 0.0
+        self._renew_not_before = 0.0
 
     def with_duration(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a SynthesisTask, and add ``DurationSeconds`` if the duration can be read. Raises no error.
@@ -136,11 +140,29 @@ class DurationReader:
         hook = NamedConnectionS3Hook(**self._s3_parameters, look_up_seconds=0.0)
         return hook.get_client_type(region_name=hook.region_name, config=hook.config.merge(_CLIENT_CONFIG))
 
-    def _note(self, error: Exception, output_uri: object) -> None:
-        """Log why the duration is missing. Discard the client, so that the next one has new credentials."""
+    def _renew_client_after(self, error: Exception) -> None:
+        """Discard the client, so that the next request uses a new one with new credentials.
+
+        A new client needs much more time than a request. So the client is kept if S3 answered that the object
+        is missing or access is denied.
+        """
+        code = None
+        if isinstance(error, ClientError) and error.operation_name in _OPERATIONS:
+            code = error.response.get("Error", {}).get("Code")
+        if code in _ABOUT_THE_OBJECT:
+            return
+        # The response to HeadObject has no body, so this code can also mean that the credentials expired.
+        if code == "403":
+            if time.monotonic() < self._renew_not_before:
+                return
+            self._renew_not_before = time.monotonic() + UNREACHABLE_SECONDS
         self.__dict__.pop("_client", None)
+
+    def _note(self, error: Exception, output_uri: object) -> None:
+        """Log why the duration is missing, and discard the client if its credentials may be the cause."""
+        self._renew_client_after(error)
         status = http_status(error) if isinstance(error, ClientError) else None
-        by_s3 = isinstance(error, ClientError) and error.operation_name in {"GetObject", "HeadObject"}
+        by_s3 = isinstance(error, ClientError) and error.operation_name in _OPERATIONS
         if by_s3 and status == 403:
             log.info(
                 "The results have no DurationSeconds, because S3 denies access to %s: %s. If you need the "
@@ -153,7 +175,7 @@ class DurationReader:
         if by_s3 and status == 404:
             log.info("The results have no DurationSeconds, because %s does not exist: %s", output_uri, error)
             return
-        if status is None:
+        if isinstance(error, BotoCoreError | PollyConnectionNotFoundError):
             self._unreachable_until = time.monotonic() + UNREACHABLE_SECONDS
         log.warning(
             "The results have no DurationSeconds, because the size of %s could not be read: %s. If Airflow "

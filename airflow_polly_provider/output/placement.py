@@ -266,6 +266,11 @@ class OutputPlacement:
                     largest_part_bytes=COPY_PART_BYTES,
                 )
         except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "NoSuchUpload":
+                # The parts were removed, or the upload was completed and the response was lost.
+                if self.is_made_from(original):
+                    return True
+                raise
             if http_status(error) == 404:
                 return False
             raise

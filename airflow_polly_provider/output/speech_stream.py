@@ -57,10 +57,10 @@ def open_speech(hook: PollyHook, request: Mapping[str, Any]) -> SpeechStream:
     answer = retry_until_accepted(partial(hook.synthesize_speech, request), hook, "speech")
     try:
         _check_headers(answer, request)
-    except PollyIncompleteAnswerError:
+        account_for(request, answer["RequestCharacters"])
+    except BaseException:
         answer["AudioStream"].close()
         raise
-    account_for(request, answer["RequestCharacters"])
     return SpeechStream(answer, request)
 
 

@@ -112,6 +112,11 @@ def synthesis_task_id_of(value: str | Mapping[str, Any]) -> str:
     :param value: a TaskId, or a mapping with the key ``TaskId``
     :raises PollyInvalidRequestError: the value has no TaskId
     """
+    if isinstance(value, Mapping) and value.get("DryRun"):
+        raise PollyInvalidRequestError(
+            "synthesis_task_id is the report of a dry run, which started no synthesis task. Set "
+            "dry_run=False in the upstream task, or skip this task after a dry run."
+        )
     task_id = value.get("TaskId") if isinstance(value, Mapping) else value
     if not isinstance(task_id, str) or not task_id.strip():
         raise PollyInvalidRequestError(

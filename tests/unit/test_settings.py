@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_polly_provider import settings
-from tests.unit.support import sensor, start_operator, warnings_in
+from airflow_polly_provider.compat import conf
+from tests.unit.support import execute, sensor, start_operator, synthesis_task, warnings_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.unit.support import Wire
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", ""])
@@ -92,3 +95,31 @@ class TestPrices:
         (warning,) = warnings_in(caplog)
         assert "[aws_polly] price_per_million_characters must be a JSON object" in warning
         assert value[:20] in warning
+
+
+class TestUnreadableOption:
+    """A single % in airflow.cfg is an error each time that Airflow reads the value."""
+
+    @pytest.fixture(autouse=True)
+    def percent_signs(self) -> Iterator[None]:
+        values = {
+            "price_per_million_characters": '{"standard": 4.0}  # includes 19% VAT',
+            "measure_duration": "100%",
+            "start_look_seconds": "100%",
+        }
+        lines = [f"{option} = {value}" for option, value in values.items()]
+        conf.read_string("\n".join(["[aws_polly]", *lines]))
+        yield
+        for option in values:
+            conf.remove_option("aws_polly", option)
+
+    def test_is_reported_and_the_default_is_used(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert settings.price_per_million_characters() == {}
+        assert settings.measure_duration() is True
+        assert settings.start_look_seconds() == 60.0
+        assert caplog.text.count("cannot be read") == 3
+        assert "write %% for a percent sign" in caplog.text
+
+    def test_does_not_fail_an_operator_whose_text_is_already_paid_for(self, wire: Wire) -> None:
+        wire.script_start(synthesis_task())
+        assert "EstimatedCost" not in execute(start_operator(deferrable=False))

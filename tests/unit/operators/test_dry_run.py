@@ -289,6 +289,8 @@ class TestParameter:
         """``airflow tasks test --dry-run`` calls this method."""
         for given in (True, False):
             operator = make(dry_run=given)
+            if not hasattr(operator, "dry_run"):
+                pytest.skip("Airflow 3.0's operators have no such method")
             operator.dry_run()
 
     @both

@@ -256,6 +256,35 @@ class TestReader:
         wire.audio = polly_mp3()
         assert reader.with_duration(synthesis_task())["DurationSeconds"] == 3.0
 
+    @pytest.mark.parametrize("output_format", ["mp3", "pcm"])
+    def test_keeps_the_client_if_many_objects_are_denied(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch, output_format: str
+    ) -> None:
+        """A new client costs much more than a request."""
+        reader = DurationReader(CONNECTION)
+        wire.audio = Refusal("AccessDenied", 403)
+        with recorded_clients(monkeypatch) as made:
+            for _ in range(5):
+                reader.with_duration(synthesis_task(OutputFormat=output_format))
+        assert len(wire.s3_reads) == 5
+        # The response to HeadObject does not say why it was denied, so the credentials are renewed once.
+        assert len(made) == (1 if output_format == "mp3" else 2)
+
+    def test_uses_a_new_client_after_expired_credentials(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reader = DurationReader(CONNECTION)
+        wire.audio = Refusal("ExpiredToken", 400)
+        with recorded_clients(monkeypatch) as made:
+            for _ in range(3):
+                reader.with_duration(synthesis_task())
+        assert len(made) == 3
+
+    def test_of_a_location_that_is_not_in_s3_does_not_stop_the_others(self, wire: Wire) -> None:
+        reader = DurationReader(CONNECTION)
+        assert "DurationSeconds" not in reader.with_duration(synthesis_task(OutputUri="nonsense"))
+        assert reader.with_duration(synthesis_task())["DurationSeconds"] == 3.0
+
     def test_has_short_time_outs_whatever_the_connection_sets(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:

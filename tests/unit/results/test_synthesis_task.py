@@ -72,6 +72,10 @@ class TestSynthesisTaskId:
         with pytest.raises(PollyInvalidRequestError, match=r"TaskId.*start\.output"):
             synthesis_task_id_of(value)
 
+    def test_of_a_dry_run_is_refused_with_the_reason(self) -> None:
+        with pytest.raises(PollyInvalidRequestError, match="report of a dry run"):
+            synthesis_task_id_of({"DryRun": True, "RequestCharacters": 5})
+
 
 class TestResultType:
     def test_has_exactly_the_fields_of_a_synthesis_task_and_the_own_xcom_keys(self) -> None:
