@@ -23,6 +23,8 @@ class S3Calls:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.denied: set[str] = set()
+        self.without_upload: set[str] = set()
+        """Operations that S3 answers as if the multipart upload did not exist."""
         self._interruptions: dict[tuple[str, int], Callable[[], object]] = {}
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +62,9 @@ class S3Calls:
 
     def before_send(self, request: Any, event_name: str, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
+        if operation in self.without_upload:
+            missing = b"<Error><Code>NoSuchUpload</Code></Error>"
+            return AWSResponse(request.url, 404, HTTPHeaders(), ResponseBody(missing))
         if operation not in self.denied:
             return None
         body = b"" if operation == "HeadObject" else b"<Error><Code>AccessDenied</Code></Error>"
