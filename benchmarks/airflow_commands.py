@@ -1,8 +1,9 @@
 """The CPU time that the package adds to every `airflow` command: ``make bench-commands``.
 
 The benchmark measures the user CPU time of `airflow` commands, alternately in an environment with the package
-and in the same environment without it. On a shared machine, this time varies by more than the package adds.
-Of the package, a command only runs the imports. Therefore, the last line shows the CPU time of the imports.
+and in the same environment without it. On a shared machine, this time varies from run to run by more than
+the package adds. The only code of the package that a command runs is its imports. Therefore, the last line
+shows the CPU time of the imports.
 """
 
 from __future__ import annotations

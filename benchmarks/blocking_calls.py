@@ -1,7 +1,7 @@
 """Compares ways to make blocking calls from a triggerer's event loop: ``make bench-blocking``.
 
-The benchmark sends the poller's status requests in four ways. For each way, it uses a separate process with
-a plain event loop, and an endpoint on this machine. The cases are:
+The benchmark sends the poller's status requests in four ways. It measures each way in a separate process
+with a plain event loop, and uses an endpoint on this machine. The cases are:
 
 - *one hung*, *six hung*: one connection has 100 waits for synthesis tasks that complete after 10 seconds. One
   or six other connections have an endpoint that accepts requests and never responds (timeout 60 seconds).
@@ -116,7 +116,7 @@ def connect(name: str, url: str) -> None:
 
 
 def go(way: str) -> type[BlockingCalls]:
-    """Make the poller use the given way for its calls. Return the class that makes the calls."""
+    """Make the poller send its calls in the given way. Return the class that makes the calls."""
     from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 
     async def to_thread(self: BlockingCalls, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +135,7 @@ def go(way: str) -> type[BlockingCalls]:
 
 
 async def wait_beside_hung(connections: int) -> dict[str, float]:
-    """Return the seconds until all good waits have ended, and the longest wait of another trigger."""
+    """Return the seconds until the waits on the good connection end, and another trigger's longest wait."""
     from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
     def trigger(name: str, connection: str) -> PollySpeechSynthesisTaskTrigger:

@@ -58,7 +58,7 @@ def example_polly_branch() -> None:
 
     @task.branch(trigger_rule="all_done")
     def choose(**context: Any) -> str:
-        """Choose the next task by the synthesis task's TaskStatus."""
+        """Choose the next task, based on the TaskStatus of the synthesis task."""
         status = context["ti"].xcom_pull(task_ids="story", key="TaskStatus")
         # If there is no status, Polly rejected the request. After a time-out, the status is "inProgress": add
         # a branch for it.

@@ -22,7 +22,7 @@ BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
 
 @dag(schedule=None, start_date=datetime(2025, 1, 1), catchup=False, tags=["polly", "example"], doc_md=__doc__)
 def example_polly_lexicon() -> None:
-    """Put the lexicon, use it, and delete it even if the synthesis task fails."""
+    """Store the lexicon, use it, and delete it even if the synthesis task fails."""
     # [START howto_operator_polly_put_lexicon]
     put = PollyPutLexiconOperator(
         task_id="put",

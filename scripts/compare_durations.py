@@ -117,7 +117,7 @@ def compare(file: AudioFile, reference: float) -> Measured:
 
 
 def input_options(file: AudioFile) -> list[str]:
-    """Return FFmpeg's options to read a file. A format without headers needs them.
+    """Return the FFmpeg options for reading a file, which are necessary if its format has no headers.
 
     :param file: a file
     """

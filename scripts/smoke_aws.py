@@ -84,7 +84,7 @@ def price(characters: int) -> str:
 def speak_and_check(bucket: str, prefix: str) -> int:
     """Run the DAG, check the object, delete it, and return the number of characters billed.
 
-    :param bucket: bucket in which Polly writes the object
+    :param bucket: bucket to which Polly writes the object
     :param prefix: start of the object's key
     :raises SmokeTestError: if the DAG failed, or its result is wrong
     """
@@ -122,7 +122,7 @@ def speak_and_check(bucket: str, prefix: str) -> int:
 def make_dag(bucket: str, prefix: str) -> Any:
     """Return a DAG that starts a synthesis task, and defers until it ends.
 
-    :param bucket: bucket in which Polly writes the object
+    :param bucket: bucket to which Polly writes the object
     :param prefix: start of the object's key
     """
     from airflow_polly_provider.compat import DAG

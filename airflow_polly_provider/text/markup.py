@@ -19,7 +19,7 @@ _IN_ATTRIBUTE = _IN_TEXT | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&
 
 @dataclass(frozen=True)
 class Ssml:
-    """An immutable piece of SSML, as the functions of :mod:`~airflow_polly_provider.text.ssml` return it.
+    """An immutable piece of SSML, as returned by the functions of :mod:`~airflow_polly_provider.text.ssml`.
 
     ``str()``, f-strings and templates return the markup. ``+`` joins it with other SSML and with strings; a
     string is escaped.
@@ -67,7 +67,7 @@ def content(*parts: object) -> str:
     """Return parts as one string of markup. Strings are escaped, SSML is not.
 
     :param parts: strings, numbers and :class:`Ssml`, but not complete documents
-    :raises PollySsmlError: a part has another type, or contains a character that XML does not allow
+    :raises PollySsmlError: a part has an unsupported type, or contains a character that XML does not allow
     """
     return "".join(_content_of(part) for part in parts)
 
@@ -79,8 +79,8 @@ def element(name: str, /, *parts: object, **attributes: str | None) -> Ssml:
     :param parts: content of the element, as for :func:`content`
     :param attributes: values by attribute name, with ``_`` for ``-`` and ``__`` for ``:``; attributes that
         are None are left out
-    :raises PollySsmlError: a part has another type, or a part or an attribute contains a character that XML
-        does not allow
+    :raises PollySsmlError: a part has an unsupported type, or a part or an attribute contains a character
+        that XML does not allow
     """
     given = "".join(
         f' {key.replace("__", ":").replace("_", "-")}="{_validated(value, key).translate(_IN_ATTRIBUTE)}"'

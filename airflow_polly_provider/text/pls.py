@@ -1,4 +1,4 @@
-"""Check of a lexicon document against the Pronunciation Lexicon Specification (PLS) 1.0 and Polly's limits.
+"""Checks a lexicon document against the Pronunciation Lexicon Specification (PLS) 1.0 and Polly's limits.
 
 The document is parsed with expat, from the standard library. No entity is ever expanded: the check stops at
 the declaration of an entity.
@@ -61,7 +61,7 @@ class PlsProblem(NamedTuple):
 
     :param line: line number, starting at 1
     :param column: column number in characters, starting at 1
-    :param what: description for the user; it does not quote texts of the document
+    :param what: description for the user; it does not quote text from the document
     """
 
     line: int
@@ -151,7 +151,7 @@ class _PlsReader:
         parser.CharacterDataHandler = self._characters
 
     def read(self, content: str) -> list[PlsProblem]:
-        """Return the problems, in the order of the document.
+        """Return the problems, in the order in which they occur in the document.
 
         :param content: the document
         """

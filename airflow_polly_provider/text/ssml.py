@@ -117,7 +117,7 @@ def pause(*, time: str | timedelta | None = None, strength: str | None = None) -
 
 
 def emphasis(*parts: str | float | Ssml, level: str = "moderate") -> Ssml:
-    """Return stressed speech (``<emphasis>``); standard voices only.
+    """Return emphasized speech (``<emphasis>``); standard voices only.
 
     :param parts: content to speak
     :param level: ``strong``, ``moderate`` (default) or ``reduced``
@@ -133,7 +133,7 @@ def prosody(
     volume: str | None = None,
     max_duration: str | timedelta | None = None,
 ) -> Ssml:
-    """Return speech with another rate, pitch, volume or maximum duration (``<prosody>``).
+    """Return speech with a different rate, pitch, volume or maximum duration (``<prosody>``).
 
     :param parts: content to speak
     :param rate: ``x-slow``, ``slow``, ``medium``, ``fast``, ``x-fast``, a percentage of the voice's normal
@@ -143,8 +143,8 @@ def prosody(
         ``+5%``; standard voices only
     :param volume: ``default``, ``silent``, ``x-soft``, ``soft``, ``medium``, ``loud``, ``x-loud``, or a
         change such as ``-6dB``
-    :param max_duration: maximum duration of the speech, such as ``2s`` or a timedelta; not together with
-        ``rate``; standard voices only
+    :param max_duration: maximum duration of the speech, such as ``2s`` or a timedelta; cannot be combined
+        with ``rate``; standard voices only
     :raises PollySsmlError: no parameter is given, ``rate`` and ``max_duration`` are both given, or Polly does
         not accept a value
     """
@@ -165,12 +165,12 @@ def prosody(
 
 
 def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -> Ssml:
-    """Return text with its meaning, such as a date, a telephone number or single letters (``<say-as>``).
+    """Return text to be spoken as a date, a telephone number, single letters and so on (``<say-as>``).
 
     :param text: the text as written
     :param interpret_as: one of :data:`INTERPRET_AS`
-    :param format: format of a date, one of :data:`DATE_FORMATS`. With another ``interpret_as``, any format is
-        sent and a warning is logged
+    :param format: format of a date, one of :data:`DATE_FORMATS`. If ``interpret_as`` is not ``date``, any
+        format is sent and a warning is logged
     :raises PollySsmlError: Polly does not accept a value
     """
     interpret_as = one_of("interpret_as", interpret_as, INTERPRET_AS) or ""
@@ -187,7 +187,7 @@ def say_as(text: str | float, *, interpret_as: str, format: str | None = None) -
 
 
 def sub(text: str | float, *, alias: str) -> Ssml:
-    """Return text, such as an abbreviation, for which Polly speaks other words (``<sub>``).
+    """Return text, such as an abbreviation, with the words to speak instead of it (``<sub>``).
 
     :param text: the text as written, which Polly bills
     :param alias: the words to speak. An empty string is sent and a warning is logged
@@ -295,7 +295,7 @@ def effect(
 
 
 def billed_characters(value: str | Ssml) -> int:
-    """Return the number of characters that Polly bills for a plain text or for SSML.
+    """Return the number of characters that Polly bills for plain text or SSML.
 
     :param value: plain text as a string, or SSML from these functions
     """

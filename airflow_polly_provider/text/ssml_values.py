@@ -44,11 +44,11 @@ def one_of(
 
     :param name: name of the parameter, for messages
     :param value: value of the parameter; None if it is not given
-    :param words: fixed values in AWS's documentation
-    :param pattern: pattern of further values in AWS's documentation
+    :param words: fixed values that AWS's documentation lists
+    :param pattern: pattern of other values that AWS's documentation lists
     :param meaning: description of that pattern, for the error message
     :param other: pattern of values that AWS's documentation does not mention; they are sent with a warning
-    :raises PollySsmlError: the value is none of these
+    :raises PollySsmlError: the value is not one of these values, and does not match one of these patterns
     """
     if value is None or value in words:
         return value
@@ -93,7 +93,7 @@ def warn_unnamed(what: str) -> None:
 
 
 def duration_value(name: str, value: str | timedelta | None, max_seconds: float | None = None) -> str | None:
-    """Return a duration in the format of SSML.
+    """Return a duration in SSML format.
 
     :param name: name of the parameter, for error messages
     :param value: duration such as ``500ms``, ``1.5s`` or a timedelta; None if it is not given
@@ -118,7 +118,7 @@ def non_empty(name: str, value: str) -> str:
 
     :param name: name of the parameter, for the error message
     :param value: the value
-    :raises PollySsmlError: the value has another type, is empty or contains only white space
+    :raises PollySsmlError: the value is not a string, is empty or contains only white space
     """
     if not isinstance(value, str) or not value.strip():
         raise PollySsmlError(f"{name} must be a non-empty string.")

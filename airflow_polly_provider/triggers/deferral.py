@@ -25,7 +25,7 @@ TRIGGER_TIMEOUT_MARGIN = timedelta(minutes=5)
 
 
 class DeferringTask(Protocol):
-    """Attributes and methods of an operator or sensor that a deferral uses."""
+    """An operator or sensor to defer: the attributes and methods that a deferral uses."""
 
     aws_conn_id: str | None
     region_name: str | None
@@ -82,7 +82,7 @@ def defer_until_ended(
 
 
 def _remaining_execution_seconds(task: DeferringTask, context: Context, now: float) -> float:
-    """Return the seconds until ``execution_timeout`` passes, counted from the start of this try."""
+    """Return the seconds left until ``execution_timeout``, which began with this try, passes."""
     if not task.execution_timeout:
         return math.inf
     began: datetime | None = context["ti"].start_date
@@ -111,8 +111,8 @@ def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
 def config_for_trigger(config: Any, *, deferrable: bool) -> Any:
     """Return ``botocore_config`` as a mapping that can be serialized with a trigger.
 
-    Call it in ``__init__``. Otherwise a value that cannot be serialized would fail the Airflow task only
-    after the synthesis task was started.
+    Call it in ``__init__``. Otherwise, a value that cannot be serialized would make the Airflow task fail
+    only after the synthesis task was started.
 
     :param config: the user's value: a mapping, a ``botocore.config.Config`` or None
     :param deferrable: whether the task will wait in the triggerer

@@ -62,10 +62,10 @@ def for_resume_of(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def synthesis_task_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the SynthesisTask in an event, in its XCom form.
+    """Return the SynthesisTask from an event, in the form in which it is pushed to XCom.
 
     :param event: an event from :func:`success_event` or :func:`error_event`
-    :raises PollyError: the event contains an error instead; the error keeps its class
+    :raises PollyError: the event contains an error; the raised error has the class of the original error
     """
     if event and _TASK in event:
         synthesis_task: dict[str, Any] = event[_TASK]

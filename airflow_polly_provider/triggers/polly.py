@@ -207,7 +207,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             await asyncio.sleep(max(0.0, began + supervisor_linger_seconds() - time.monotonic()))
 
     async def on_kill(self) -> None:
-        """Log that the synthesis task keeps running, when a user marks or clears the deferred Airflow task.
+        """Log that the synthesis task keeps running after a user marked or cleared the deferred Airflow task.
 
         Airflow 3.3+ calls this method.
         """

@@ -105,7 +105,7 @@ def timed_out(synthesis_task_id: str, last_status: str | None) -> PollyWaitTimeo
     """Return the error for a wait whose deadline has passed.
 
     :param synthesis_task_id: Polly's ``TaskId``
-    :param last_status: the TaskStatus seen last, or None if none was seen
+    :param last_status: the last known TaskStatus, or None if it was never known
     """
     return PollyWaitTimeoutError(
         f"Timed out waiting for synthesis task {synthesis_task_id} (last status: {last_status or 'unknown'})"

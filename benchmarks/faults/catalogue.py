@@ -40,11 +40,11 @@ class Fault:
         ``event`` is set
     :param clears: whether each paused task is cleared instead of killed
     :param store_away: whether Airflow's task state store is unavailable in the first try
-    :param look_ups_fail: number of failing look-ups of the connection for each task: the first look-ups, or
-        the first look-ups after ``event`` if it is set
+    :param look_ups_fail: number of connection look-ups that fail for each task: the task's first look-ups,
+        or, if ``event`` is set, the first look-ups after it
     :param event: component that is killed when every task is paused; without ``hold``, when every task is
         deferred
-    :param list_delay_seconds: seconds that a new synthesis task is missing from the emulator's lists
+    :param list_delay_seconds: seconds before a new synthesis task appears in the emulator's lists
     :param look_seconds: duration of the search for a token; None for the default
     :param fails: whether the run is expected to fail
     :param slow: duration of a synthesis in seconds

@@ -70,7 +70,8 @@ class Gate:
     def spoil(self, how: Spoiling, times: int) -> None:
         """Forward the next start requests, but break the responses to them.
 
-        :param how: error 500 or a page instead of the response; or half of the response and then a TCP reset
+        :param how: what to send: error 500 or a page instead of the response, or half of
+            the response and then a TCP reset
         :param times: number of start requests
         """
         self._spoilings = [how] * times

@@ -219,7 +219,7 @@ class FaultyRun:
             subprocess.run(command, env=self._stack.environment, check=True, timeout=_CLEAR_SECONDS)
 
     def _kill_held(self) -> None:
-        """Kill each paused process; for every second process, also its parent, which reports the kill."""
+        """Kill each paused process. Every second time, also kill its parent, which reports the kill."""
         for marker in self._markers():
             if marker.name in self._killed:
                 continue

@@ -25,7 +25,7 @@ _DRIVERS = ("psycopg2-binary", "asyncpg")
 def aws_waiter() -> Way:
     """Return the amazon provider's way to wait.
 
-    Its environment has the same versions of Airflow and the amazon provider as this one, and aiobotocore.
+    Its environment contains the Airflow and amazon provider versions of this environment, and aiobotocore.
     """
     home = BUILD / "waiting-aiobotocore"
     packages = [f"{name}=={version(name)}" for name in ("apache-airflow", "apache-airflow-providers-amazon")]

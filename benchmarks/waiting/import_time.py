@@ -25,7 +25,7 @@ print(time.process_time() - began)
 def measure(times: int) -> dict[str, Any]:
     """Import both files alternately, each in a new process.
 
-    :param times: number of measured rounds; one more round before them only writes byte code
+    :param times: number of measured rounds, after one unmeasured round that writes the byte code
     """
     env = environment("{}")
     spent: dict[str, list[float]] = {"ours": [], "comprehend": []}

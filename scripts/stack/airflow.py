@@ -1,7 +1,7 @@
 """A real Airflow in a temporary home, with each component in its own process.
 
-`airflow standalone` is not enough, because tests and benchmarks must kill and restart single components, and
-must know which component ended.
+`airflow standalone` is not enough, because tests and benchmarks must kill and restart individual components,
+and must know which component ended.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class AirflowStack:
     :param dags_folder: folder with the DAG files
     :param env: environment variables for all components, such as ``AIRFLOW_CONN_AWS_DEFAULT``; the caller's
         own variables for Airflow and AWS are not passed on
-    :param executor: Airflow's name of the executor; by default LocalExecutor. On Airflow 2 with SQLite,
+    :param executor: Airflow's name for the executor; by default LocalExecutor. On Airflow 2 with SQLite,
         LocalExecutor runs one task at a time
     :param database_url: SQLAlchemy URL of an empty database; by default SQLite in ``home``
     :param parallelism: maximum number of tasks that run at the same time
@@ -142,7 +142,7 @@ class AirflowStack:
         self.components[name].kill(signal_number, whole=whole)
 
     def wait_until_healthy(self, name: str) -> None:
-        """Wait until a component reports that it is healthy after its last start.
+        """Wait until a component has reported, since its last start, that it is healthy.
 
         :raises ComponentDiedError: if any component has ended
         :raises StackTimeoutError: after ``startup_timeout`` seconds
@@ -203,7 +203,7 @@ class AirflowStack:
         return run_ids
 
     def wait_for_started_run(self, dag_id: str, timeout: float = 60) -> str:
-        """Wait until a DAG's first run has been started by Airflow itself, and return the run id."""
+        """Wait until Airflow itself has started the first run of a DAG, and return the run id."""
         self._wait(lambda: bool(self.metadata.run_ids(dag_id)), f"a run of {dag_id} to be started", timeout)
         return self.metadata.run_ids(dag_id)[0]
 

@@ -28,7 +28,7 @@ R = TypeVar("R")
 class BlockingCalls:
     """Runs blocking calls one after the other, in its own thread.
 
-    :param thread_name: the beginning of the thread's name
+    :param thread_name: prefix of the thread's name
     """
 
     def __init__(self, thread_name: str) -> None:
@@ -38,7 +38,7 @@ class BlockingCalls:
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function in the thread and return its result. The thread starts with the first call.
 
-        :param function: the function; its arguments follow
+        :param function: the function to call, followed by its arguments
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._thread_name)

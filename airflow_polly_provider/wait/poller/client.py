@@ -127,5 +127,5 @@ class StatusClient:
         return self._settings.make_hook()
 
     def _call_hook(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call the hook. The call blocks in boto3, in the connection look-up and in a credentials renewal."""
+        """Call the hook. It blocks during requests, connection look-ups and credential renewals."""
         return getattr(self._hook, method)(*args, **kwargs)

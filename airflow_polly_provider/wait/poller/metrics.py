@@ -47,6 +47,6 @@ def request(operation: str, outcome: str, requests_per_second: float) -> None:
 def detected(seconds: float) -> None:
     """Report the longest possible time from the end of a synthesis task to its detection.
 
-    :param seconds: the seconds since the synthesis task was last known to run
+    :param seconds: the seconds since the synthesis task was last known to be running
     """
     stats.timing("polly.detection_delay", timedelta(seconds=seconds))

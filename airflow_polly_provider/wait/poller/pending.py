@@ -90,7 +90,7 @@ class Wait:
         self.last_running_at = now
 
     def report_error(self, error: Exception, now: float, outage: CredentialsOutage) -> None:
-        """Record a check that failed. End the wait, or pass the error on if it is the first in a row.
+        """Record a failed check. End the wait, or pass on the error if the check before did not fail.
 
         :param outage: how long credentials have been rejected
         """

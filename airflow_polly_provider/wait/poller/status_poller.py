@@ -66,7 +66,7 @@ class StatusPoller:
     """Requests the status for every registered wait, with Get or List, whichever needs fewer requests.
 
     :param settings: the connection settings of all its waits
-    :param on_unused: called when there has been no wait for ``KEPT_SECONDS``
+    :param on_unused: called after ``KEPT_SECONDS`` without any registered wait
     """
 
     def __init__(self, settings: HookSettings, on_unused: Callable[[], object] = lambda: None) -> None:
@@ -160,7 +160,7 @@ class StatusPoller:
                 await asyncio.sleep(_TOGETHER_SECONDS)
 
     async def _next_due(self) -> list[Wait]:
-        """Wait until waits are due, and return them, the longest overdue first."""
+        """Return the waits that are due, the longest overdue first. If none is due, block until one is."""
         while True:
             self._woken.clear()
             waits = self._all()
@@ -195,7 +195,7 @@ class StatusPoller:
                 await self._get(wait)
 
     def _falls_back_to_get(self, error: Exception) -> bool:
-        """Pause listing after an error of a list request, and return whether Get may still work.
+        """Pause listing after a list request failed, and return whether Get may still work.
 
         For example, one record that cannot be read makes the whole page unreadable.
         """
@@ -228,7 +228,7 @@ class StatusPoller:
         return cheapest_strategy(known=spared, unknown=unknown, finishing=self._finishing, costs=self._costs)
 
     async def _list(self, strategy: PollStrategy, due: list[Wait], budget: int) -> list[Wait]:
-        """Read lists and return the waits that still need a Get. Too many requests end the reading early."""
+        """Read lists, but stop after too many requests. Return the waits that still need a Get."""
         began, waiting = _now(), self._all()
         fresh_since = began - _SEEN_FOR_SECONDS
         if strategy is PollStrategy.FINISHED:

@@ -83,8 +83,8 @@ def cheapest_strategy(
     cheapest strategy needs. The two strategies together then need at most twice as many requests as the
     second cheapest strategy alone.
 
-    :param known: the number of due waits whose synthesis task was seen recently. Each wait that is due later
-        adds the fraction of a request that checking it now would save
+    :param known: the number of due waits whose synthesis task was seen recently. A wait that is due later
+        counts as the fraction of a request that checking it now would save
     :param unknown: the number of due waits whose synthesis task was not seen recently. If such a synthesis
         task is not listed as finished, its status is still unknown
     :param finishing: the number of synthesis tasks expected to have finished since they were last checked
