@@ -119,7 +119,9 @@ def retry_until_accepted(
             delay = min(full_jitter(repeats, LONGEST_BACK_OFF_SECONDS), remaining)
             log.warning(
                 "%s (%s). Retrying the %s in %.1f s, giving up in %.0f s",
-                "Polly throttled the request" if isinstance(error, ClientError) else "Polly was not reached",
+                "Polly throttled the request"
+                if isinstance(error, ClientError)
+                else "Polly could not be reached",
                 error,
                 what,
                 delay,

@@ -163,13 +163,13 @@ MEASURES: list[Measure] = [
     *_long("10,000 waits ending at once", "10,000 waits that end at the same time, with quotas", "", ""),
     *_long(
         "huge account, oldest first",
-        "2,000 waits among 100,000 synthesis tasks of others, oldest first",
+        "2,000 waits among 100,000 other synthesis tasks, oldest first",
         "p95 ≤ 60 s",
         "",
     ),
     *_long(
         "huge account, newest first",
-        "2,000 waits among 100,000 synthesis tasks of others, newest first",
+        "2,000 waits among 100,000 other synthesis tasks, newest first",
         "p95 ≤ 60 s",
         "",
     ),
@@ -178,11 +178,11 @@ MEASURES: list[Measure] = [
     ("the same: worker processes, without a worker", "0", _workers("start_from_trigger")),
     ("the same: worker processes, deferrable", "", _workers("deferrable")),
     (
-        "real Airflow: CPU, reschedule around boto3 / without a worker",
+        "real Airflow: CPU, reschedule with boto3 / without a worker",
         "",
         _stack("start_from_trigger", "reschedule"),
     ),
-    ("real Airflow: CPU, reschedule around boto3 / deferrable", "", _stack("deferrable", "reschedule")),
+    ("real Airflow: CPU, reschedule with boto3 / deferrable", "", _stack("deferrable", "reschedule")),
     ("the same: worker processes, reschedule", "", _workers("reschedule")),
     ("import of a DAG file, this package / the amazon provider's Comprehend", "≤ 1.1", _import),
 ]

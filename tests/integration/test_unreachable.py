@@ -30,6 +30,6 @@ def test_a_start_with_refused_connections_is_retried_for_a_minute_and_logs_that_
         execute(start_operator())
     assert sum(slept) == pytest.approx(60)
     warnings = warnings_in(caplog)
-    assert all(line.startswith("Polly was not reached (") for line in warnings)
+    assert all(line.startswith("Polly could not be reached (") for line in warnings)
     assert "giving up in 60 s" in warnings[0]
     assert len(warnings) < 20

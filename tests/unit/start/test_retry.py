@@ -78,7 +78,9 @@ class TestStartNeverAccepted:
         with pytest.raises(ClientError if isinstance(error, Refusal) else type(error)):
             execute(start_operator())
         assert sum(slept) == pytest.approx(limit_seconds)
-        message = "Polly throttled the request" if isinstance(error, Refusal) else "Polly was not reached"
+        message = (
+            "Polly throttled the request" if isinstance(error, Refusal) else "Polly could not be reached"
+        )
         warnings = warnings_in(caplog)
         assert all(line.startswith(message) for line in warnings)
         assert f"giving up in {limit_seconds} s" in warnings[0]
