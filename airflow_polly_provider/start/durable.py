@@ -286,5 +286,5 @@ class DurableStart:
             raise PollyIncompleteAnswerError(
                 f"Polly's response to the start request was lost ({error}), and the list of the account's "
                 f"synthesis tasks cannot be read either: {unusable} A retry searches the list again before "
-                "it starts a synthesis task. Correct endpoint_url in the connection, or the proxy."
+                "it starts a synthesis task. Correct the connection's endpoint_url, or fix the proxy."
             ) from error

@@ -138,7 +138,7 @@ class TaskStore:
             heapq.heappush(self._events, (ends_at, task.key[1], "start then end", task.task_id))
 
     def report(self, task: SynthesisTask, outcome: str, reason: str | None = None) -> None:
-        """Set the outcome of a synthesis task. It ends now, or as soon as its ``ends_at`` is reached.
+        """Set the outcome of a synthesis task. It ends at its ``ends_at``, or now if that time has passed.
 
         :param task: the synthesis task.
         :param outcome: ``completed`` or ``failed``.

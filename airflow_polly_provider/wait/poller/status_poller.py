@@ -282,7 +282,7 @@ class StatusPoller:
         return any_has_wait
 
     def _oldest(self) -> datetime:
-        """Return the creation time of the oldest synthesis task that has a wait and was seen before."""
+        """Return the creation time of the oldest waited-for synthesis task whose creation time is known."""
         return min((wait.created for wait in self._all() if wait.created), default=_EARLIEST)
 
     async def _get(self, wait: Wait) -> None:
