@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.output.object_duration import DurationReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from airflow_polly_provider.batch.manifest import ItemRecord
-    from airflow_polly_provider.output.object_duration import DurationReader
     from airflow_polly_provider.output.placement import OutputPlacement
+    from airflow_polly_provider.output.s3_access import S3Access
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,20 @@ class Finisher:
 
     :param placement_of: returns the placement of a record's object; None if the record has no
         ``output_s3_key``
-    :param durations: the reader of the durations; its S3 client already exists
+    :param s3: the access to S3 that the placements use
+    :param s3_parameters: the parameters of S3Hook, for reading durations
     """
 
     def __init__(
-        self, placement_of: Callable[[ItemRecord], OutputPlacement | None], durations: DurationReader
+        self,
+        placement_of: Callable[[ItemRecord], OutputPlacement | None],
+        s3: S3Access,
+        s3_parameters: Mapping[str, Any],
     ) -> None:
         self._placement_of = placement_of
-        self._durations = durations
+        self._s3 = s3
+        self._durations = DurationReader(s3_parameters, max_pool_connections=THREADS)
+        self._prepare()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="polly-finish")
         self._under_way: dict[Future[Mapping[str, Any]], ItemRecord] = {}
 
@@ -61,6 +68,11 @@ class Finisher:
         """Whether items are being finished."""
         return bool(self._under_way)
 
+    def _prepare(self) -> None:
+        # Only the main thread can look up the connection again after an error.
+        self._s3.prepare()
+        self._durations.prepare()
+
     def submit(
         self, record: ItemRecord, synthesis_task: Mapping[str, Any], *, is_in_place: bool = False
     ) -> None:
@@ -70,6 +82,7 @@ class Finisher:
         :param synthesis_task: its completed SynthesisTask, as Polly returns it
         :param is_in_place: whether the object is already at ``output_s3_key``
         """
+        self._prepare()
         placement = None if is_in_place else self._placement_of(record)
         self._under_way[self._pool.submit(self._finish, placement, synthesis_task)] = record
 

@@ -16,14 +16,7 @@ def run_id_of(ti: Any) -> BatchRunId:
 
     :param ti: the running task instance
     """
-    run = task_run(ti)
-    return BatchRunId(
-        dag_id=run.dag_id,
-        run_id=run.run_id,
-        task_id=run.task_id,
-        map_index=run.map_index,
-        namespace=run.namespace,
-    )
+    return BatchRunId.of(task_run(ti))
 
 
 def default_manifest_key(run_id: BatchRunId, prefix: object) -> str:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
-from airflow_polly_provider.batch.job import Job, is_record_of, new_record
-from airflow_polly_provider.batch.manifest import NOT_STARTED, Phase
+from airflow_polly_provider.batch.job import Job, is_record_of
+from airflow_polly_provider.batch.manifest import NOT_STARTED, STARTING
 from airflow_polly_provider.batch.monitor import note_status, save_interval_seconds
 from airflow_polly_provider.batch.starting import record_started
 from airflow_polly_provider.batch.statuses import read_statuses
@@ -36,36 +36,29 @@ _CLOCK_MARGIN = timedelta(minutes=10)
 _SEARCH_AGAIN_SECONDS = 5.0
 
 
-def jobs_of(
-    items: Sequence[BatchItem], earlier: Manifest | None, lexicons: Mapping[str, str]
-) -> list[Job]:
-    """Return each item with its record: an earlier try's record if there is one, otherwise a new one.
+def with_earlier_records(jobs: Sequence[Job], earlier: Manifest) -> list[Job]:
+    """Return jobs with the records of an earlier try, as far as their items have not changed.
 
-    :param items: the items of this try
-    :param earlier: the manifest of an earlier try that this try continues; None if there is none
-    :param lexicons: the contents of lexicons by name
+    :param jobs: the items of this try with new records
+    :param earlier: the manifest that the earlier try wrote
     """
-    known = {} if earlier is None else {record.id: record for record in earlier.records}
-    jobs = []
-    for item in items:
-        record = known.get(item.id)
-        if record is None or not is_record_of(record, item):
-            record = new_record(item, lexicons)
-        jobs.append(Job(item, record))
-    return jobs
+    known = {record.id: record for record in earlier.records}
+    found = []
+    for job in jobs:
+        record = known.get(job.record.id)
+        found.append(job if record is None or not is_record_of(record, job.item) else Job(job.item, record))
+    return found
 
 
-def continues(earlier: Manifest | None, run_token: str) -> bool:
+def continues(earlier: Manifest, run_token: str) -> bool:
     """Return whether a try continues the work that a manifest records.
 
     A task that was cleared after it had delivered every item starts everything again, like the start
     operator. A retry, or a task that was cleared before it had delivered every item, continues.
 
-    :param earlier: the manifest of this task in this run; None if there is none
+    :param earlier: the manifest of this task in this run
     :param run_token: the token of this task instance, which changes when the task is cleared
     """
-    if earlier is None:
-        return False
     return earlier.run_token == run_token or not all(record.finished for record in earlier.records)
 
 
@@ -181,7 +174,7 @@ def may_have_unknown_starts(earlier: Manifest | None) -> bool:
 
     :param earlier: the manifest of the earlier try
     """
-    return earlier is not None and earlier.phase == Phase.STARTING
+    return earlier is not None and earlier.phase == STARTING
 
 
 def now() -> str:

@@ -6,36 +6,38 @@ import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, missing_objects
 from airflow_polly_provider.batch.finishing import Finisher
-from airflow_polly_provider.batch.manifest import NOT_STARTED, Manifest, Phase
+from airflow_polly_provider.batch.job import Job, new_record
+from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING, WAITING, Manifest
+from airflow_polly_provider.batch.manifest_check import validate_manifest
 from airflow_polly_provider.batch.monitor import Monitor
 from airflow_polly_provider.batch.recovery import (
     Recovery,
     continues,
-    jobs_of,
     may_have_unknown_starts,
     now,
     reset,
+    with_earlier_records,
 )
 from airflow_polly_provider.batch.starting import BatchStarter
 from airflow_polly_provider.compat import TaskDeferred
 from airflow_polly_provider.exceptions import PollyError
-from airflow_polly_provider.output.object_duration import DurationReader
 from airflow_polly_provider.output.placement import OutputPlacement
 from airflow_polly_provider.output.provenance import OutputPlan
 from airflow_polly_provider.settings import start_look_seconds
 from airflow_polly_provider.start.token import batch_item_token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from airflow_polly_provider.batch.items import BatchItem
-    from airflow_polly_provider.batch.job import Job
     from airflow_polly_provider.batch.manifest import BatchRunId, ItemRecord
     from airflow_polly_provider.batch.manifest_store import ManifestStore
     from airflow_polly_provider.hooks.polly import PollyHook
@@ -52,6 +54,7 @@ class BatchSettings:
 
     :param hook: the hook that sends the requests to Polly
     :param s3: the access to S3
+    :param s3_parameters: the parameters of S3Hook
     :param store: reads and writes the manifest
     :param run_id: the identity of the Airflow task in its DAG run
     :param run_token: the token of this task instance, which changes when the task is cleared
@@ -61,6 +64,7 @@ class BatchSettings:
 
     hook: PollyHook
     s3: S3Access
+    s3_parameters: Mapping[str, Any]
     store: ManifestStore
     run_id: BatchRunId
     run_token: str
@@ -77,21 +81,25 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
     :raises PollyInvalidRequestError: the object at the manifest's key is not a manifest of this batch
     """
     lexicons = lexicons_of(settings.hook, items)
-    earlier = settings.store.load()
-    if earlier is not None and not earlier.may_be_continued_by(settings.run_id):
-        earlier = None
-    continued = earlier if continues(earlier, settings.run_token) else None
-    jobs = jobs_of(items, continued, lexicons)
+    jobs = [Job(item, new_record(item, lexicons)) for item in items]
+    store = settings.store
+    earlier = store.load()
+    if earlier is not None:
+        expected = [job.record for job in jobs]
+        is_ours = validate_manifest(earlier, uri=store.uri, run=settings.run_id, expected=expected)
+        earlier = earlier if is_ours and continues(earlier, settings.run_token) else None
+    if earlier is not None:
+        jobs = with_earlier_records(jobs, earlier)
     manifest = Manifest(
         run=settings.run_id,
         began=settings.run.began,
-        run_token=settings.run_token if continued is None else continued.run_token,
+        run_token=settings.run_token if earlier is None else earlier.run_token,
         durable=settings.durable,
-        phase=Phase.STARTING,
-        created=now() if continued is None else continued.created,
+        phase=STARTING,
+        created=now() if earlier is None else earlier.created,
         records=[job.record for job in jobs],
     )
-    return BatchRun(settings, manifest, jobs, searches=may_have_unknown_starts(continued))
+    return BatchRun(settings, manifest, jobs, searches=may_have_unknown_starts(earlier))
 
 
 def resume(settings: BatchSettings, etag: str) -> BatchRun:
@@ -102,7 +110,8 @@ def resume(settings: BatchSettings, etag: str) -> BatchRun:
     :raises PollyError: the manifest was replaced or removed
     """
     manifest = settings.store.load(etag=etag)
-    assert manifest is not None
+    if manifest is None or manifest.run != settings.run_id:
+        raise PollyError(f"{settings.store.uri} is not the manifest of this task. Clear the task.")
     return BatchRun(settings, manifest, [])
 
 
@@ -129,10 +138,9 @@ class BatchRun:
 
     def __enter__(self) -> Self:
         settings = self._settings
-        # The connection must be looked up in the main thread.
         settings.s3.prepare()
         with ExitStack() as ends:
-            finisher = Finisher(self.placement_of, DurationReader(settings.s3))
+            finisher = Finisher(self.placement_of, settings.s3, settings.s3_parameters)
             self._finisher = ends.enter_context(finisher)
             self._monitor = ends.enter_context(
                 Monitor(settings.hook, self.manifest, settings.store, finisher)
@@ -148,7 +156,7 @@ class BatchRun:
             # The threads have ended, so the records contain everything that was started and copied.
             try:
                 self._monitor.save()
-            except PollyError as not_saved:
+            except (PollyError, ClientError, BotoCoreError) as not_saved:
                 log.warning("The manifest does not contain the last changes: %s", not_saved)
 
     @property
@@ -240,7 +248,7 @@ class BatchRun:
         starter.start(self.to_start)
         log.info("Started %d synthesis tasks; %d are running", starter.started, monitor.running)
         monitor.finish_all()
-        manifest.phase = Phase.WAITING
+        manifest.phase = WAITING
         monitor.save()
 
     def wait(self, schedule: Schedule, deadline: float) -> None:
@@ -270,5 +278,5 @@ class BatchRun:
         self._has_saved = True
         self._monitor.read_now()
         self._monitor.finish_all()
-        self.manifest.phase = Phase.WAITING if self._monitor.running else Phase.ENDED
+        self.manifest.phase = WAITING if self._monitor.running else ENDED
         self._monitor.save()

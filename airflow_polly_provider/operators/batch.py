@@ -13,6 +13,7 @@ from airflow_polly_provider.batch.checks import (
     validate_total,
     validate_voices,
 )
+from airflow_polly_provider.batch.finishing import THREADS
 from airflow_polly_provider.batch.identity import default_manifest_key, run_id_of
 from airflow_polly_provider.batch.items import read_items
 from airflow_polly_provider.batch.manifest_store import ManifestStore
@@ -306,10 +307,11 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         return S3Location(str(self.output_s3_bucket_name), key)
 
     def _settings(self, context: Context, manifest: S3Location) -> BatchSettings:
-        s3 = S3Access(self._hook_parameters)
+        s3 = S3Access(self._hook_parameters, max_pool_connections=THREADS)
         return BatchSettings(
             hook=self.hook,
             s3=s3,
+            s3_parameters=self._hook_parameters,
             store=ManifestStore(lambda: s3.client, manifest),
             run_id=run_id_of(context["ti"]),
             run_token=request_token(task_run(context["ti"]), "batch"),
