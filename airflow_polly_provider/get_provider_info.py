@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION_NAME,
                 "python-modules": [
                     "airflow_polly_provider.operators.polly",
+                    "airflow_polly_provider.operators.batch",
                     "airflow_polly_provider.operators.get",
                     "airflow_polly_provider.operators.lexicon",
                     "airflow_polly_provider.operators.synthesize",
@@ -53,6 +54,8 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_polly_provider.links.polly.PollySynthesisTasksLink",
             "airflow_polly_provider.links.polly.PollyOutputLink",
+            "airflow_polly_provider.links.polly.PollyBatchTasksLink",
+            "airflow_polly_provider.links.polly.PollyManifestLink",
         ],
         "config": {
             "aws_polly": {

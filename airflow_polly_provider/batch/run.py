@@ -26,7 +26,6 @@ from airflow_polly_provider.batch.recovery import (
     with_earlier_records,
 )
 from airflow_polly_provider.batch.starting import BatchStarter
-from airflow_polly_provider.compat import TaskDeferred
 from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.output.placement import OutputPlacement
 from airflow_polly_provider.output.provenance import OutputPlan
@@ -152,7 +151,7 @@ class BatchRun:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ends.__exit__(kind, error, traceback)
-        if kind is not None and self._has_saved and not issubclass(kind, TaskDeferred):
+        if kind is not None and self._has_saved:
             # The threads have ended, so the records contain everything that was started and copied.
             try:
                 self._monitor.save()

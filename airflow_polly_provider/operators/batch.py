@@ -281,12 +281,22 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
             if dry_run:
                 return self._report(context, run)
             run.start()
-            if self.wait_for_completion:
-                if run.running:
-                    self._wait(context, run, manifest)
+            must_defer = self.wait_for_completion and self.deferrable and run.running > 0
+            if self.wait_for_completion and not must_defer:
+                self._running = run.running
+                run.wait(Schedule(self.poke_interval), time.time() + self.timeout)
                 run.finish()
-            self._running = 0
-            return self._deliver(context, run, manifest)
+                self._running = 0
+        if must_defer:
+            defer_until_batch_ended(
+                self,
+                manifest.uri,
+                run.manifest_etag,
+                Schedule(self.poke_interval),
+                context,
+                timeout=self.timeout,
+            )
+        return self._deliver(context, run, manifest)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Resume the task after its trigger fired, and deliver the items.
@@ -318,15 +328,6 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
             run=current_run(context),
             durable=self.durable,
         )
-
-    def _wait(self, context: Context, run: BatchRun, manifest: S3Location) -> None:
-        schedule = Schedule(self.poke_interval)
-        if self.deferrable:
-            defer_until_batch_ended(
-                self, manifest.uri, run.manifest_etag, schedule, context, timeout=self.timeout
-            )
-        self._running = run.running
-        run.wait(schedule, time.time() + self.timeout)
 
     def _report(self, context: Context, run: BatchRun) -> dict[str, Any]:
         """End a dry run: report what would be started, and what Polly would bill."""
