@@ -1,0 +1,1 @@
+"""Many synthesis tasks that one Airflow task starts, awaits and delivers."""
