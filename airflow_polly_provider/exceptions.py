@@ -11,6 +11,7 @@
         │   └── PollySynthesisTaskFailedFinalError     … not retryable: this task did not start it
         ├── PollyWaitTimeoutError                      the ``timeout`` of the wait passed
         ├── PollyOutputObjectError                     the audio exists, but not at ``output_s3_key``
+        ├── PollyManifestReplacedError                 another try or run has written the batch's manifest
         └── PollyFinalError                            also AirflowFailException: never retried
             ├── PollyInvalidRequestError               the request is invalid
             │   ├── PollySsmlError                     also ValueError: the values cannot form valid SSML
@@ -105,6 +106,13 @@ class PollyOutputObjectError(PollyError):
 
     The next try continues with the existing audio. With ``durable=False``, or if the audio no longer exists,
     the next try may start and pay for a new synthesis task.
+    """
+
+
+class PollyManifestReplacedError(PollyError):
+    """Another try of the Airflow task, or another run, has written the batch's manifest since it was read.
+
+    The try that raises this error must not start anything or write anything.
     """
 
 
