@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.request.voices import validate_voice
@@ -95,12 +95,12 @@ def validate_voices(hook: PollyHook, items: Iterable[BatchItem]) -> None:
         )
 
 
-def lexicon_names_of(requests: Iterable[Mapping[str, object]]) -> list[str]:
+def lexicon_names_of(requests: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the names of all lexicons in requests, sorted.
 
     :param requests: the requests
     """
     names: set[str] = set()
     for request in requests:
-        names.update(request.get("LexiconNames", ()))  # type: ignore[call-overload]  # a list of strings
+        names.update(request.get("LexiconNames", ()))
     return sorted(names)

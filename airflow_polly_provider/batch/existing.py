@@ -95,9 +95,7 @@ def missing_objects(client: Any, records: Sequence[ItemRecord]) -> list[ItemReco
     return [record for record, missing in _in_threads(is_missing, records) if missing]
 
 
-def _in_threads(
-    look: Callable[[Given], Found], given: Sequence[Given]
-) -> Iterator[tuple[Given, Found]]:
+def _in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="polly-look") as pool:
         try:
             for first in range(0, len(given), _AT_ONCE):

@@ -7,7 +7,7 @@ changes their records.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_polly_provider.aws.task_status import TaskStatus
@@ -15,6 +15,7 @@ from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.output.object_duration import DurationReader
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
@@ -102,7 +103,7 @@ class Finisher:
                 synthesis_task = future.result()
             except PollyError as error:
                 record.reason = str(error)[:500]
-                log.error("Item %s was synthesized, but not delivered: %s", record.id, error)
+                log.warning("Item %s was synthesized, but not delivered: %s", record.id, error)
                 continue
             record.output_uri = synthesis_task.get("OutputUri")
             record.seconds = synthesis_task.get("DurationSeconds")

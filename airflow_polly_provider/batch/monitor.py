@@ -1,10 +1,10 @@
-"""Watches the items of a batch in the worker: reads statuses, finishes completed items, saves the manifest."""
+"""Watches a batch in the worker: reads statuses, finishes completed items, and saves the manifest."""
 
 from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,7 @@ from airflow_polly_provider.batch.statuses import read_statuses
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from collections.abc import Mapping
     from types import TracebackType
 
@@ -55,9 +56,7 @@ class Monitor:
     :param finisher: finishes completed items
     """
 
-    def __init__(
-        self, hook: PollyHook, manifest: Manifest, store: ManifestStore, finisher: Finisher
-    ) -> None:
+    def __init__(self, hook: PollyHook, manifest: Manifest, store: ManifestStore, finisher: Finisher) -> None:
         self._hook = hook
         self._manifest = manifest
         self._store = store
@@ -209,4 +208,4 @@ def note_status(record: ItemRecord, synthesis_task: Mapping[str, Any]) -> None:
     record.engine = synthesis_task.get("Engine", record.engine)
     if record.status == TaskStatus.FAILED:
         record.reason = str(synthesis_task.get("TaskStatusReason") or "Polly gave no reason")[:500]
-        log.error("Synthesis task %s of item %s failed: %s", record.task_id, record.id, record.reason)
+        log.warning("Synthesis task %s of item %s failed: %s", record.task_id, record.id, record.reason)

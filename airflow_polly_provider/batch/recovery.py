@@ -25,7 +25,6 @@ from airflow_polly_provider.wait.errors import CHECK_ERRORS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from airflow_polly_provider.batch.items import BatchItem
     from airflow_polly_provider.batch.manifest import ItemRecord, Manifest
     from airflow_polly_provider.hooks.polly import PollyHook
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -20,7 +20,6 @@ from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
     PollyConnectionNotFoundError,
     PollyCredentialsError,
-    PollyError,
     PollyInvalidRequestError,
 )
 from airflow_polly_provider.request.billing import account_for
@@ -36,6 +35,10 @@ from airflow_polly_provider.start.retry import (
 from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
 
 if TYPE_CHECKING:
+    from airflow_polly_provider.exceptions import (
+        PollyError,
+    )
+    from concurrent.futures import Future
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_polly_provider.batch.job import Job
@@ -211,7 +214,7 @@ class BatchStarter:
                 self._note_lost(job, error)
         except PollyInvalidRequestError as error:
             fail(job.record, error)
-            log.error("Item %s was rejected: %s", job.record.id, error)
+            log.warning("Item %s was rejected: %s", job.record.id, error)
         else:
             self._accept(job, synthesis_task)
 

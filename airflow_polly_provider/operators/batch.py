@@ -24,7 +24,7 @@ from airflow_polly_provider.batch.report import (
     failure_lines,
     output_s3_uris,
 )
-from airflow_polly_provider.batch.run import BatchRun, BatchSettings, begin, resume
+from airflow_polly_provider.batch.run import BatchSettings, begin, resume
 from airflow_polly_provider.exceptions import PollyBatchError, PollyWaitTimeoutError
 from airflow_polly_provider.hooks.lexicon_check import validate_lexicons
 from airflow_polly_provider.hooks.polly import PollyHook
@@ -51,6 +51,7 @@ from airflow_polly_provider.wait.schedule import (
 )
 
 if TYPE_CHECKING:
+    from airflow_polly_provider.batch.run import BatchRun
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
@@ -353,8 +354,8 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         failed = failed_items(records)
         if failed and self.on_item_failure == "fail":
             raise PollyBatchError(
-                f"{len(failed):,} of {len(records):,} items failed. The others are delivered. A retry, or the "
-                f"task after it is cleared, starts only the failed ones:\n{failure_lines(failed)}"
+                f"{len(failed):,} of {len(records):,} items failed. The others are delivered. A retry, or "
+                f"the task after it is cleared, starts only the failed ones:\n{failure_lines(failed)}"
             )
         if self.wait_for_completion and run.running:
             raise PollyWaitTimeoutError(

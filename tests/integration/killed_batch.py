@@ -29,18 +29,16 @@ def operator(bucket: str, number: int, **changes: Any) -> PollySynthesizeBatchOp
         | ({"output_s3_key": f"prompts/{index}.mp3"} if index % 2 else {})
         for index in range(number)
     ]
-    return PollySynthesizeBatchOperator(
-        **{
-            "task_id": "speak",
-            "items": items,
-            "voice_id": "Amy",
-            "output_s3_bucket_name": bucket,
-            "output_s3_key_prefix": "working/",
-            "poke_interval": 0.2,
-            "deferrable": False,
-        }
-        | changes
-    )
+    arguments: dict[str, Any] = {
+        "task_id": "speak",
+        "items": items,
+        "voice_id": "Amy",
+        "output_s3_bucket_name": bucket,
+        "output_s3_key_prefix": "working/",
+        "poke_interval": 0.2,
+        "deferrable": False,
+    } | changes
+    return PollySynthesizeBatchOperator(**arguments)
 
 
 def main(bucket: str, items: str, when: str, operation: str, number: str) -> None:

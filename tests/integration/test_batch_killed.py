@@ -30,9 +30,7 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 @pytest.fixture
 def polly(speaking_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
     speaking_emulator.reset()
-    monkeypatch.setenv(
-        "AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", '{"standard": 200, "neural": 200}'
-    )
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", '{"standard": 200, "neural": 200}')
     return speaking_emulator
 
 
@@ -92,9 +90,7 @@ def assert_complete(polly: RunningEmulator, value: dict[str, Any]) -> None:
         ("before", "s3.PutObject", 3),
     ],
 )
-def test_next_try_completes_the_batch(
-    polly: RunningEmulator, when: str, operation: str, number: int
-) -> None:
+def test_next_try_completes_the_batch(polly: RunningEmulator, when: str, operation: str, number: int) -> None:
     run_and_kill(polly, when, operation, number)
 
     value = execute(operator(polly.bucket, ITEMS), context(try_number=2))
