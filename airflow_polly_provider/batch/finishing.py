@@ -15,8 +15,8 @@ from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.output.object_duration import DurationReader
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
     from types import TracebackType
 
     from airflow_polly_provider.batch.manifest import ItemRecord

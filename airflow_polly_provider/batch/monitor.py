@@ -15,8 +15,8 @@ from airflow_polly_provider.batch.statuses import read_statuses
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from collections.abc import Mapping
+    from concurrent.futures import Future
     from types import TracebackType
 
     from airflow_polly_provider.batch.finishing import Finisher

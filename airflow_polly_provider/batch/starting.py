@@ -35,14 +35,14 @@ from airflow_polly_provider.start.retry import (
 from airflow_polly_provider.wait.poller.rate_limit import AdaptiveRate
 
 if TYPE_CHECKING:
-    from airflow_polly_provider.exceptions import (
-        PollyError,
-    )
-    from concurrent.futures import Future
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from airflow_polly_provider.batch.job import Job
     from airflow_polly_provider.batch.manifest import ItemRecord
+    from airflow_polly_provider.exceptions import (
+        PollyError,
+    )
     from airflow_polly_provider.hooks.polly import PollyHook
 
 log = logging.getLogger(__name__)

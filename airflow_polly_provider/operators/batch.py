@@ -51,12 +51,12 @@ from airflow_polly_provider.wait.schedule import (
 )
 
 if TYPE_CHECKING:
-    from airflow_polly_provider.batch.run import BatchRun
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_polly_provider.batch.run import BatchRun
     from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
     from airflow_polly_provider.request.literals import (
         OnItemFailure,
