@@ -1,0 +1,1 @@
+"""Many synthesis tasks in one Airflow task."""
