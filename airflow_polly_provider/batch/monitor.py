@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.batch.existing import record_reused
 from airflow_polly_provider.batch.finishing import is_ready_to_finish
-from airflow_polly_provider.batch.statuses import read_statuses
+from airflow_polly_provider.batch.statuses import StatusReader
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ class Monitor:
     """
 
     def __init__(self, hook: PollyHook, manifest: Manifest, store: ManifestStore, finisher: Finisher) -> None:
-        self._hook = hook
+        self._statuses = StatusReader(
+            hook,
+            not_before=datetime.fromisoformat(manifest.created) - _CLOCK_MARGIN,
+            requests_per_second=status_requests_per_second(),
+        )
         self._manifest = manifest
         self._store = store
         self._finisher = finisher
@@ -121,7 +125,7 @@ class Monitor:
         if self._reading is None:
             if time.monotonic() >= self._next_read_at and (running := self._unended):
                 self._read_began = time.monotonic()
-                self._reading = self._pool.submit(self._read, list(running), only_finished=True)
+                self._reading = self._pool.submit(self._statuses.read_finished, list(running))
             return
         if not self._reading.done():
             return
@@ -136,16 +140,7 @@ class Monitor:
     def read_now(self) -> None:
         """Read the status of each running item, and begin to finish the completed ones."""
         if running := self._unended:
-            self.note(self._read(list(running)))
-
-    def _read(self, task_ids: list[str], *, only_finished: bool = False) -> Mapping[str, Any]:
-        return read_statuses(
-            self._hook,
-            task_ids,
-            not_before=datetime.fromisoformat(self._manifest.created) - _CLOCK_MARGIN,
-            requests_per_second=status_requests_per_second(),
-            only_finished=only_finished,
-        )
+            self.note(self._statuses.read(list(running)))
 
     def note(self, synthesis_tasks: Mapping[str, Any]) -> None:
         """Write statuses into the records, and begin to finish items that have completed.

@@ -16,7 +16,7 @@ from airflow_polly_provider.batch.job import Job, is_record_of
 from airflow_polly_provider.batch.manifest import NOT_STARTED, STARTING
 from airflow_polly_provider.batch.monitor import note_status, save_interval_seconds
 from airflow_polly_provider.batch.starting import record_started
-from airflow_polly_provider.batch.statuses import read_statuses
+from airflow_polly_provider.batch.statuses import StatusReader
 from airflow_polly_provider.exceptions import PollyConfigurationError
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
 from airflow_polly_provider.start.task_search import TokenSearch
@@ -115,12 +115,12 @@ class Recovery:
         :param records: the records of all items
         """
         running = {record.task_id: record for record in records if is_running(record)}
-        synthesis_tasks = read_statuses(
+        reader = StatusReader(
             self._hook,
-            list(running),
             not_before=self._not_before,
             requests_per_second=status_requests_per_second(),
         )
+        synthesis_tasks = reader.read(list(running))
         for task_id, record in running.items():
             if (synthesis_task := synthesis_tasks.get(task_id)) is None:
                 log.warning("Polly no longer knows synthesis task %s of item %s", task_id, record.id)
