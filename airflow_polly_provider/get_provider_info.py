@@ -126,7 +126,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": INTEGRATION_NAME,
-                "python-modules": ["airflow_polly_provider.triggers.polly"],
+                "python-modules": [
+                    "airflow_polly_provider.triggers.polly",
+                    "airflow_polly_provider.triggers.batch",
+                ],
             }
         ],
     }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import boto3
+import botocore.handlers
+import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
@@ -29,6 +31,11 @@ def etag_of(content: bytes) -> str:
     return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
+def _handlers() -> list[Any]:
+    """Return botocore's handlers and those of the tests, without other answers of S3."""
+    return [each for each in botocore.handlers.BUILTIN_HANDLERS if each[0] != "before-send.s3"]
+
+
 class FakeS3:
     """Answers the requests of a real boto3 client.
 
@@ -43,14 +50,16 @@ class FakeS3:
         """Called with method and key before each request; returns a fault in place of the answer."""
         self.after: Callable[[str, str], Exception | AWSResponse | None] = lambda method, key: None
         """The same, after the request was performed."""
-        session = boto3.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
         config = Config(
             retries={"total_max_attempts": attempts},
             s3={"addressing_style": "virtual"},
             request_checksum_calculation="when_required",
         )
-        self._client: Any = session.client("s3", region_name="eu-west-1", config=config)
-        self._client.meta.events.register("before-send.s3", self._answer)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(botocore.handlers, "BUILTIN_HANDLERS", _handlers())
+            session = boto3.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="secret")
+            self._client: Any = session.client("s3", region_name="eu-west-1", config=config)
+        self._client.meta.events.register("before-send.s3", self.answer)
 
     def client(self) -> Any:
         return self._client
@@ -59,7 +68,12 @@ class FakeS3:
         """Return the keys of all PutObject requests, in order."""
         return [key for method, key in self.requests if method == "PUT"]
 
-    def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer the S3 requests of all clients that are created from now on."""
+        handlers = [*_handlers(), ("before-send.s3", self.answer)]
+        monkeypatch.setattr(botocore.handlers, "BUILTIN_HANDLERS", handlers)
+
+    def answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         key = unquote(urlsplit(request.url).path).removeprefix("/")
         method: str = request.method
         self.requests.append((method, key))

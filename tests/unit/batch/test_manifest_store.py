@@ -322,7 +322,6 @@ class TestErrors:
             (respond(200, b"<html></html>"), PollyIncompleteAnswerError),
             (respond(200, b"<html></html>", ETag='"a"'), PollyInvalidRequestError),
         ],
-        ids=repr,
     )
     def test_of_s3_have_a_class_that_says_whether_to_retry(
         self, s3: FakeS3, fault: Any, error_class: type[Exception]
