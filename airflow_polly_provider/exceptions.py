@@ -11,6 +11,7 @@
         │   └── PollySynthesisTaskFailedFinalError     … not retryable: this task did not start it
         ├── PollyWaitTimeoutError                      the ``timeout`` of the wait passed
         ├── PollyOutputObjectError                     the audio exists, but not at ``output_s3_key``
+        ├── PollyBatchError                            some items of a batch failed; a retry starts only these
         └── PollyFinalError                            also AirflowFailException: never retried
             ├── PollyInvalidRequestError               the request is invalid
             │   ├── PollySsmlError                     also ValueError: the values cannot form valid SSML
@@ -106,6 +107,10 @@ class PollyOutputObjectError(PollyError):
     The next try continues with the existing audio. With ``durable=False``, or if the audio no longer exists,
     the next try may start and pay for a new synthesis task.
     """
+
+
+class PollyBatchError(PollyError):
+    """Some items of a batch failed. The other items are delivered; a retry starts only the failed items."""
 
 
 class PollySynthesisTaskFailedError(PollyError):
