@@ -12,6 +12,7 @@
         ├── PollyWaitTimeoutError                      the ``timeout`` of the wait passed
         ├── PollyOutputObjectError                     the audio exists, but not at ``output_s3_key``
         ├── PollyManifestReplacedError                 another try or run has written the batch's manifest
+        ├── PollyBatchError                            some items of a batch failed; a retry starts only these
         └── PollyFinalError                            also AirflowFailException: never retried
             ├── PollyInvalidRequestError               the request is invalid
             │   ├── PollySsmlError                     also ValueError: the values cannot form valid SSML
@@ -114,6 +115,10 @@ class PollyManifestReplacedError(PollyError):
 
     The try that raises this error must not start anything or write anything.
     """
+
+
+class PollyBatchError(PollyError):
+    """Some items of a batch failed. The other items are delivered; a retry starts only the failed items."""
 
 
 class PollySynthesisTaskFailedError(PollyError):

@@ -85,6 +85,20 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "5",
                     },
+                    "start_requests_per_second": {
+                        "description": (
+                            "Maximum number of synthesis tasks that one batch starts per second, for each "
+                            "engine, as a JSON object. For an engine that is not in it, the AWS quota for "
+                            "each account and region applies: 10 for standard and neural, 1 for long-form "
+                            "and generative, and 1 for an engine that this version does not know. Set lower "
+                            "numbers if several batches or other applications start synthesis tasks at the "
+                            "same time, and higher ones if AWS has raised the quota."
+                        ),
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": '{"neural": 5, "generative": 2}',
+                        "default": "",
+                    },
                     "price_per_million_characters": {
                         "description": (
                             "Price of a million billed characters for each engine, as a JSON object, in any "

@@ -139,8 +139,13 @@ class Monitor:
 
     def read_now(self) -> None:
         """Read the status of each running item, and begin to finish the completed ones."""
-        if running := self._unended:
-            self.note(self._statuses.read(list(running)))
+        if not (running := self._unended):
+            return
+        found = self._statuses.read(list(running))
+        self.note(found)
+        for task_id in running.keys() - found.keys():
+            running[task_id].status = TaskStatus.FAILED.value
+            running[task_id].reason = f"Polly no longer knows synthesis task {task_id}"
 
     def note(self, synthesis_tasks: Mapping[str, Any]) -> None:
         """Write statuses into the records, and begin to finish items that have completed.

@@ -42,7 +42,7 @@ from airflow_polly_provider.settings import default_deferrable
 from airflow_polly_provider.start.current_run import current_run
 from airflow_polly_provider.start.token import request_token, task_run
 from airflow_polly_provider.triggers.deferral import config_for_trigger, defer_until_batch_ended
-from airflow_polly_provider.triggers.events import ended_batch_of
+from airflow_polly_provider.triggers.events import batch_outcome_of
 from airflow_polly_provider.wait.schedule import (
     DEFAULT_POKE_INTERVAL_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
@@ -305,9 +305,12 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
-        ended = ended_batch_of(event)
-        manifest = parse_output_uri(ended.manifest_s3_uri)
-        with resume(self._settings(context, manifest), ended.manifest_etag) as run:
+        outcome = batch_outcome_of(event)
+        # After a time-out, what has completed is delivered first.
+        if outcome.error is not None and not isinstance(outcome.error, PollyWaitTimeoutError):
+            raise outcome.error
+        manifest = parse_output_uri(outcome.manifest_s3_uri)
+        with resume(self._settings(context, manifest), outcome.manifest_etag) as run:
             run.finish()
             return self._deliver(context, run, manifest)
 
