@@ -114,7 +114,7 @@ class Recovery:
 
         :param records: the records of all items
         """
-        running = {record.task_id: record for record in records if is_running(record)}
+        running = {str(record.task_id): record for record in records if is_running(record)}
         reader = StatusReader(
             self._hook,
             not_before=self._not_before,

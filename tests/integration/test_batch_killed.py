@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import client_of
+from tests.integration.conftest import prepare
 from tests.integration.dag_builder import START
 from tests.integration.killed_batch import operator
 from tests.unit.support import context, execute
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 ITEMS = 40
@@ -27,11 +31,17 @@ _SECONDS = 120
 pytestmark = pytest.mark.usefixtures("short_waits")
 
 
+@pytest.fixture(scope="module")
+def tone_emulator() -> Iterator[RunningEmulator]:
+    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
+        yield emulator
+
+
 @pytest.fixture
-def polly(speaking_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    speaking_emulator.reset()
+def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    prepare(tone_emulator, monkeypatch).reset()
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", '{"standard": 200, "neural": 200}')
-    return speaking_emulator
+    return tone_emulator
 
 
 def run_and_kill(polly: RunningEmulator, when: str, operation: str, number: int) -> None:
