@@ -11,6 +11,8 @@
         │   └── PollySynthesisTaskFailedFinalError     … not retryable: this task did not start it
         ├── PollyWaitTimeoutError                      the ``timeout`` of the wait passed
         ├── PollyOutputObjectError                     the audio exists, but not at ``output_s3_key``
+        ├── PollyManifestReplacedError                 another try or run has written the batch's manifest
+        ├── PollyBatchError                            some items of a batch failed; a retry starts only these
         └── PollyFinalError                            also AirflowFailException: never retried
             ├── PollyInvalidRequestError               the request is invalid
             │   ├── PollySsmlError                     also ValueError: the values cannot form valid SSML
@@ -106,6 +108,17 @@ class PollyOutputObjectError(PollyError):
     The next try continues with the existing audio. With ``durable=False``, or if the audio no longer exists,
     the next try may start and pay for a new synthesis task.
     """
+
+
+class PollyManifestReplacedError(PollyError):
+    """Another try of the Airflow task, or another run, has written the batch's manifest since it was read.
+
+    The try that raises this error must not start anything or write anything.
+    """
+
+
+class PollyBatchError(PollyError):
+    """Some items of a batch failed. The other items are delivered; a retry starts only the failed items."""
 
 
 class PollySynthesisTaskFailedError(PollyError):

@@ -32,6 +32,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION_NAME,
                 "python-modules": [
                     "airflow_polly_provider.operators.polly",
+                    "airflow_polly_provider.operators.batch",
                     "airflow_polly_provider.operators.get",
                     "airflow_polly_provider.operators.lexicon",
                     "airflow_polly_provider.operators.synthesize",
@@ -53,6 +54,8 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_polly_provider.links.polly.PollySynthesisTasksLink",
             "airflow_polly_provider.links.polly.PollyOutputLink",
+            "airflow_polly_provider.links.polly.PollyBatchTasksLink",
+            "airflow_polly_provider.links.polly.PollyManifestLink",
         ],
         "config": {
             "aws_polly": {
@@ -81,6 +84,20 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "example": None,
                         "default": "5",
+                    },
+                    "start_requests_per_second": {
+                        "description": (
+                            "Maximum number of synthesis tasks that one batch starts per second, for each "
+                            "engine, as a JSON object. For an engine that is not in it, the AWS quota for "
+                            "each account and region applies: 10 for standard and neural, 1 for long-form "
+                            "and generative, and 1 for an engine that this version does not know. Set lower "
+                            "numbers if several batches or other applications start synthesis tasks at the "
+                            "same time, and higher ones if AWS has raised the quota."
+                        ),
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": '{"neural": 5, "generative": 2}',
+                        "default": "",
                     },
                     "price_per_million_characters": {
                         "description": (
@@ -123,7 +140,10 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": INTEGRATION_NAME,
-                "python-modules": ["airflow_polly_provider.triggers.polly"],
+                "python-modules": [
+                    "airflow_polly_provider.triggers.polly",
+                    "airflow_polly_provider.triggers.batch",
+                ],
             }
         ],
     }

@@ -13,11 +13,13 @@ from packaging.version import Version
 from airflow_polly_provider.compat import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
 SECTION = "aws_polly"
+
+_START_QUOTAS = {"standard": 10.0, "neural": 10.0, "long-form": 1.0, "generative": 1.0}
 
 
 def token_namespace() -> str:
@@ -59,22 +61,65 @@ def price_per_million_characters() -> Mapping[str, float]:
     The prices are in the user's currency. If the value is invalid, log a warning and return no prices. An
     error could fail a task whose text is already paid for.
     """
-    option = "price_per_million_characters"
+    return _by_engine(
+        "price_per_million_characters",
+        minimum="of at least 0",
+        is_valid=_is_not_negative,
+        example='{"neural": 12.5}',
+        until_then="no cost is estimated",
+    )
+
+
+def start_requests_per_second(engine: str | None) -> float:
+    """Return the maximum number of synthesis tasks that one batch starts per second with an engine.
+
+    The defaults are AWS's quotas for an account and region. If the value is invalid, log a warning and return
+    the default.
+
+    Source: https://docs.aws.amazon.com/polly/latest/dg/limits.html
+
+    :param engine: the engine; None for Polly's default engine. An engine without a known quota has 1 per
+        second
+    """
+    given = _by_engine(
+        "start_requests_per_second",
+        minimum="above 0",
+        is_valid=lambda value: _is_not_negative(value) and value > 0,
+        example='{"neural": 5}',
+        until_then="AWS's quotas apply",
+    )
+    return {**_START_QUOTAS, **given}.get(engine or "standard", 1.0)
+
+
+def _by_engine(
+    option: str, *, minimum: str, is_valid: Callable[[Any], bool], example: str, until_then: str
+) -> dict[str, float]:
+    """Return an option that is a JSON object with a number for each engine; empty if not set or invalid.
+
+    :param option: name of the option
+    :param minimum: words for the warning: the lowest valid number
+    :param is_valid: returns whether a value is a valid number
+    :param example: a valid value for the warning
+    :param until_then: words for the warning: what applies while the value is invalid
+    """
     given = _given(option, "") or ""
     if not given.strip():
         return {}
     try:
-        prices = json.loads(given)
+        numbers = json.loads(given)
     except (ValueError, RecursionError):
-        prices = None
-    if isinstance(prices, dict) and all(map(_is_price, prices.values())):
-        return {engine: float(price) for engine, price in prices.items()}
+        numbers = None
+    if isinstance(numbers, dict) and all(map(is_valid, numbers.values())):
+        return {engine: float(number) for engine, number in numbers.items()}
     log.warning(
-        "[%s] %s must be a JSON object with a number of at least 0 for each engine, such as "
-        '{"neural": 12.5}, not %.200r. Correct it; until then, no cost is estimated.',
+        "[%s] %s must be a JSON object with a number %s for each engine, such as %s, not %.200r. Correct it; "
+        "until then, %s.",
         SECTION,
         option,
+        minimum,
+        example,
         given,
+        until_then,
     )
     return {}
 
@@ -99,7 +144,7 @@ def _given(option: str, default: Any) -> Any:
         return default
 
 
-def _is_price(value: Any) -> bool:
+def _is_not_negative(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

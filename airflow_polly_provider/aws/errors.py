@@ -57,6 +57,7 @@ _BAD_CREDENTIALS_CODES = frozenset(
         "ExpiredTokenException",
         "IncompleteSignature",
         "IncompleteSignatureException",
+        "InvalidAccessKeyId",  # of S3
         "InvalidClientTokenId",
         "InvalidSignatureException",
         "MissingAuthenticationToken",
@@ -114,6 +115,11 @@ def is_from_aws(error: ClientError) -> bool:
 def is_denied(error: ClientError) -> bool:
     """Return whether AWS denied the request because a permission is missing."""
     return error_code(error) in _DENIED_CODES
+
+
+def is_about_credentials(error: ClientError) -> bool:
+    """Return whether AWS rejected the credentials because they are wrong or expired."""
+    return error_code(error) in _BAD_CREDENTIALS_CODES
 
 
 def is_missing(error: ClientError) -> bool:
@@ -245,7 +251,7 @@ def _raise_translated(error: ClientError, caller: AwsCaller, action: str, subjec
             f"AWS denied {action} in {caller.asked_region}. Allow {action} to the identity that was used "
             f"({caller.describe_connection()}). AWS's message: {message}"
         ) from error
-    if code in _BAD_CREDENTIALS_CODES or (by_sts and http_status(error) < 500 and not is_throttling(error)):
+    if is_about_credentials(error) or (by_sts and http_status(error) < 500 and not is_throttling(error)):
         raise PollyCredentialsError(
             f"AWS rejected the credentials for {action} ({caller.describe_connection()}). Renew or correct "
             f"them. AWS's message: {code}: {message}"

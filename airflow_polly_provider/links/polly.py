@@ -80,3 +80,19 @@ class PollyOutputLink(_OutputLink):
 
 
 CONSOLE_LINKS = (PollySynthesisTasksLink(), PollyOutputLink())
+
+
+class PollyBatchTasksLink(PollySynthesisTasksLink):
+    """Link from a batch to the list of synthesis tasks in the Amazon Polly console."""
+
+    key = "ManifestUri"
+
+
+class PollyManifestLink(PollyOutputLink):
+    """Link to the manifest of a batch in the Amazon S3 console."""
+
+    name = "Amazon S3 manifest"
+    key = "ManifestUri"
+
+
+BATCH_LINKS = (PollyBatchTasksLink(), PollyManifestLink())

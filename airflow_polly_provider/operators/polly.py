@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.base import aws_template_fields
@@ -13,6 +13,7 @@ from airflow_polly_provider.operators.synthesize import PollySynthesizeSpeechOpe
 from airflow_polly_provider.output.custom_key import validate_custom_key_settings
 from airflow_polly_provider.output.placement import OutputPlacement, output_exists
 from airflow_polly_provider.output.provenance import OutputPlan, output_plan, validate_output_key
+from airflow_polly_provider.output.s3_access import S3Access
 from airflow_polly_provider.request.billing import (
     account_for,
     validate_billed_characters,
@@ -339,7 +340,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
     ) -> Mapping[str, Any]:
         """Start the synthesis task, or adopt the one that an earlier try started, and return it."""
         if self.durable:
-            exists = partial(output_exists, s3_parameters=self._hook_parameters, placement=placement)
+            exists = partial(output_exists, s3=self._s3, placement=placement)
             started = start_once(self.hook, request, context, attempts, object_exists=exists)
         else:
             started = Started(start_until_accepted(self.hook, request), adopted=False)
@@ -364,12 +365,16 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         lexicons = {name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in named}
         return output_plan(key, request, token, lexicons, wav)
 
+    @cached_property
+    def _s3(self) -> S3Access:
+        return S3Access(self._hook_parameters)
+
     def _placement(self, context: Context, plan: OutputPlan) -> OutputPlacement:
         return OutputPlacement(
             plan,
             current_run(context),
             hook=self.hook,
-            s3_parameters=self._hook_parameters,
+            s3=self._s3,
             keep_original=self.keep_original,
             skip_if_unchanged=self.skip_if_unchanged,
             adoptable=self.durable,

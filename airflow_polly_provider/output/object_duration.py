@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -31,6 +30,7 @@ from airflow_polly_provider.aws.errors import http_status
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.exceptions import PollyConnectionNotFoundError
+from airflow_polly_provider.output.s3_access import S3Access
 from airflow_polly_provider.settings import measure_duration
 
 if TYPE_CHECKING:
@@ -83,32 +83,57 @@ def _header_bytes(synthesis_task: Mapping[str, Any]) -> int:
 class DurationReader:
     """Reads the duration of audio in S3, with one request for each object.
 
+    It has its own client, because its time-outs are shorter than those of other requests.
+
     :param s3_parameters: the parameters of S3Hook
+    :param max_pool_connections: how many threads use the reader at the same time. Before several threads use
+        it, and from time to time, the main thread must call :meth:`prepare`
     """
 
-    def __init__(self, s3_parameters: Mapping[str, Any]) -> None:
-        self._s3_parameters = s3_parameters
+    def __init__(self, s3_parameters: Mapping[str, Any], *, max_pool_connections: int = 10) -> None:
+        self._s3 = S3Access(
+            s3_parameters,
+            max_pool_connections=max_pool_connections,
+            config=_CLIENT_CONFIG,
+            look_up_seconds=0.0,
+        )
         self._unreachable_until = 0.0
         self._renew_not_before = 0.0
 
-    def with_duration(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
+    def prepare(self) -> None:
+        """Create the client, or replace it after an error. Call it in the main thread. Raises no error."""
+        if not measure_duration():
+            return
+        try:
+            self._s3.prepare()
+        except Exception as error:  # noqa: BLE001 - no error may fail a task whose synthesis task is paid for
+            self._unreachable_until = time.monotonic() + UNREACHABLE_SECONDS
+            log.warning("The results have no DurationSeconds, because S3 cannot be used: %s", error)
+
+    def with_duration(
+        self, synthesis_task: Mapping[str, Any], *, size: int | None = None
+    ) -> Mapping[str, Any]:
         """Return a SynthesisTask, and add ``DurationSeconds`` if the duration can be read. Raises no error.
 
         :param synthesis_task: a SynthesisTask whose ``OutputUri`` names the finished object
+        :param size: the object's size in bytes, if it is known. It saves the request, except for mp3
         """
         if not has_readable_duration(synthesis_task):
             return synthesis_task
-        seconds = self._seconds(synthesis_task)
+        seconds = self._seconds(synthesis_task, size)
         return synthesis_task if seconds is None else {**synthesis_task, "DurationSeconds": round(seconds, 3)}
 
-    def _seconds(self, synthesis_task: Mapping[str, Any]) -> float | None:
+    def _seconds(self, synthesis_task: Mapping[str, Any], size: int | None) -> float | None:
         output_uri = synthesis_task.get("OutputUri")
-        if time.monotonic() < self._unreachable_until:
+        is_known = size is not None and not needs_start(str(synthesis_task.get("OutputFormat")))
+        if not is_known and time.monotonic() < self._unreachable_until:
             log.info("The duration of %s is not read: S3 did not respond a moment ago", output_uri)
             return None
         try:
             output_format = synthesis_task["OutputFormat"]
-            size, start = self._size_and_start(parse_output_uri(str(output_uri)), output_format)
+            start = None
+            if size is None or not is_known:
+                size, start = self._size_and_start(parse_output_uri(str(output_uri)), output_format)
             size -= _header_bytes(synthesis_task)
             seconds = seconds_of_object(output_format, synthesis_task.get("SampleRate"), size, start)
         except Exception as error:  # noqa: BLE001 - no error may fail a task whose synthesis task is paid for
@@ -124,21 +149,13 @@ class DurationReader:
         """Return an object's size in bytes and, if the format needs them, its first bytes."""
         place = {"Bucket": location.bucket, "Key": location.key}
         if not needs_start(output_format):
-            return self._client.head_object(**place)["ContentLength"], None
-        answer = self._client.get_object(**place, Range=f"bytes=0-{START_BYTES - 1}")
+            return self._s3.client.head_object(**place)["ContentLength"], None
+        answer = self._s3.client.get_object(**place, Range=f"bytes=0-{START_BYTES - 1}")
         with closing(answer["Body"]) as body:
             start: bytes = body.read(START_BYTES)
         # An S3-compatible service may ignore the range and return the whole object.
         _, _, size = answer.get("ContentRange", "").rpartition("/")
         return int(size or answer["ContentLength"]), start
-
-    @cached_property
-    def _client(self) -> Any:
-        # Imported here, because the import is slow and parsing a DAG file does not need it.
-        from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
-
-        hook = NamedConnectionS3Hook(**self._s3_parameters, look_up_seconds=0.0)
-        return hook.get_client_type(region_name=hook.region_name, config=hook.config.merge(_CLIENT_CONFIG))
 
     def _renew_client_after(self, error: Exception) -> None:
         """Discard the client, so that the next request uses a new one with new credentials.
@@ -156,7 +173,7 @@ class DurationReader:
             if time.monotonic() < self._renew_not_before:
                 return
             self._renew_not_before = time.monotonic() + UNREACHABLE_SECONDS
-        self.__dict__.pop("_client", None)
+        self._s3.renew()
 
     def _note(self, error: Exception, output_uri: object) -> None:
         """Log why the duration is missing, and discard the client if its credentials may be the cause."""

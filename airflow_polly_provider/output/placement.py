@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,6 +22,7 @@ from airflow_polly_provider.exceptions import (
     PollyOutputObjectError,
 )
 from airflow_polly_provider.output.provenance import Provenance, is_pollys_key, provenance_in
+from airflow_polly_provider.output.s3_access import COPY_PART_BYTES
 from airflow_polly_provider.output.wav_copy import RawSamples, write_wav
 from airflow_polly_provider.request.billing import billed_by_count
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
@@ -33,16 +33,10 @@ if TYPE_CHECKING:
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.hooks.polly import PollyHook
     from airflow_polly_provider.output.provenance import OutputPlan
+    from airflow_polly_provider.output.s3_access import S3Access
     from airflow_polly_provider.start.current_run import CurrentRun
 
 log = logging.getLogger(__name__)
-
-COPY_PART_BYTES = 256 * 1024 * 1024
-"""An object of this size or larger is copied in parts of this size.
-
-S3 copies at most 5 GB with one CopyObject. An object below this size is copied with one CopyObject. Its copy
-is therefore complete or does not exist.
-"""
 
 _COPY_ACTIONS = (
     "s3:GetObject on the original, s3:PutObject on output_s3_key and, if a KMS key encrypts the bucket, "
@@ -63,11 +57,13 @@ class Reusable(NamedTuple):
         ``SpokenCharacters`` is always the billed length of the object's speech
     :param provenance: the origin that the object's metadata records
     :param by_this_run: whether an earlier try of this run put the object there
+    :param size: the object's size in bytes; None if S3 did not report it
     """
 
     synthesis_task: dict[str, Any]
     provenance: Provenance
     by_this_run: bool
+    size: int | None = None
 
 
 class OutputPlacement:
@@ -76,7 +72,7 @@ class OutputPlacement:
     :param plan: the location, and the values that identify the object
     :param run: the run that makes the object
     :param hook: the hook, whose connection is named in error messages
-    :param s3_parameters: the parameters of S3Hook
+    :param s3: the access to S3, which many placements can share
     :param keep_original: whether to also keep the object where Polly wrote it
     :param skip_if_unchanged: whether to reuse an object that any run made from the same request
     :param adoptable: whether a retry finds the synthesis task again (``durable``)
@@ -88,7 +84,7 @@ class OutputPlacement:
         run: CurrentRun,
         *,
         hook: PollyHook,
-        s3_parameters: Mapping[str, Any],
+        s3: S3Access,
         keep_original: bool,
         skip_if_unchanged: bool,
         adoptable: bool,
@@ -96,7 +92,7 @@ class OutputPlacement:
         self.plan = plan
         self._run = run
         self._hook = hook
-        self._s3_parameters = s3_parameters
+        self._s3 = s3
         self._keep_original = keep_original
         self._skip_if_unchanged = skip_if_unchanged
         self._made_now = {"Unchanged": False} if skip_if_unchanged else {}
@@ -112,9 +108,11 @@ class OutputPlacement:
         :raises PollyConfigurationError: S3 denies access to the object's metadata
         :raises PollyOutputObjectError: S3 failed to return the object's metadata
         """
-        made = self._provenance_before_start()
-        if made is None:
+        head = self._head_before_start()
+        made = self._provenance_in(head)
+        if head is None or made is None:
             return None
+        size = head.get("ContentLength")
         billed = int(made.request_characters)
         synthesis_task = {
             **{name: value for name, value in request.items() if name not in _NOT_ECHOED},
@@ -129,10 +127,10 @@ class OutputPlacement:
         }
         if made.is_of_an_earlier_try(self._run, self.plan.run_token):
             log.info("%s already exists: an earlier try of this run put it there", self.plan.location.uri)
-            return Reusable(synthesis_task | self._made_now, made, by_this_run=True)
+            return Reusable(synthesis_task | self._made_now, made, by_this_run=True, size=size)
         if self._skip_if_unchanged and made.speech_digest == self.plan.speech_digest:
             synthesis_task |= {"RequestCharacters": 0, "Unchanged": True}
-            return Reusable(synthesis_task, made, by_this_run=False)
+            return Reusable(synthesis_task, made, by_this_run=False, size=size)
         return None
 
     def remove_leftover_original(self, made: Provenance) -> None:
@@ -151,7 +149,7 @@ class OutputPlacement:
 
         :param original: where Polly wrote it
         """
-        made = self._provenance()
+        made = self._provenance_in(self._s3.head(self.plan.location))
         return made is not None and parse_output_uri(made.output_uri) == original
 
     def put(self, synthesis_task: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,23 +190,11 @@ class OutputPlacement:
         """Return the ``OutputUri`` of the final key, in the form that Polly uses."""
         return output_uri.removesuffix(parse_output_uri(output_uri).key) + self.plan.key
 
-    @cached_property
-    def _s3(self) -> Any:
-        # Imported here, because the import is slow and parsing a DAG file does not need it.
-        from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
-
-        parts = {"multipart_threshold": COPY_PART_BYTES, "multipart_chunksize": COPY_PART_BYTES}
-        return NamedConnectionS3Hook(**self._s3_parameters, transfer_config_args=parts)
-
-    @property
-    def _client(self) -> Any:
-        return self._s3.get_conn()
-
-    def _provenance_before_start(self) -> Provenance | None:
+    def _head_before_start(self) -> Mapping[str, Any] | None:
         uri = self.plan.location.uri
         with translate_aws_errors(self._hook, "s3:GetObject"):
             try:
-                return self._provenance()
+                return self._s3.head(self.plan.location)
             except ClientError as error:
                 if error.operation_name != "HeadObject":
                     raise
@@ -223,42 +209,32 @@ class OutputPlacement:
                     f"forbidden), to the identity that was used ({self._hook.describe_connection()})."
                 ) from error
 
-    def _provenance(self) -> Provenance | None:
-        head = self._head(self.plan.location)
+    def _provenance_in(self, head: Mapping[str, Any] | None) -> Provenance | None:
         return None if head is None else provenance_in(head["Metadata"], self.plan.bucket)
-
-    def _head(self, location: S3Location) -> Mapping[str, Any] | None:
-        try:
-            head: Mapping[str, Any] = self._client.head_object(Bucket=location.bucket, Key=location.key)
-        except ClientError as error:
-            if http_status(error) == 404:
-                return None
-            raise
-        return head
 
     def _copy(self, original: S3Location, made: Provenance) -> bool:
         """Copy the object inside S3. Return False if the original does not exist."""
-        head = self._head(original)
+        try:
+            return self._copy_as_it_is(original, made)
+        except ClientError as error:
+            if http_status(error) != 412:
+                raise
+            log.info("%s was replaced before it was copied; copying the new object", original.uri)
+            return self._copy_as_it_is(original, made)
+
+    def _copy_as_it_is(self, original: S3Location, made: Provenance) -> bool:
+        """Copy the object, unless it is replaced meanwhile. Return False if the original does not exist."""
+        head = self._s3.head(original)
         if head is None:
             return False
         size = head["ContentLength"]
         log.info("Copying %s (%d bytes) to %s", original.uri, size, self.plan.location.uri)
         try:
             if self.plan.wav is None:
-                self._client.copy(
-                    {"Bucket": original.bucket, "Key": original.key},
-                    self.plan.bucket,
-                    self.plan.key,
-                    ExtraArgs={
-                        "MetadataDirective": "REPLACE",
-                        "Metadata": made.metadata(),
-                        "ContentType": head["ContentType"],
-                    },
-                    Config=self._s3.transfer_config,
-                )
+                self._s3.copy(original, head, self.plan.location, made.metadata())
             else:
                 write_wav(
-                    self._client,
+                    self._s3.client,
                     RawSamples(original, size, head["ETag"]),
                     self.plan.location,
                     self.plan.wav,
@@ -282,7 +258,7 @@ class OutputPlacement:
             return
         failure = f"and its output is at {self.plan.location.uri}, but removing the original failed"
         with self._translate_errors(made, failure, adoptable=True):
-            self._client.delete_object(Bucket=original.bucket, Key=original.key)
+            self._s3.client.delete_object(Bucket=original.bucket, Key=original.key)
 
     @contextmanager
     def _translate_errors(self, made: Provenance, failure: str, adoptable: bool) -> Iterator[None]:
@@ -307,22 +283,17 @@ class OutputPlacement:
             ) from error
 
 
-def output_exists(
-    original: S3Location, *, s3_parameters: Mapping[str, Any], placement: OutputPlacement | None
-) -> bool:
+def output_exists(original: S3Location, *, s3: S3Access, placement: OutputPlacement | None) -> bool:
     """Return whether the output of a completed synthesis task exists.
 
     The output may be where Polly wrote it, or at ``output_s3_key``.
 
     :param original: where Polly wrote it
-    :param s3_parameters: the parameters of S3Hook
+    :param s3: the access to S3
     :param placement: the placement of this run, if it has an ``output_s3_key``
     """
-    # Imported here, because the import is slow and few runs need it.
-    from airflow_polly_provider.aws.s3_hook import NamedConnectionS3Hook
-
     try:
-        exists: bool = NamedConnectionS3Hook(**s3_parameters).check_for_key(original.key, original.bucket)
+        exists = s3.head(original) is not None
     except ClientError as error:
         log.info("Cannot check whether %s exists (%s); assuming that it does", original.uri, error)
         return True

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.start.current_run import CurrentRun
 
-_TASK_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+TASK_ID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The form of Polly's TaskIds, as a regular expression."""
 
 
 def validate_output_key(key: object, prefix: str | None) -> str:
@@ -47,7 +48,7 @@ def is_pollys_key(key: str, prefix: str | None) -> bool:
     :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     """
     beginning = re.escape(f"{prefix}.") if prefix else ""
-    return re.fullmatch(rf"{beginning}{_TASK_ID}\.\w+", key) is not None
+    return re.fullmatch(rf"{beginning}{TASK_ID_PATTERN}\.\w+", key) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +179,22 @@ def provenance_in(metadata: Mapping[str, str], bucket: str) -> Provenance | None
     """
     made = Provenance(*(metadata.get(_metadata_name(field), "") for field in Provenance._fields))
     try:
-        original = parse_output_uri(made.output_uri)
         int(made.request_characters)
-        host = urlsplit(made.output_uri).hostname or ""
     except ValueError:
         return None
+    return made if is_in_bucket(made.output_uri, bucket) else None
+
+
+def is_in_bucket(output_uri: str, bucket: str) -> bool:
+    """Return whether an ``OutputUri`` names an object in a bucket, at an S3 endpoint of AWS.
+
+    :param output_uri: the ``OutputUri``, which may be forged
+    :param bucket: the bucket
+    """
+    try:
+        location = parse_output_uri(output_uri)
+        host = urlsplit(output_uri).hostname or ""
+    except ValueError:
+        return False
     in_s3 = re.match(rf"(?:{re.escape(bucket)}\.)?s3[.-]", host) and host.endswith(aws_domains())
-    return made if original.bucket == bucket and in_s3 else None
+    return location.bucket == bucket and bool(in_s3)

@@ -39,17 +39,20 @@ log = logging.getLogger(__name__)
 stats: Any = Stats
 
 
-def validate_max_request_characters(max_request_characters: int | None) -> int | None:
-    """Return ``max_request_characters`` if it is valid.
+def validate_max_request_characters(
+    max_request_characters: int | None, *, parameter: str = "max_request_characters"
+) -> int | None:
+    """Return a limit on billed characters if it is valid.
 
     :param max_request_characters: a whole number above 0, or None for no limit
+    :param parameter: name of the operator's parameter, for the error message
     :raises ValueError: the value is neither of these
     """
     given: Any = max_request_characters
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
         return max_request_characters
     raise ValueError(
-        "max_request_characters must be a whole number above 0, or None for no limit, "
+        f"{parameter} must be a whole number above 0, or None for no limit, "
         f"not {max_request_characters!r:.100}."
     )
 

@@ -11,3 +11,4 @@ SpeechMarkType = Literal["sentence", "ssml", "viseme", "word"]
 TextType = Literal["text", "ssml"]
 
 OutputContainer = Literal["wav"]
+OnItemFailure = Literal["fail", "continue"]

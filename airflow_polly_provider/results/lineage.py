@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import string
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,7 @@ from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.compat import Asset, AssetAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.providers.openlineage.extractors import OperatorLineage
 
@@ -36,6 +37,22 @@ EVENT_EXTRA_KEYS = (
 A result has ``DurationSeconds`` if the duration is known, ``EstimatedCost`` if the engine has a price, and
 ``Unchanged`` if the operator has ``skip_if_unchanged``.
 """
+
+BATCH_EVENT_EXTRA_KEYS = (
+    "TotalItems",
+    "CompletedItems",
+    "FailedItems",
+    "UnchangedItems",
+    "RequestCharacters",
+    "SpokenCharacters",
+    "DurationSeconds",
+    "EstimatedCost",
+    "ManifestS3Uri",
+)
+"""The keys in the extra of a batch's asset event, if the result has them."""
+
+MAX_REPORTED_OBJECTS = 100
+"""Maximum number of objects of a batch that are reported to lineage. The manifest lists all."""
 
 TAG_KEYS = (
     "TaskId",
@@ -88,6 +105,41 @@ def report_output(
         return None
     _collect(task.hook, value["OutputS3Uri"])
     return value
+
+
+def report_batch(
+    task: ReportingTask, context: Context, value: Mapping[str, Any], output_s3_uris: Iterable[str]
+) -> None:
+    """Report the objects of a batch: each to hook lineage, and the totals in one event for each outlet.
+
+    :param task: the operator
+    :param context: the running task's context
+    :param value: the result of the batch
+    :param output_s3_uris: the objects that the batch wrote
+    """
+    extra = {key: value[key] for key in BATCH_EVENT_EXTRA_KEYS if key in value}
+    for outlet in task.outlets or ():
+        if isinstance(outlet, Asset) and outlet.uri.startswith("s3://"):
+            context["outlet_events"][outlet].extra.update(extra)
+        elif isinstance(outlet, AssetAlias) and (asset := _asset_of(value["ManifestS3Uri"])):
+            context["outlet_events"][outlet].add(asset, extra=extra)
+    # Airflow's collector keeps at most this many, and warns about each further one.
+    for output_s3_uri in itertools.islice(output_s3_uris, MAX_REPORTED_OBJECTS):
+        _collect(task.hook, output_s3_uri)
+
+
+def batch_openlineage_of(output_s3_uris: Sequence[str]) -> OperatorLineage[Any, Any]:
+    """Return the lineage of a batch for OpenLineage: its objects as output datasets.
+
+    :param output_s3_uris: the manifest, and the objects that the batch wrote
+    """
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from openlineage.client.event_v2 import OutputDataset
+
+    locations = [parse_output_uri(uri) for uri in output_s3_uris[:MAX_REPORTED_OBJECTS]]
+    return OperatorLineage(
+        outputs=[OutputDataset(namespace=f"s3://{bucket}", name=key) for bucket, key in locations]
+    )
 
 
 def openlineage_of(value: Mapping[str, Any] | None) -> OperatorLineage[Any, Any]:

@@ -86,7 +86,7 @@ def start_once(
         attempts=attempts,
         try_number=run.try_number,
         is_first_after_clear=run.is_first_after_clear,
-        search=TokenSearch(hook, request["OutputS3BucketName"], not_before=run.earliest_start),
+        search=TokenSearch(hook, not_before=run.earliest_start),
         look_seconds=start_look_seconds(),
         object_exists=object_exists,
     ).run()
@@ -194,7 +194,7 @@ class DurableStart:
         if token is not None:
             key_prefix = key_prefix.removesuffix(self._attempts.token) + token
         while True:
-            found = self._search.find(key_prefix)
+            found = self._search.find(self._request["OutputS3BucketName"], key_prefix)
             if adoptable := self._first_adoptable(found):
                 return adoptable
             if self._hook.may_lack_its_connection:
@@ -258,7 +258,7 @@ class DurableStart:
         if self._attempts.save_request() or self._may_list:
             return
         try:
-            self._search.find(self._request["OutputS3KeyPrefix"])
+            self._search.find(self._request["OutputS3BucketName"], self._request["OutputS3KeyPrefix"])
         except PollyConfigurationError as denied:
             raise PollyError(
                 "No synthesis task was started: writing to Airflow's task state store failed, and the "

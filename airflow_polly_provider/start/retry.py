@@ -106,9 +106,9 @@ def retry_until_accepted(
             hook.renew()
             renewed = True
         except MAY_HAVE_STARTED as error:
-            _raise_if_unverified(error)
+            raise_if_unverified(error)
             now = time.monotonic()
-            if (allowed := _patience_with(error)) != patience:
+            if (allowed := patience_with(error)) != patience:
                 # Each kind of error has its own limit: time spent on throttling does not count towards the
                 # limit for refused connections.
                 patience, same_since = allowed, now
@@ -130,7 +130,7 @@ def retry_until_accepted(
             time.sleep(delay)
 
 
-def _raise_if_unverified(error: Exception) -> None:
+def raise_if_unverified(error: Exception) -> None:
     """Raise a final error if the request was never sent because the certificate is not trusted.
 
     :param error: the error that botocore raised
@@ -148,10 +148,10 @@ def _raise_if_unverified(error: Exception) -> None:
 
 def surely_not_accepted(error: Exception) -> bool:
     """Return whether an error proves that Polly did not accept the request and started nothing."""
-    return _patience_with(error) > 0
+    return patience_with(error) > 0
 
 
-def _patience_with(error: Exception) -> float:
+def patience_with(error: Exception) -> float:
     """Return how long to retry a start after an error, in seconds; 0 if Polly may have accepted it."""
     if _is_refused_connection(error):
         return REFUSED_PATIENCE_SECONDS

@@ -1,7 +1,7 @@
-"""Search for a token among the account's synthesis tasks.
+"""Search for tokens among the account's synthesis tasks.
 
 ListSpeechSynthesisTasks filters by status and returns pages of 100. A search reads the unfinished synthesis
-tasks first. It then reads the finished ones, back to the earliest time when the token could have been used.
+tasks first. It then reads the finished ones, back to the earliest time when the tokens could have been used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_polly_provider.start.backoff import full_jitter
 from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up, wait_goes_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from airflow_polly_provider.hooks.polly import PollyHook
@@ -44,49 +44,74 @@ the service accepts.
 
 
 class TokenSearch:
-    """Finds the synthesis tasks of a run by their output key, which begins with the prefix and token.
+    """Finds the synthesis tasks of a run by their output keys, which begin with the prefix and token.
 
     A search takes at least four requests, and one more for each additional 100 synthesis tasks with the
-    same status. If the service lists the newest first, the search skips finished synthesis tasks older than
-    ``not_before``. Otherwise, the search reads all synthesis tasks of the last 72 hours (1,000 requests for
-    100,000 synthesis tasks).
+    same status, for one token as for many. If the service lists the newest first, the search skips finished
+    synthesis tasks older than ``not_before``. Otherwise, the search reads all synthesis tasks of the last 72
+    hours (1,000 requests for 100,000 synthesis tasks).
 
     :param hook: the hook that sends the requests
-    :param bucket: the output bucket
     :param not_before: synthesis tasks created before this time do not belong to this run. A run that was
         deleted and created again has the same tokens as the deleted one
     """
 
-    def __init__(self, hook: PollyHook, bucket: str, *, not_before: datetime) -> None:
+    def __init__(self, hook: PollyHook, *, not_before: datetime) -> None:
         self._hook = hook
-        self._bucket = bucket
         self._not_before = not_before
         self._next_page_at = 0.0
 
-    def find(self, key_prefix: str) -> list[Any]:
+    def find(self, bucket: str, key_prefix: str) -> list[Any]:
         """Return the first matching SynthesisTasks that did not fail. If all failed, return all of them.
 
+        :param bucket: the output bucket
         :param key_prefix: the request's ``OutputS3KeyPrefix``, with its token
         :raises PollyConfigurationError: the permission to list synthesis tasks is missing
         :raises PollyIncompleteAnswerError: all responses were unusable for a minute
         """
-        found: dict[str, Any] = {}
-        for status in _STATUSES:
-            for page in self._pages(status):
-                found.update((task["TaskId"], task) for task in page if self._matches(task, key_prefix))
-                if found and status is not TaskStatus.FAILED:
-                    return list(found.values())
-        return list(found.values())
+        output = (bucket, key_prefix)
+        return self.find_all([output])[output]
 
-    def _matches(self, synthesis_task: Any, key_prefix: str) -> bool:
+    def find_all(self, outputs: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
+        """Return the matching SynthesisTasks of each output. Search the account's lists only once.
+
+        The search ends as soon as each output has a synthesis task that did not fail. Therefore, the result
+        for an output may lack further synthesis tasks. An output without a synthesis task has an empty list.
+
+        :param outputs: the output buckets, each with an ``OutputS3KeyPrefix`` that contains a token
+        :raises PollyConfigurationError: the permission to list synthesis tasks is missing
+        :raises PollyIncompleteAnswerError: all responses were unusable for a minute
+        """
+        found: dict[tuple[str, str], dict[str, Any]] = {output: {} for output in outputs}
+        missing = set(found)
+        for status in _STATUSES:
+            if not missing:
+                break
+            for page in self._pages(status):
+                for task in page:
+                    if (output := self._output_of(task, found)) is not None:
+                        found[output][task["TaskId"]] = task
+                        if status is not TaskStatus.FAILED:
+                            missing.discard(output)
+                if not missing:
+                    break
+        return {output: list(tasks.values()) for output, tasks in found.items()}
+
+    def _output_of(self, synthesis_task: Any, outputs: Collection[tuple[str, str]]) -> tuple[str, str] | None:
+        """Return the output that a synthesis task writes to: its key begins with the prefix and a dot."""
         output_uri, created = synthesis_task.get("OutputUri"), synthesis_task.get("CreationTime")
         if not output_uri or (created is not None and created < self._not_before):
-            return False
+            return None
         try:
-            output = parse_output_uri(output_uri)
+            bucket, prefix = parse_output_uri(output_uri)
         except ValueError:
-            return False
-        return output.bucket == self._bucket and output.key.startswith(f"{key_prefix}.")
+            return None
+        # A key ends in .TaskId.ext, but the prefix can contain dots too. The longest prefix is the right one.
+        while "." in prefix:
+            prefix = prefix.rpartition(".")[0]
+            if (bucket, prefix) in outputs:
+                return bucket, prefix
+        return None
 
     def _pages(self, status: TaskStatus) -> Iterator[Sequence[Any]]:
         token: str | None = None

@@ -92,8 +92,22 @@ def request_token(run: TaskRun, digest: str) -> str:
     :param run: the run of the Airflow task
     :param digest: the request's :func:`request_digest`
     """
-    identity = json.dumps([*run, digest], ensure_ascii=True)
-    return base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode()[:TOKEN_CHARACTERS].lower()
+    return _token_of([*run, digest])
+
+
+def batch_item_token(run_token: str, item_id: str, digest: str) -> str:
+    """Return the token of one item of a batch: 16 characters from a-z and 2-7.
+
+    :param run_token: the token of the batch in its run
+    :param item_id: the item's id, which is unique in its batch
+    :param digest: the :func:`request_digest` of the item's request
+    """
+    return _token_of([run_token, item_id, digest])
+
+
+def _token_of(identity: list[Any]) -> str:
+    canonical = json.dumps(identity, ensure_ascii=True)
+    return base64.b32encode(hashlib.sha256(canonical.encode()).digest()).decode()[:TOKEN_CHARACTERS].lower()
 
 
 def prefix_with_token(prefix: str | None, token: str) -> str:

@@ -7,14 +7,17 @@ import math
 import time
 import warnings
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from botocore.config import Config
 
 from airflow_polly_provider.settings import needs_airflow_3_3
+from airflow_polly_provider.triggers.batch import PollySpeechSynthesisBatchTrigger
 from airflow_polly_provider.triggers.polly import PollySpeechSynthesisTaskTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from airflow_polly_provider.compat import Context
@@ -24,18 +27,14 @@ TRIGGER_TIMEOUT_MARGIN = timedelta(minutes=5)
 """Time between the trigger's own deadline and Airflow's trigger timeout, which is only a fallback."""
 
 
-class DeferringTask(Protocol):
-    """An operator or sensor to defer: the attributes and methods that a deferral uses."""
+class Deferrable(Protocol):
+    """An operator or sensor: the attributes and methods that every deferral uses."""
 
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
     botocore_config: Any
-    do_xcom_push: bool
-    end_from_trigger: bool
     execution_timeout: timedelta | None
-    on_success_callback: Any
-    outlets: Any
 
     @property
     def log(self) -> Any:
@@ -43,6 +42,15 @@ class DeferringTask(Protocol):
 
     def defer(self, *, trigger: Any, method_name: str, timeout: timedelta) -> NoReturn:
         """Defer the task (Airflow's ``BaseOperator.defer``)."""
+
+
+class DeferringTask(Deferrable, Protocol):
+    """An operator or sensor that waits for one synthesis task, and may end in the triggerer."""
+
+    do_xcom_push: bool
+    end_from_trigger: bool
+    on_success_callback: Any
+    outlets: Any
 
 
 def defer_until_ended(
@@ -66,22 +74,61 @@ def defer_until_ended(
     :param timeout: maximum time to wait from now, in seconds
     :param trigger_arguments: other arguments of the trigger
     """
+    task.log.info("Deferring until synthesis task %s completes or fails", synthesis_task_id)
+    make_trigger = partial(
+        PollySpeechSynthesisTaskTrigger,
+        synthesis_task_id=synthesis_task_id,
+        **trigger_settings(task, schedule),
+        **trigger_arguments,
+    )
+    _defer(task, make_trigger, context, timeout)
+
+
+def defer_until_batch_ended(
+    task: Deferrable,
+    manifest_s3_uri: str,
+    manifest_etag: str,
+    schedule: Schedule,
+    context: Context,
+    *,
+    timeout: float,
+    for_resume: dict[str, Any] | None = None,
+) -> NoReturn:
+    """Defer until all synthesis tasks of a batch end; Airflow then calls ``execute_complete``.
+
+    The deferral also ends when ``timeout`` or the task's ``execution_timeout`` passes.
+
+    :param task: the operator
+    :param manifest_s3_uri: the batch's manifest as ``s3://bucket/key``
+    :param manifest_etag: the ETag of the manifest
+    :param schedule: the intervals between the status checks; only its ``poke_interval`` is used
+    :param context: the running task's context
+    :param timeout: maximum time to wait from now, in seconds
+    :param for_resume: values that the task needs when it resumes
+    """
+    task.log.info("Deferring until the synthesis tasks of the batch %s complete or fail", manifest_s3_uri)
+    make_trigger = partial(
+        PollySpeechSynthesisBatchTrigger,
+        manifest_s3_uri=manifest_s3_uri,
+        manifest_etag=manifest_etag,
+        poke_interval=schedule.poke_interval,
+        for_resume=for_resume,
+        **_hook_settings(task),
+    )
+    _defer(task, make_trigger, context, timeout)
+
+
+def _defer(task: Deferrable, make_trigger: Callable[..., Any], context: Context, timeout: float) -> NoReturn:
     now = time.time()
     timeout = min(timeout, _remaining_execution_seconds(task, context, now))
-    task.log.info("Deferring until synthesis task %s completes or fails", synthesis_task_id)
     task.defer(
-        trigger=PollySpeechSynthesisTaskTrigger(
-            synthesis_task_id=synthesis_task_id,
-            deadline=now + timeout,
-            **trigger_settings(task, schedule),
-            **trigger_arguments,
-        ),
+        trigger=make_trigger(deadline=now + timeout),
         method_name="execute_complete",
         timeout=timedelta(seconds=max(0.0, timeout)) + TRIGGER_TIMEOUT_MARGIN,
     )
 
 
-def _remaining_execution_seconds(task: DeferringTask, context: Context, now: float) -> float:
+def _remaining_execution_seconds(task: Deferrable, context: Context, now: float) -> float:
     """Return the seconds left until ``execution_timeout``, which began with this try, passes."""
     if not task.execution_timeout:
         return math.inf
@@ -101,6 +148,12 @@ def trigger_settings(task: DeferringTask, schedule: Schedule) -> dict[str, Any]:
         "max_wait": schedule.max_wait,
         "end_from_trigger": task.end_from_trigger,
         "push_xcom": task.do_xcom_push,
+        **_hook_settings(task),
+    }
+
+
+def _hook_settings(task: Deferrable) -> dict[str, Any]:
+    return {
         "aws_conn_id": task.aws_conn_id,
         "region_name": task.region_name,
         "verify": task.verify,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_polly_provider import exceptions
 from airflow_polly_provider.exceptions import PollyError
@@ -15,6 +15,7 @@ _TASK = "synthesis_task"
 _EXTRA = "extra_xcom"
 _FOR_RESUME = "for_resume"
 _ERROR = "error"
+_BATCH = "batch"
 _ATTRIBUTES = ("synthesis_task_id", "task_status", "task_status_reason")
 
 
@@ -70,9 +71,58 @@ def synthesis_task_of(event: Mapping[str, Any] | None) -> dict[str, Any]:
     if event and _TASK in event:
         synthesis_task: dict[str, Any] = event[_TASK]
         return synthesis_task
+    raise _error_in(event)
+
+
+class BatchOutcome(NamedTuple):
+    """The outcome of a batch's wait.
+
+    :param completed: the number of awaited synthesis tasks that completed
+    :param failed: the number of those that failed
+    :param unknown: the number of those that are not known to have ended
+    :param manifest_s3_uri: the manifest that the trigger has read, as ``s3://bucket/key``
+    :param manifest_etag: the ETag of the manifest
+    :param for_resume: values that the task stored when it was deferred
+    :param error: the error that ended the wait early, such as a PollyWaitTimeoutError
+    """
+
+    completed: int
+    failed: int
+    unknown: int
+    manifest_s3_uri: str
+    manifest_etag: str
+    for_resume: dict[str, Any] | None = None
+    error: PollyError | None = None
+
+
+def batch_event(outcome: BatchOutcome) -> dict[str, Any]:
+    """Return the event for a batch whose wait has ended.
+
+    :param outcome: the outcome of the wait
+    """
+    values = outcome._asdict()
+    for_resume, error = values.pop(_FOR_RESUME), values.pop(_ERROR)
+    return {_BATCH: values, _FOR_RESUME: for_resume, **({} if error is None else error_event(error))}
+
+
+def batch_outcome_of(event: Mapping[str, Any] | None) -> BatchOutcome:
+    """Return the outcome of a batch's wait from its event. An error is returned, not raised.
+
+    :param event: an event from :func:`batch_event`
+    :raises PollyError: the event has another form
+    """
+    if not event or _BATCH not in event:
+        raise _error_in(event)
+    known = {name: value for name, value in event[_BATCH].items() if name in BatchOutcome._fields}
+    error = _error_in(event) if _ERROR in event else None
+    return BatchOutcome(**known, for_resume=event.get(_FOR_RESUME), error=error)
+
+
+def _error_in(event: Mapping[str, Any] | None) -> PollyError:
     error = (event or {}).get(_ERROR) or {}
     error_class = getattr(exceptions, error.get("class", ""), PollyError)
-    raise error_class(
+    found: PollyError = error_class(
         error.get("message", f"The trigger sent an event that this package does not know: {event!r:.200}"),
         **{name: error.get(name) for name in _ATTRIBUTES},
     )
+    return found

@@ -19,9 +19,9 @@ from airflow_polly_provider.results.synthesis_task import (
     synthesis_task_id_of,
     to_xcom_value,
 )
-from airflow_polly_provider.settings import supervisor_linger_seconds
 from airflow_polly_provider.triggers import events
 from airflow_polly_provider.triggers.durations import with_duration
+from airflow_polly_provider.triggers.lifetime import outlast_supervisor, remaining_seconds
 from airflow_polly_provider.wait.errors import timed_out
 from airflow_polly_provider.wait.poller.blocking import BlockingCalls
 from airflow_polly_provider.wait.poller.client import HookSettings
@@ -32,9 +32,6 @@ from airflow_polly_provider.wait.schedule import DEFAULT_POKE_INTERVAL_SECONDS, 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
-
-_LATE_CHECK_SECONDS = 15.0
-"""Time for a last status check if a trigger starts after its deadline, such as after a triggerer outage."""
 
 _xcom_calls = BlockingCalls("polly-xcom")
 """One thread for the whole process. More would not help: each push waits for the triggerer's supervisor."""
@@ -139,23 +136,19 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         except PollyError as error:
             error.synthesis_task_id = self.synthesis_task_id
             event = TriggerEvent(events.error_event(error))
-        await self._outlast_supervisor(began)
+        started_here = self.deadline is None
+        if not started_here:
+            await outlast_supervisor(self, began)
         yield event
 
     async def _wait_until_deadline(self) -> Mapping[str, Any]:
         # If the triggerer rendered the id from a template, the id has not been checked before.
         self.synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
         try:
-            async with asyncio.timeout(self._remaining_seconds()):
+            async with asyncio.timeout(None if self.deadline is None else remaining_seconds(self.deadline)):
                 return await self._wait()
         except TimeoutError as error:
             raise timed_out(self.synthesis_task_id, self._last_seen.get("TaskStatus")) from error
-
-    def _remaining_seconds(self) -> float | None:
-        if self.deadline is None:
-            return None
-        remaining = self.deadline - time.time()
-        return remaining if remaining > 0 else _LATE_CHECK_SECONDS
 
     async def _event_of(self, synthesis_task: Mapping[str, Any]) -> TriggerEvent:
         payload = events.success_event(synthesis_task, self.extra_xcom, self.for_resume)
@@ -194,17 +187,6 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
                 run_id=ti.run_id,
                 map_index=ti.map_index,
             )
-
-    async def _outlast_supervisor(self, began: float) -> None:
-        """Delay the event until the supervisor of the worker that deferred the task has exited.
-
-        If the supervisor reports its exit after the task was resumed, Airflow 3 treats it as the end of the
-        resumed task and fails the task (apache/airflow issues 71580 and 72716). A trigger in ``dag.test()``
-        does not wait: it has no ``trigger_id``, and there is no supervisor.
-        """
-        started_here = self.deadline is None
-        if self.trigger_id is not None and not started_here:
-            await asyncio.sleep(max(0.0, began + supervisor_linger_seconds() - time.monotonic()))
 
     async def on_kill(self) -> None:
         """Log that the synthesis task keeps running after a user marked or cleared the deferred Airflow task.

@@ -32,7 +32,7 @@ def search(prefix: str) -> list[Any]:
     :param prefix: key prefix with the token
     """
     an_hour_ago = datetime.now(tz=UTC) - timedelta(hours=1)
-    return TokenSearch(PollyHook(aws_conn_id="lane_0"), "seeded", not_before=an_hour_ago).find(prefix)
+    return TokenSearch(PollyHook(aws_conn_id="lane_0"), not_before=an_hour_ago).find("seeded", prefix)
 
 
 def list_calls(lane: Lane) -> dict[str, int]:

@@ -152,7 +152,7 @@ def start_durably(
         attempts=attempts,
         try_number=current.try_number,
         is_first_after_clear=current.is_first_after_clear,
-        search=TokenSearch(polly, emulator.bucket, not_before=current.earliest_start),
+        search=TokenSearch(polly, not_before=current.earliest_start),
         look_seconds=look_seconds,
         object_exists=object_exists,
     )

@@ -15,7 +15,7 @@ import pytest
 
 from airflow_polly_provider.compat import task
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
-from airflow_polly_provider.output import placement
+from airflow_polly_provider.output import s3_access
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import (
     DEFERRED,
@@ -46,7 +46,7 @@ LEXICON = (
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
-CALLS = ["HeadObject", "HeadObject", "HeadObject", "CopyObject", "DeleteObject"]
+CALLS = ["HeadObject", "HeadObject", "CopyObject", "DeleteObject"]
 """The S3 requests of one run, in order. The first one checks for an existing object before the start.
 
 The request for the duration follows. An error there changes nothing, and a process that is killed there has
@@ -197,7 +197,7 @@ class TestCopy:
     def test_of_a_large_object_is_made_in_parts(
         self, polly: RunningEmulator, run_dag: RunDag, s3_calls: S3Calls, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(placement, "COPY_PART_BYTES", 1024)
+        monkeypatch.setattr(s3_access, "COPY_PART_BYTES", 1024)
         run = run_dag(named_dag(polly))
         assert run.task("start") == ("success", 1), run.output
         assert_pushes_the_object(run, polly)

@@ -97,6 +97,52 @@ class TestPrices:
         assert value[:20] in warning
 
 
+class TestStartRates:
+    ENGINES = ("standard", "neural", "long-form", "generative", "future", None)
+    QUOTAS = (10.0, 10.0, 1.0, 1.0, 1.0, 10.0)
+
+    def rates(self) -> tuple[float, ...]:
+        return tuple(map(settings.start_requests_per_second, self.ENGINES))
+
+    def test_are_the_quotas_of_aws_by_default(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert self.rates() == self.QUOTAS
+        assert warnings_in(caplog) == []
+
+    @pytest.mark.parametrize(
+        ("value", "rates"),
+        [
+            ('{"neural": 2.5}', (10, 2.5, 1, 1, 1, 10)),
+            ('{"standard": 100, "generative": 8, "future": 3}', (100, 10, 1, 8, 3, 100)),
+            ("{}", QUOTAS),
+            (" ", QUOTAS),
+        ],
+    )
+    def test_given_replace_the_quotas_of_their_engines(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        value: str,
+        rates: tuple[float, ...],
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", value)
+        assert self.rates() == rates
+        assert warnings_in(caplog) == []
+
+    @pytest.mark.parametrize(
+        "value",
+        ["8", '["neural"]', '{"neural": 0}', '{"neural": -1}', '{"neural": "8"}', '{"neural": NaN}', "{"],
+    )
+    def test_that_are_invalid_cause_a_warning_and_no_error(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", value)
+        assert settings.start_requests_per_second("neural") == 10.0
+        (warning,) = warnings_in(caplog)
+        assert "[aws_polly] start_requests_per_second must be a JSON object with a number above 0" in warning
+        assert value in warning
+        assert "AWS's quotas apply" in warning
+
+
 class TestUnreadableOption:
     """A single % in airflow.cfg is an error each time that Airflow reads the value."""
 

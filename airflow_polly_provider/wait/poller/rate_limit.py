@@ -1,4 +1,4 @@
-"""The rate at which one process may send status requests."""
+"""The rate at which one process may send requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class AdaptiveRate:
     share one quota reach equal shares of the quota without communicating.
 
     :param requests_per_second: the highest rate
-    :param clock: returns monotonic seconds; default: the time of the running event loop
+    :param clock: returns monotonic seconds, such as ``time.monotonic``; default: the time of the running
+        event loop
     """
 
     def __init__(self, requests_per_second: float, *, clock: Callable[[], float] | None = None) -> None:
@@ -33,13 +34,17 @@ class AdaptiveRate:
 
     async def acquire(self) -> None:
         """Wait until the next request may be sent."""
+        if (delay := self.reserve()) > 0:
+            await asyncio.sleep(delay)
+
+    def reserve(self) -> float:
+        """Reserve the next moment at which a request may be sent, and return the seconds until then."""
         now = self._clock()
         self._recover(now)
         slot = max(self._next_slot, now)
         # Jitter prevents several processes from sending their requests at the same moments.
         self._next_slot = slot + random.uniform(0.8, 1.2) / self.current
-        if slot > now:
-            await asyncio.sleep(slot - now)
+        return slot - now
 
     def throttled(self) -> None:
         """Record that the service throttled a request, and halve the rate."""

@@ -10,21 +10,21 @@ import asyncio
 import contextvars
 import logging
 import math
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_list import only_older_follow
-from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES
 from airflow_polly_provider.exceptions import (
     PollyConfigurationError,
+    PollyError,
     PollyFinalError,
     PollyIncompleteAnswerError,
 )
 from airflow_polly_provider.wait.errors import CHECK_ERRORS, is_worth_a_new_look_up
 from airflow_polly_provider.wait.poller import metrics
 from airflow_polly_provider.wait.poller.client import StatusClient
-from airflow_polly_provider.wait.poller.pending import TransientError, Wait
+from airflow_polly_provider.wait.poller.pending import UnexpectedErrorLog, Wait, is_last
 from airflow_polly_provider.wait.poller.strategy import (
     FINISHED,
     UNFINISHED,
@@ -34,10 +34,11 @@ from airflow_polly_provider.wait.poller.strategy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 
     from airflow_polly_provider.aws.task_status import TaskStatus
     from airflow_polly_provider.wait.poller.client import HookSettings
+    from airflow_polly_provider.wait.poller.pending import TransientError, Update
     from airflow_polly_provider.wait.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class StatusPoller:
         self._may_list = True
         self._cannot_list = False
         self._list_again_at = 0.0
+        self._unexpected = UnexpectedErrorLog()
         self._waits: dict[str, list[Wait]] = {}
         self._woken = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
@@ -95,25 +97,47 @@ class StatusPoller:
         :param schedule: the intervals between the checks
         :raises PollyError: the wait cannot continue
         """
-        now = _now()
-        wait = Wait(synthesis_task_id, schedule, began=now, due=now, last_running_at=now)
-        self._enter(wait)
-        try:
-            while True:
-                update = await wait.updates.get()
-                if isinstance(update, Exception):
+        async with aclosing(self.observe_many([synthesis_task_id], schedule)) as updates:
+            async for _, update in updates:
+                if isinstance(update, PollyError):
                     raise update
                 yield update
-                if not isinstance(update, TransientError) and update.get("TaskStatus") in TERMINAL_STATUSES:
-                    return
-        finally:
-            self._leave(wait)
 
-    def _enter(self, wait: Wait) -> None:
+    async def observe_many(
+        self, synthesis_task_ids: Iterable[str], schedule: Schedule
+    ) -> AsyncGenerator[tuple[str, Update], None]:
+        """Yield the id and the SynthesisTask each time a status changes, until all synthesis tasks end.
+
+        If a check fails without ending a wait, yield a TransientError, as ``observe`` does for one wait. If
+        an error ends a wait, yield the PollyError. The other waits continue.
+
+        :param synthesis_task_ids: the ``TaskId`` of each synthesis task; duplicates count once
+        :param schedule: the intervals between the checks
+        """
+        now = _now()
+        updates: asyncio.Queue[tuple[str, Update]] = asyncio.Queue()
+        waits = {
+            each: Wait(each, schedule, began=now, due=now, last_running_at=now, updates=updates)
+            for each in synthesis_task_ids
+        }
+        if not waits:
+            return
+        self._enter(waits.values())
+        try:
+            while waits:
+                synthesis_task_id, update = await updates.get()
+                if is_last(update):
+                    self._leave([waits.pop(synthesis_task_id)])
+                yield synthesis_task_id, update
+        finally:
+            self._leave(waits.values())
+
+    def _enter(self, waits: Iterable[Wait]) -> None:
         if self._unused_timer is not None:
             self._unused_timer.cancel()
             self._unused_timer = None
-        self._waits.setdefault(wait.synthesis_task_id, []).append(wait)
+        for wait in waits:
+            self._waits.setdefault(wait.synthesis_task_id, []).append(wait)
         self._count_waits()
         self._woken.set()
         if self._driver is None:
@@ -122,12 +146,15 @@ class StatusPoller:
             self._driver = asyncio.create_task(self._drive(), context=contextvars.Context())
             self._driver.add_done_callback(self._driver_ended)
 
-    def _leave(self, wait: Wait) -> None:
-        wait.over = True
-        same_task = self._waits[wait.synthesis_task_id]
-        same_task.remove(wait)
-        if not same_task:
-            del self._waits[wait.synthesis_task_id]
+    def _leave(self, waits: Collection[Wait]) -> None:
+        if not waits:
+            return
+        for wait in waits:
+            wait.over = True
+            same_task = self._waits[wait.synthesis_task_id]
+            same_task.remove(wait)
+            if not same_task:
+                del self._waits[wait.synthesis_task_id]
         self._count_waits()
         if not self._waits:
             if self._driver is not None:
@@ -289,7 +316,7 @@ class StatusPoller:
         try:
             synthesis_task = await self._send("get_speech_synthesis_task", wait.synthesis_task_id)
         except Exception as error:  # noqa: BLE001  # any error concerns this request only
-            wait.report_error(error, _now(), self._requests.outage)
+            self._report_error(wait, error)
         else:
             for each in self._waits.get(wait.synthesis_task_id, ()):
                 each.report(synthesis_task, _now())
@@ -298,9 +325,13 @@ class StatusPoller:
         self._costs.forget()
         return await self._requests.send(method, *args, **kwargs)
 
+    def _report_error(self, wait: Wait, error: Exception) -> None:
+        if wait.report_error(error, _now(), self._requests.outage):
+            self._unexpected.note(wait.synthesis_task_id, error, _now())
+
     async def _report_error_to_all(self, waits: list[Wait], error: Exception) -> None:
         for number, wait in enumerate(waits):
-            wait.report_error(error, _now(), self._requests.outage)
+            self._report_error(wait, error)
             if number % _REPORTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
 

@@ -117,7 +117,7 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
             plan,
             current_run(context),
             hook=self.hook,
-            s3_parameters=self._hook_parameters,
+            s3=self._s3,
             keep_original=self.keep_original,
             skip_if_unchanged=self.skip_if_unchanged,
             adoptable=self.durable,

@@ -68,7 +68,7 @@ def polly_of(operator: Any) -> Iterator[Stubber]:
 def s3_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """Answer the process's S3 requests, and refuse each one that the test does not expect."""
     client = NamedConnectionS3Hook(aws_conn_id="aws_default").get_conn()
-    monkeypatch.setattr(NamedConnectionS3Hook, "get_conn", lambda _: client)
+    monkeypatch.setattr(NamedConnectionS3Hook, "get_client_type", lambda *_, **__: client)
     with Stubber(client) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()

@@ -285,12 +285,62 @@ class TestReader:
         assert "DurationSeconds" not in reader.with_duration(synthesis_task(OutputUri="nonsense"))
         assert reader.with_duration(synthesis_task())["DurationSeconds"] == 3.0
 
+    @pytest.mark.parametrize(
+        ("fields", "seconds"),
+        [
+            ({"OutputFormat": "pcm", "SampleRate": "8000"}, 1.003),
+            ({"OutputFormat": "pcm", "SampleRate": "8000", "OutputContainer": "wav"}, 1.0),
+            ({"OutputFormat": "mulaw", "OutputContainer": "wav"}, 1.998),
+        ],
+    )
+    def test_needs_no_request_for_an_object_whose_size_is_known(
+        self, wire: Wire, fields: dict[str, Any], seconds: float
+    ) -> None:
+        reader = DurationReader(CONNECTION)
+        value = reader.with_duration(synthesis_task(**fields), size=16_044)
+        assert (value["DurationSeconds"], wire.s3_reads) == (seconds, [])
+
+    def test_reads_the_beginning_of_an_mp3_although_its_size_is_known(self, wire: Wire) -> None:
+        value = DurationReader(CONNECTION).with_duration(synthesis_task(), size=16_044)
+        assert (value["DurationSeconds"], len(wire.s3_reads)) == (3.0, 1)
+
+    def test_that_is_prepared_creates_a_new_client_only_when_it_is_prepared_again(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A worker may look up a connection only in its main thread."""
+        with recorded_clients(monkeypatch) as made:
+            reader = DurationReader(CONNECTION, max_pool_connections=20)
+            reader.prepare()
+            wire.audio = Refusal("ExpiredToken", 400)
+            for _ in range(3):
+                reader.with_duration(synthesis_task())
+            assert len(made) == 1
+            reader.prepare()
+            wire.audio = polly_mp3()
+            assert reader.with_duration(synthesis_task())["DurationSeconds"] == 3.0
+            assert len(made) == 2
+
+    def test_that_cannot_be_prepared_sends_nothing(
+        self, wire: Wire, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        reader = DurationReader({**CONNECTION, "aws_conn_id": "no_such_connection"})
+        reader.prepare()
+        assert "DurationSeconds" not in reader.with_duration(synthesis_task())
+        assert "no_such_connection" in warnings_in(caplog)[0]
+        assert wire.s3_reads == []
+
+    def test_is_not_prepared_if_the_setting_is_off(self, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__AWS_POLLY__MEASURE_DURATION", "False")
+        with recorded_clients(monkeypatch) as made:
+            DurationReader(CONNECTION).prepare()
+        assert made == []
+
     def test_has_short_time_outs_whatever_the_connection_sets(
         self, wire: Wire, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings = {"read_timeout": 300, "retries": {"max_attempts": 9}, "proxies": {"https": "proxy:3128"}}
         monkeypatch.setenv("AIRFLOW_CONN_SLOW", connection(region_name="eu-west-1", config_kwargs=settings))
-        config = DurationReader({**CONNECTION, "aws_conn_id": "slow"})._client.meta.config
+        config = DurationReader({**CONNECTION, "aws_conn_id": "slow"})._s3.client.meta.config
         assert (config.connect_timeout, config.read_timeout) == (2, 5)
         assert config.retries["total_max_attempts"] == 2
         assert config.proxies == {"https": "proxy:3128"}

@@ -115,6 +115,25 @@ class TestTrigger:
         assert {name: getattr(trigger, name) for name in arguments} == arguments, ADVICE
 
 
+class TestBatchTrigger:
+    PATH = "airflow_polly_provider.triggers.batch.PollySpeechSynthesisBatchTrigger"
+    REQUIRED = ("manifest_s3_uri", "manifest_etag", "deadline")
+
+    def test_with_defaults_stores_every_argument(self) -> None:
+        expected = golden("triggers")["batch_defaults"]
+        trigger = imported(self.PATH)(**{name: expected[name] for name in self.REQUIRED})
+        class_path, arguments = trigger.serialize()
+        assert class_path == self.PATH, ADVICE
+        assert_unchanged(arguments, expected)
+
+    @pytest.mark.parametrize("case", ["batch_defaults", "batch_all"])
+    def test_of_the_earlier_version_can_be_created_from_its_database_row(self, case: str) -> None:
+        arguments = golden("triggers")[case]
+        row = Trigger(classpath=self.PATH, kwargs=arguments)
+        trigger = imported(row.classpath)(**row.kwargs)
+        assert_unchanged(trigger.serialize()[1], arguments)
+
+
 class TestDeferral:
     @pytest.mark.parametrize("case", DEFERRALS)
     def test_stores_the_trigger_and_the_resume_method(self, account: Account, case: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_polly_provider import exceptions
 from airflow_polly_provider.compat import XCom
+from airflow_polly_provider.triggers import events
 from tests.unit.persisted_formats.support import (
     NOW,
     ORIGINAL_URI,
@@ -83,6 +84,24 @@ class TestSuccessEvent:
         payload = payload_of(ending)
         assert_unchanged(payload, with_spoken_characters(golden("events")["completed"]))
         assert pushed["DurationSeconds"] == pushed["return_value"]["DurationSeconds"] == 3.0
+
+
+class TestBatchEvent:
+    MANIFEST = (golden("events")["batch"]["batch"]["manifest_s3_uri"], '"0cc175b9c0f1b6a831c399e269772661"')
+
+    def test_has_the_counts_and_the_manifest(self) -> None:
+        outcome = events.BatchOutcome(2, 1, 0, *self.MANIFEST, for_resume={"started": 3})
+        assert_unchanged(events.batch_event(outcome), golden("events")["batch"])
+        assert events.batch_outcome_of(golden("events")["batch"]) == outcome
+
+    def test_after_the_deadline_also_has_the_error(self) -> None:
+        error = exceptions.PollyWaitTimeoutError("Timed out.")
+        outcome = events.BatchOutcome(2, 1, 4, *self.MANIFEST, error=error)
+        assert_unchanged(events.batch_event(outcome), golden("events")["batch_timed_out"])
+        read = events.batch_outcome_of(golden("events")["batch_timed_out"])
+        assert read._replace(error=None) == outcome._replace(error=None)
+        assert type(read.error) is exceptions.PollyWaitTimeoutError
+        assert str(read.error) == "Timed out."
 
 
 class TestErrorEvent:

@@ -52,7 +52,12 @@ def test_links_keep_their_names_and_xcom_keys(make: Any) -> None:
 def test_configuration_options_keep_their_names() -> None:
     """``airflow.cfg`` and environment variables contain these names."""
     options = get_provider_info()["config"]["aws_polly"]["options"]
-    defaults = {"token_namespace": "", "status_requests_per_second": "5", "start_look_seconds": "60"}
+    defaults = {
+        "token_namespace": "",
+        "status_requests_per_second": "5",
+        "start_requests_per_second": "",
+        "start_look_seconds": "60",
+    }
     assert {name: options[name]["default"] for name in defaults} == defaults, ADVICE
 
 

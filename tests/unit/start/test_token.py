@@ -12,6 +12,7 @@ from airflow_polly_provider.start.token import (
     MAX_PREFIX_CHARACTERS,
     TOKEN_CHARACTERS,
     TaskRun,
+    batch_item_token,
     prefix_with_token,
     request_digest,
     request_token,
@@ -183,3 +184,17 @@ class TestSpeechDigest:
     def test_never_changes_from_one_release_to_the_next(self) -> None:
         """After a change, each object would be synthesized and paid for again."""
         assert self.digest() == "17c485b28c985f4e78cfbc59136f83e7c04d4d885b9d3402f872cb5f6e11d8fa"
+
+
+class TestItemToken:
+    ITEM: ClassVar = ("ylgbwnsqy7cfpc3w", "chapter-1", "d" * 64)
+
+    def test_has_the_form_of_every_token(self) -> None:
+        assert re.fullmatch(f"[a-z2-7]{{{TOKEN_CHARACTERS}}}", batch_item_token(*self.ITEM))
+
+    @given(st.tuples(names, names, names), st.tuples(names, names, names))
+    def test_differs_for_any_other_batch_item_or_request(
+        self, item: tuple[str, str, str], other: tuple[str, str, str]
+    ) -> None:
+        assume(item != other)
+        assert batch_item_token(*item) != batch_item_token(*other)

@@ -27,7 +27,7 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return the XComs that triggers push, by key."""
     xcoms: dict[str, Any] = {}
     monkeypatch.setattr(XCom, "set", lambda *, key, value, **_: xcoms.update({key: value}))
-    monkeypatch.setattr("airflow_polly_provider.triggers.polly.supervisor_linger_seconds", lambda: 0.0)
+    monkeypatch.setattr("airflow_polly_provider.triggers.lifetime.supervisor_linger_seconds", lambda: 0.0)
     return xcoms
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SAMPLES: dict[str, Any] = {
     "synthesis_task_id": "t1",
     "synthesis_task_ids": ["t1", "t2"],
+    "manifest_s3_uri": "s3://my-bucket/batch.json",
+    "manifest_etag": '"etag"',
     "deadline": 1735787045.25,
     "poke_interval": 12.5,
     "exponential_backoff": True,
@@ -134,7 +136,7 @@ class TestXComsPushedInTheTriggerer:
             raise error
 
         monkeypatch.setattr(XCom, "set", fail)
-        monkeypatch.setattr("airflow_polly_provider.triggers.polly.supervisor_linger_seconds", lambda: 0.0)
+        monkeypatch.setattr("airflow_polly_provider.triggers.lifetime.supervisor_linger_seconds", lambda: 0.0)
         waiting = PollySpeechSynthesisTaskTrigger(
             synthesis_task_id="t1", deadline=time.time() + 60, end_from_trigger=True
         )

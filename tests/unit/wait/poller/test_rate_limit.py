@@ -51,6 +51,17 @@ class TestAdaptiveRate:
         await AdaptiveRate(0.1, clock=clock).acquire()
         assert clock.now == 1000
 
+    def test_can_be_used_without_an_event_loop(self) -> None:
+        """The caller sleeps for the returned time, whatever other callers reserve meanwhile."""
+        clock = Clock()
+        rate = AdaptiveRate(10, clock=clock)
+        delays = [rate.reserve() for _ in range(101)]
+        assert delays[0] == 0
+        assert delays == sorted(delays)
+        assert delays[-1] == pytest.approx(10, rel=0.1)
+        clock.now += 20
+        assert rate.reserve() == 0
+
     async def test_halves_when_throttled_and_recovers_within_a_minute(self, clock: Clock) -> None:
         rate = AdaptiveRate(8, clock=clock)
         rate.throttled()

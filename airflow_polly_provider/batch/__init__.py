@@ -1,0 +1,1 @@
+"""Starts, awaits and delivers many texts in one Airflow task."""

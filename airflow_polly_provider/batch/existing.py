@@ -1,0 +1,117 @@
+"""Looks at the objects in S3 that items may already have: unchanged ones, and those of earlier tries."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from airflow_polly_provider.aws.errors import http_status
+from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.batch.checks import lexicon_names_of
+from airflow_polly_provider.batch.finishing import THREADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from airflow_polly_provider.batch.items import BatchItem
+    from airflow_polly_provider.batch.job import Job
+    from airflow_polly_provider.batch.manifest import ItemRecord
+    from airflow_polly_provider.hooks.polly import PollyHook
+    from airflow_polly_provider.output.placement import OutputPlacement, Reusable
+
+log = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+_AT_ONCE = 1000
+"""Number of items whose results are held in memory at the same time."""
+
+
+def find_reusable(
+    jobs: Sequence[Job], placement_of: Callable[[ItemRecord], OutputPlacement | None]
+) -> Iterator[tuple[Job, Reusable]]:
+    """Yield the items whose object at ``output_s3_key`` does not need to be made again.
+
+    :param jobs: items with ``output_s3_key``
+    :param placement_of: returns the placement of a record's object
+    :raises PollyConfigurationError: S3 denies access to an object's metadata
+    :raises PollyOutputObjectError: S3 failed to return an object's metadata
+    """
+
+    def look(job: Job) -> Reusable | None:
+        placement = placement_of(job.record)
+        if placement is None:
+            return None
+        found = placement.find_reusable(job.item.request)
+        if found is not None and found.by_this_run:
+            placement.remove_leftover_original(found.provenance)
+        return found
+
+    for job, found in _in_threads(look, jobs):
+        if found is not None:
+            yield job, found
+
+
+def record_reused(record: ItemRecord, found: Reusable) -> None:
+    """Write into a record that the item's object already exists.
+
+    :param record: the record
+    :param found: the existing object
+    """
+    synthesis_task = found.synthesis_task
+    record.status = TaskStatus.COMPLETED.value
+    record.task_id = synthesis_task["TaskId"]
+    record.output_uri = synthesis_task["OutputUri"]
+    record.request_characters = synthesis_task["RequestCharacters"]
+    record.spoken_characters = synthesis_task["SpokenCharacters"]
+    record.unchanged = not found.by_this_run
+    record.reason = None
+
+
+def missing_objects(client: Any, records: Sequence[ItemRecord]) -> list[ItemRecord]:
+    """Return the records whose object no longer exists. If S3 does not tell, the object counts as existing.
+
+    :param client: boto3's S3 client
+    :param records: records of completed items
+    """
+
+    def is_missing(record: ItemRecord) -> bool:
+        try:
+            location = parse_output_uri(str(record.output_uri))
+            client.head_object(Bucket=location.bucket, Key=location.key)
+        except ClientError as error:
+            if http_status(error) == 404:
+                return True
+            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
+        except (BotoCoreError, ValueError) as error:
+            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
+        return False
+
+    return [record for record, missing in _in_threads(is_missing, records) if missing]
+
+
+def _in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="polly-look") as pool:
+        try:
+            for first in range(0, len(given), _AT_ONCE):
+                some = given[first : first + _AT_ONCE]
+                yield from zip(some, pool.map(look, some), strict=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def lexicons_of(hook: PollyHook, items: Iterable[BatchItem]) -> dict[str, str]:
+    """Return the contents of the lexicons that a later run will compare, by name.
+
+    :param hook: the hook that reads them
+    :param items: the items; only those with ``skip_if_unchanged`` count
+    :raises PollyLexiconNotFoundError: a lexicon does not exist
+    """
+    names = lexicon_names_of(item.request for item in items if item.skip_if_unchanged)
+    return {name: hook.get_lexicon(name)["Lexicon"]["Content"] for name in names}
