@@ -62,8 +62,7 @@ def _counts(key: tuple[str, str]) -> Cell:
         row = results.get(key)
         if row is None:
             return None
-        lost = max(row["lost"], row["texts"] - row.get("objects", row["texts"]))
-        return f"**{lost}, {row['failed']}, {row['started_again']}** of {row['texts']:,}"
+        return f"**{row['lost']}, {row['failed']}, {row['started_again']}** of {row['texts']:,}"
 
     return cell
 
