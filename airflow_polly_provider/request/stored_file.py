@@ -34,21 +34,45 @@ def text_from_storage(
         not UTF-8
     :raises PollyConfigurationError: access to the file is denied
     """
+    data = bytes_from_storage(
+        path,
+        hook_parameters,
+        parameter=parameter,
+        max_bytes=max_characters * _MAX_BYTES_PER_CHARACTER,
+        when_too_long=f", so it has more than the {max_characters:,} characters that Polly accepts.",
+    )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PollyInvalidRequestError(f"{path} is not UTF-8: {error}. Store it as UTF-8.") from error
+
+
+def bytes_from_storage(
+    path: str | ObjectStoragePath,
+    hook_parameters: Mapping[str, Any],
+    *,
+    parameter: str,
+    max_bytes: int,
+    when_too_long: str,
+) -> bytes:
+    """Return the content of a file.
+
+    :param path: the path, as for :func:`text_from_storage`
+    :param hook_parameters: the operator's AWS connection settings
+    :param parameter: name of the operator's parameter, for error messages
+    :param max_bytes: maximum length of the file in bytes. The function reads at most one byte more
+    :param when_too_long: end of the error message about a longer file
+    :raises PollyInvalidRequestError: the value is not a path, or the file does not exist or is too long
+    :raises PollyConfigurationError: access to the file is denied
+    """
     path = validate_path(path, parameter)
-    max_bytes = max_characters * _MAX_BYTES_PER_CHARACTER
     if (found := s3_path(path, hook_parameters, parameter=parameter)) is not None:
         data = _from_s3(found, max_bytes + 1)
     else:
         data = _from_object_storage(path, max_bytes + 1)
     if len(data) > max_bytes:
-        raise PollyInvalidRequestError(
-            f"{path} is longer than {max_bytes:,} bytes, so it has more than the {max_characters:,} "
-            "characters that Polly accepts."
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PollyInvalidRequestError(f"{path} is not UTF-8: {error}. Store it as UTF-8.") from error
+        raise PollyInvalidRequestError(f"{path} is longer than {max_bytes:,} bytes{when_too_long}")
+    return data
 
 
 def _from_s3(path: S3Path, max_bytes: int) -> bytes:
@@ -65,6 +89,9 @@ def _from_s3(path: S3Path, max_bytes: int) -> bytes:
         body = client.get_object(Bucket=path.location.bucket, Key=path.location.key)["Body"]
     with body:
         data: bytes = body.read(max_bytes)
+        if len(data) < max_bytes:
+            # At the end, botocore compares the length with Content-Length: the connection may have been lost.
+            body.read(1)
     return data
 
 

@@ -7,6 +7,7 @@ model of the installed botocore. An upgrade of botocore therefore adds new ones.
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Set
@@ -24,6 +25,8 @@ from airflow_polly_provider.text.limits import billed_characters, total_characte
 from airflow_polly_provider.text.well_formed import validate_well_formed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.model import Shape
 
     from airflow_polly_provider.request.rules import (
@@ -54,10 +57,13 @@ _PATTERN_MEANINGS = {
 }
 
 
-def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: Any) -> dict[str, Any]:
+def build_request(
+    rules: RequestRules = SYNTHESIS_TASK_RULES, warn: Callable[..., None] = log.warning, /, **parameters: Any
+) -> dict[str, Any]:
     """Check a request and return it. Parameters that are None are left out.
 
     :param rules: the limits of the operation
+    :param warn: receives each warning, as the arguments of ``Logger.warning``; they never contain the text
     :param parameters: the members of the request, with AWS's names (``Text``, ``VoiceId``, …)
     :raises PollyInvalidRequestError: Polly would reject the request; nothing has been sent
     """
@@ -75,9 +81,9 @@ def build_request(rules: RequestRules = SYNTHESIS_TASK_RULES, /, **parameters: A
             f"Missing required parameter: {', '.join(missing)} (not given, None or empty)."
         )
     _check_text(request, rules)
-    _warn_about_ssml_as_text(request)
+    _warn_about_ssml_as_text(request, warn)
     for name, value in request.items():
-        check_member(name, value, rules)
+        check_member(name, value, rules, warn)
     _check_sample_rate(request, rules.sample_rates)
     _check_speech_marks(request)
     return request
@@ -110,29 +116,35 @@ def _check_text(request: Mapping[str, Any], rules: RequestRules) -> None:
         validate_well_formed(text)
 
 
-def _warn_about_ssml_as_text(request: Mapping[str, Any]) -> None:
+def _warn_about_ssml_as_text(request: Mapping[str, Any], warn: Callable[..., None]) -> None:
     text_type = request.get("TextType")
     if text_type != "ssml" and request["Text"].lstrip().startswith("<speak"):
-        log.warning(
+        warn(
             "text begins with <speak, but text_type is %r: Polly speaks and bills the tags as text. If text "
             "is SSML, set text_type to 'ssml'.",
             text_type,
         )
 
 
-def check_member(name: str, value: Any, rules: RequestRules = SYNTHESIS_TASK_RULES) -> None:
+def check_member(
+    name: str,
+    value: Any,
+    rules: RequestRules = SYNTHESIS_TASK_RULES,
+    warn: Callable[..., None] = log.warning,
+) -> None:
     """Raise an error if the service model does not allow the value of a member.
 
     :param name: name of the member, as AWS writes it
     :param value: value of the member
     :param rules: the limits of the operation
+    :param warn: receives each warning, as the arguments of ``Logger.warning``
     :raises PollyInvalidRequestError: the value has the wrong type, is unknown or does not match the pattern
     """
     member = rules.shape.members[name]
     if member.type_name == "list":
-        _check_list(name, value, member)
+        _check_list(name, value, member, warn)
     else:
-        _check_string(name, value, member)
+        _check_string(name, value, member, warn)
 
 
 def _as_list(name: str, values: Any) -> list[Any]:
@@ -144,7 +156,7 @@ def _as_list(name: str, values: Any) -> list[Any]:
     return [digits_of(value) for value in ordered]
 
 
-def _check_list(name: str, values: list[Any], member: Any) -> None:
+def _check_list(name: str, values: list[Any], member: Any, warn: Callable[..., None]) -> None:
     maximum = member.metadata.get("max")
     if maximum is not None and len(values) > maximum:
         raise PollyInvalidRequestError(
@@ -152,18 +164,18 @@ def _check_list(name: str, values: list[Any], member: Any) -> None:
         )
     for value in values:
         validate_string(value, f"Each entry of {_parameter(name)}")
-        _check_string(name, value, member.member)
+        _check_string(name, value, member.member, warn)
 
 
-def _check_string(name: str, value: Any, shape: Shape) -> None:
+def _check_string(name: str, value: Any, shape: Shape, warn: Callable[..., None]) -> None:
     value = validate_string(value, _parameter(name))
     known = shape.metadata.get("enum")
     if known and value not in known:
         if name not in _OPEN_ENUMS:
             unknown = f"{_parameter(name)} {value!r} is not one of {', '.join(known)}."
             raise PollyInvalidRequestError(f"{unknown} {upgrade_hint(value)}".strip())
-        close = difflib.get_close_matches(value, known, n=3)
-        log.warning(
+        close = _closest(value, tuple(known))
+        warn(
             "The installed botocore does not know %s %r%s. The request is sent, and Polly checks the value.",
             _parameter(name),
             value,
@@ -175,6 +187,12 @@ def _check_string(name: str, value: Any, shape: Shape) -> None:
         raise PollyInvalidRequestError(
             f"Invalid {_parameter(name)} {value!r:.100} ({len(value)} characters): it must be {meaning}."
         )
+
+
+# A batch can contain the same unknown name thousands of times.
+@functools.lru_cache(maxsize=256)
+def _closest(value: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(value, known, n=3)
 
 
 def _check_sample_rate(request: Mapping[str, Any], sample_rates: Mapping[str, tuple[str, ...]]) -> None:
@@ -208,6 +226,7 @@ def _check_speech_marks(request: Mapping[str, Any]) -> None:
         )
 
 
+@functools.cache
 def _parameter(member_name: str) -> str:
     """Return the operator's parameter for an AWS member: ``OutputS3KeyPrefix`` → ``output_s3_key_prefix``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", member_name).lower()
