@@ -28,7 +28,7 @@ from airflow_polly_provider.wait import errors, schedule
 from airflow_polly_provider.wait.schedule import Schedule
 from tests.unit.batch.fake_s3 import BUCKET, FakeS3, refusal
 from tests.unit.batch.records import delivered, manifest, record, started, task_id
-from tests.unit.support import Refusal, as_context, context, synthesis_task
+from tests.unit.support import Refusal, as_context, connection, context, synthesis_task
 from tests.unit.triggers.support import eventually, threads_named
 
 if TYPE_CHECKING:
@@ -169,6 +169,29 @@ class TestManifest:
         outcome = await outcome_of(waiting)
         assert isinstance(outcome.error, PollyWaitTimeoutError)
         assert "its manifest could not be read" in str(outcome.error)
+
+    async def test_that_hangs_blocks_neither_the_event_loop_nor_another_connection(
+        self, s3: FakeS3, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
+        other = trigger(s3, aws_conn_id="other")
+        changed = {"manifest_s3_uri": f"s3://{BUCKET}/hung.json", "aws_conn_id": "aws_default"}
+        hung = PollySpeechSynthesisBatchTrigger(
+            **{**other.serialize()[1], **changed, "deadline": time.time() + 1}
+        )
+        released = threading.Event()
+
+        def hang(method: str, key: str) -> None:
+            if key == "hung.json":
+                released.wait(60)
+
+        s3.before = hang
+        first = asyncio.create_task(outcome_of(hung))
+        assert counts(await outcome_of(other)) == (3, 0, 0)
+        assert not first.done()
+        assert isinstance((await first).error, PollyWaitTimeoutError)
+        released.set()
+        await eventually(lambda: not threads_named("polly-manifest"))
 
     async def test_that_s3_denies_is_an_error_that_names_the_action(self, s3: FakeS3, wire: Wire) -> None:
         waiting = trigger(s3)
