@@ -73,6 +73,7 @@ intersphinx_mapping = {
 nitpick_ignore = [
     # Names that are imported for type checking only, where Sphinx cannot evaluate the rest of the annotation.
     ("py:class", "AwsConnectionWrapper"),
+    ("py:class", "BaseOperator"),
     ("py:class", "Context"),
     ("py:class", "DAG"),
     ("py:class", "OperatorLineage"),

@@ -75,17 +75,23 @@ class Finisher:
         self._durations.prepare()
 
     def submit(
-        self, record: ItemRecord, synthesis_task: Mapping[str, Any], *, is_in_place: bool = False
+        self,
+        record: ItemRecord,
+        synthesis_task: Mapping[str, Any],
+        *,
+        is_in_place: bool = False,
+        size: int | None = None,
     ) -> None:
         """Begin to finish an item.
 
         :param record: the record of a completed item that is not finished
         :param synthesis_task: its completed SynthesisTask, as Polly returns it
         :param is_in_place: whether the object is already at ``output_s3_key``
+        :param size: the object's size in bytes, if it is known
         """
         self._prepare()
         placement = None if is_in_place else self._placement_of(record)
-        self._under_way[self._pool.submit(self._finish, placement, synthesis_task)] = record
+        self._under_way[self._pool.submit(self._finish, placement, synthesis_task, size)] = record
 
     def collect(self, seconds: float = 0.0) -> None:
         """Write the results that exist into their records.
@@ -111,11 +117,11 @@ class Finisher:
             record.finished = True
 
     def _finish(
-        self, placement: OutputPlacement | None, synthesis_task: Mapping[str, Any]
+        self, placement: OutputPlacement | None, synthesis_task: Mapping[str, Any], size: int | None
     ) -> Mapping[str, Any]:
         if placement is not None:
             synthesis_task = placement.put(synthesis_task)
-        return self._durations.with_duration(synthesis_task)
+        return self._durations.with_duration(synthesis_task, size=size)
 
 
 def is_ready_to_finish(record: ItemRecord) -> bool:

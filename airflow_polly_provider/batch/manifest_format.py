@@ -1,8 +1,8 @@
 """The JSON form of a batch's manifest: a main object and, for many items, parts.
 
 Each object that lists items has ``Defaults``, the values that most of its items share. An item leaves out the
-values that equal them, and the values that :data:`_MEMBERS` names. Members that this version does not know
-are ignored.
+values that equal them. It also leaves out counts of characters that equal its ``RequestCharacters``. Members
+that this version does not know are ignored.
 """
 
 from __future__ import annotations
@@ -204,7 +204,8 @@ def read_main(content: bytes) -> tuple[Manifest, list[PartReference]]:
     """Return the manifest in a main object, and its parts. If it has parts, it has no records yet.
 
     :param content: the main object's content
-    :raises MalformedError: the content is not a manifest of this package, or it is damaged
+    :raises airflow_polly_provider.batch.json_members.MalformedError: the content is not a manifest of this
+        package, or it is damaged
     """
     given = members.json_object(content)
     if given.get("Format") != FORMAT:
@@ -254,7 +255,8 @@ def read_part(content: bytes, manifest: Manifest, count: int) -> list[ItemRecord
     :param content: the part's content
     :param manifest: the manifest in the main object
     :param count: the number of items that the main object states
-    :raises MalformedError: the content is not a part of this manifest, or it is damaged
+    :raises airflow_polly_provider.batch.json_members.MalformedError: the content is not a part of this
+        manifest, or it is damaged
     """
     given = members.json_object(content)
     if (given.get("RunToken"), given.get("Created")) != (manifest.run_token, manifest.created):

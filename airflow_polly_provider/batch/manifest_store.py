@@ -65,14 +65,14 @@ class ManifestStore:
     def load(self, *, etag: str | None = None) -> Manifest | None:
         """Return the manifest, or None if there is no object.
 
+        If S3 throttles the request, fails or does not respond, botocore's error is raised unchanged.
+
         :param etag: the ETag that the main object must have
         :raises PollyManifestReplacedError: the main object has another ETag, or was replaced while its parts
             were read
         :raises PollyInvalidRequestError: the object is not a manifest of this package, or it is damaged
         :raises PollyConfigurationError: S3 denies access
         :raises PollyError: S3 rejected the request for another reason
-        :raises botocore.exceptions.ClientError: S3 throttled the request or failed
-        :raises botocore.exceptions.BotoCoreError: S3 did not respond
         """
         try:
             found = self._requests.get(self._key, etag=etag)
@@ -90,12 +90,12 @@ class ManifestStore:
     def save(self, manifest: Manifest) -> None:
         """Write the manifest if nothing else has written it since this store read or wrote it.
 
+        If S3 throttles the request, fails or does not respond, botocore's error is raised unchanged.
+
         :param manifest: the manifest
         :raises PollyManifestReplacedError: another try or run has written the object
         :raises PollyConfigurationError: S3 denies access
         :raises PollyError: S3 rejected the request for another reason
-        :raises botocore.exceptions.ClientError: S3 throttled the request or failed
-        :raises botocore.exceptions.BotoCoreError: S3 did not respond
         """
         parts = self._write_parts(manifest)
         content = main_content(manifest, uuid.uuid4().hex, parts)

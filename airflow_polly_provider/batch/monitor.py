@@ -79,6 +79,7 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._statuses.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -170,7 +171,7 @@ class Monitor:
         """
         record_reused(record, found)
         self._ended.add(str(record.task_id))
-        self._finisher.submit(record, found.synthesis_task, is_in_place=True)
+        self._finisher.submit(record, found.synthesis_task, is_in_place=True, size=found.size)
 
     @property
     def running(self) -> int:

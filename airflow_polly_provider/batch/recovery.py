@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.batch.manifest import ItemRecord, Manifest
     from airflow_polly_provider.hooks.polly import PollyHook
+    from airflow_polly_provider.start.current_run import CurrentRun
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +50,20 @@ def with_earlier_records(jobs: Sequence[Job], earlier: Manifest) -> list[Job]:
     return found
 
 
-def continues(earlier: Manifest, run_token: str) -> bool:
+def continues(earlier: Manifest, run: CurrentRun, run_token: str) -> bool:
     """Return whether a try continues the work that a manifest records.
 
     A task that was cleared after it had delivered every item starts everything again, like the start
-    operator. A retry, or a task that was cleared before it had delivered every item, continues.
+    operator. A retry, or a task that was cleared before it had delivered every item, continues. A run that
+    was deleted and created again has the same id as before, but began at another time.
 
     :param earlier: the manifest of this task in this run
+    :param run: the DAG run and the try
     :param run_token: the token of this task instance, which changes when the task is cleared
     """
+    # Clearing an ended run changes the time too, but then this is not the first try.
+    if run.try_number == 1 and earlier.began != run.began:
+        return False
     return earlier.run_token == run_token or not all(record.finished for record in earlier.records)
 
 

@@ -86,7 +86,7 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
     if earlier is not None:
         expected = [job.record for job in jobs]
         is_ours = validate_manifest(earlier, uri=store.uri, run=settings.run_id, expected=expected)
-        earlier = earlier if is_ours and continues(earlier, settings.run_token) else None
+        earlier = earlier if is_ours and continues(earlier, settings.run, settings.run_token) else None
     if earlier is not None:
         jobs = with_earlier_records(jobs, earlier)
     manifest = Manifest(

@@ -41,36 +41,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_STEP_SECONDS = 0.5
+
 _FINISHED = (TaskStatus.COMPLETED, TaskStatus.FAILED)
 _UNFINISHED = (TaskStatus.SCHEDULED, TaskStatus.IN_PROGRESS)
 
 
-def read_statuses(
-    hook: PollyHook,
-    task_ids: Collection[str],
-    *,
-    not_before: datetime,
-    requests_per_second: float,
-    only_finished: bool = False,
-) -> dict[str, Any]:
-    """Return the current SynthesisTask of each id. Ids that Polly does not know are left out.
-
-    Call it in the worker's main thread, because it may look up the connection again. To read statuses
-    repeatedly, use one :class:`StatusReader`, which keeps its rate.
-
-    :param hook: the hook that sends the requests
-    :param task_ids: Polly's ``TaskId`` values
-    :param not_before: a time before the first of these synthesis tasks was created
-    :param requests_per_second: the highest rate
-    :param only_finished: read only the lists of completed and failed synthesis tasks, and send no Get
-    :raises PollyError: Polly did not respond for 15 minutes, or the requests are not allowed
-    """
-    reader = StatusReader(hook, not_before=not_before, requests_per_second=requests_per_second)
-    return reader.read_finished(task_ids) if only_finished else reader.read(task_ids)
+class _StoppedError(Exception):
+    """The reader was stopped while it read statuses."""
 
 
 class StatusReader:
     """Reads the statuses of many synthesis tasks, at one rate.
+
+    Its methods block. If one of them runs in a thread, :meth:`stop` ends it.
 
     :param hook: the hook that sends the requests
     :param not_before: a time before the first of these synthesis tasks was created
@@ -83,6 +67,19 @@ class StatusReader:
         self._rate = AdaptiveRate(requests_per_second, clock=time.monotonic)
         self._outage = CredentialsOutage()
         self._may_list = True
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the methods that are running in other threads; they raise an error at their next request."""
+        self._stopped = True
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopped:
+            if (remaining := until - time.monotonic()) <= 0:
+                return
+            time.sleep(min(remaining, _STEP_SECONDS))
+        raise _StoppedError
 
     def read(self, task_ids: Collection[str]) -> dict[str, Any]:
         """Return the current SynthesisTask of each id. Ids that Polly does not know are left out.
@@ -99,7 +96,7 @@ class StatusReader:
         found = self._list((*_FINISHED, *_UNFINISHED), missing, may_get=True)
         unknown = self._get(list(missing), found)
         if unknown:
-            time.sleep(max(0.0, began + NOT_FOUND_GRACE_SECONDS - time.monotonic()))
+            self._pause(began + NOT_FOUND_GRACE_SECONDS - time.monotonic())
             unknown = self._get(unknown, found)
             log.info("Polly does not know %d of %d synthesis tasks", len(unknown), len(task_ids))
         return found
@@ -176,7 +173,7 @@ class StatusReader:
         began = time.monotonic()
         schedule = Schedule()
         while True:
-            time.sleep(self._rate.reserve())
+            self._pause(self._rate.reserve())
             try:
                 answer = request()
             except CHECK_ERRORS as error:
@@ -198,7 +195,7 @@ class StatusReader:
             else:
                 self._outage.note(None)
                 return answer
-            time.sleep(schedule.next_check_in(waited))
+            self._pause(schedule.next_check_in(waited))
 
 
 def _is_about_the_list(error: Exception) -> bool:

@@ -33,8 +33,14 @@ from airflow_polly_provider.output.s3_access import S3Access
 from airflow_polly_provider.request.billing import validate_max_request_characters
 from airflow_polly_provider.request.container import validate_output_container
 from airflow_polly_provider.request.dry_run import is_dry_run, validate_dry_run
-from airflow_polly_provider.request.rendered import settle_rendered, templates_of
+from airflow_polly_provider.request.rendered import (
+    settle_rendered,
+    templates_in_items,
+    templates_of,
+    validate_rendered_items,
+)
 from airflow_polly_provider.request.template_file import validate_text_may_name_file
+from airflow_polly_provider.request.validation import check_member
 from airflow_polly_provider.results.batch import BATCH_XCOM_KEYS, log_batch
 from airflow_polly_provider.results.delivery import push_own_xcoms
 from airflow_polly_provider.results.lineage import batch_openlineage_of, report_batch
@@ -258,11 +264,13 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
                 f"poke_interval ({self.poke_interval} s) and timeout ({self.timeout} s) must be above 0."
             )
         self._templates = templates_of(self)
+        self._templates_in_items = templates_in_items(items)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the items, wait if requested, and return the result of the batch."""
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
+        validate_rendered_items(self.items, self._templates_in_items)
         items = read_items(
             self,
             self.items,
@@ -318,7 +326,8 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         key = default_manifest_key(run_id_of(context["ti"]), self.output_s3_key_prefix)
         if self._has_manifest_key:
             key = validate_key(str(self.manifest_s3_key), parameter="manifest_s3_key")
-        return S3Location(str(self.output_s3_bucket_name), key)
+        check_member("OutputS3BucketName", self.output_s3_bucket_name)
+        return S3Location(self.output_s3_bucket_name, key)
 
     def _settings(self, context: Context, manifest: S3Location) -> BatchSettings:
         s3 = S3Access(self._hook_parameters, max_pool_connections=THREADS)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TASK_ID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The form of Polly's TaskIds, as a regular expression."""
+_POLLYS_NAME = re.compile(rf"{TASK_ID_PATTERN}\.\w+")
 
 
 def validate_output_key(key: object, prefix: str | None) -> str:
@@ -47,8 +48,8 @@ def is_pollys_key(key: str, prefix: str | None) -> bool:
     :param key: the key
     :param prefix: ``OutputS3KeyPrefix`` as it is sent to Polly
     """
-    beginning = re.escape(f"{prefix}.") if prefix else ""
-    return re.fullmatch(rf"{beginning}{TASK_ID_PATTERN}\.\w+", key) is not None
+    beginning = f"{prefix}." if prefix else ""
+    return key.startswith(beginning) and _POLLYS_NAME.fullmatch(key, len(beginning)) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,17 +7,17 @@ Jinja renders a missing value as the text ``None``, which Polly would speak and 
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_polly_provider.compat import BaseOperator, Context
 
 NOTHING = "None"
 _MARKERS = ("{{", "{%")
+_MAX_LISTED = 50
 
 
 def templates_of(operator: BaseOperator) -> dict[str, str]:
@@ -30,6 +30,45 @@ def templates_of(operator: BaseOperator) -> dict[str, str]:
     """
     fields = {name: getattr(operator, name, None) for name in operator.template_fields}
     return {name: value for name, value in fields.items() if isinstance(value, str) and is_template(value)}
+
+
+def templates_in_items(items: object) -> dict[tuple[int, str], str]:
+    """Return the templates in a list of mappings, by the position of the mapping and its key.
+
+    Call it in ``__init__``, before the list is rendered.
+
+    :param items: a list of mappings; any other value contains no templates of this kind
+    """
+    if not isinstance(items, list | tuple):
+        return {}
+    return {
+        (position, key): value
+        for position, item in enumerate(items)
+        if isinstance(item, Mapping)
+        for key, value in item.items()
+        if isinstance(value, str) and is_template(value)
+    }
+
+
+def validate_rendered_items(items: Any, templates: Mapping[tuple[int, str], str]) -> None:
+    """Raise an error if the rendered value of a template in a list of mappings is ``None``.
+
+    :param items: the rendered list
+    :param templates: the result of :func:`templates_in_items`
+    :raises PollyInvalidRequestError: templates were rendered as ``None``; the error lists at most fifty
+    """
+    nothing = [
+        f"items[{position}][{key!r}] = {template!r:.100}"
+        for (position, key), template in templates.items()
+        if is_nothing(items[position][key])
+    ]
+    if nothing:
+        more = len(nothing) - _MAX_LISTED
+        raise PollyInvalidRequestError(
+            f"Templates in items were rendered as 'None', so nothing was sent: "
+            f"{'; '.join(nothing[:_MAX_LISTED])}{f'; and {more:,} more' if more > 0 else ''}. They refer to "
+            "values that do not exist. Correct task_ids and key in their xcom_pull."
+        )
 
 
 def is_template(text: str) -> bool:

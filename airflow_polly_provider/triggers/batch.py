@@ -112,7 +112,7 @@ class PollySpeechSynthesisBatchTrigger(BaseTrigger):
             for_resume=self.for_resume,
             error=error,
         )
-        await outlast_supervisor(self, began)
+        await outlast_supervisor(self.trigger_id, began)
         yield TriggerEvent(events.batch_event(outcome))
 
     async def _wait(self) -> None:

@@ -57,8 +57,8 @@ class BatchProgress:
         if isinstance(update, TransientError):
             if self._transient.is_due_after(synthesis_task_id, update.error):
                 self._log.warning(
-                    "Cannot get the status of %d synthesis tasks now; still waiting. The last error is about "
-                    "%s: %s",
+                    "Cannot get the status of some synthesis tasks now; still waiting. There were %d such "
+                    "errors since the last line about them. The last error is about %s: %s",
                     *self._transient.take(),
                 )
         elif isinstance(update, PollyError):

@@ -138,7 +138,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
             event = TriggerEvent(events.error_event(error))
         started_here = self.deadline is None
         if not started_here:
-            await outlast_supervisor(self, began)
+            await outlast_supervisor(self.trigger_id, began)
         yield event
 
     async def _wait_until_deadline(self) -> Mapping[str, Any]:

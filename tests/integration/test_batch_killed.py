@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
-ITEMS = 40
+ITEMS = 12
 _PROJECT = Path(__file__).parents[2]
 _SECONDS = 120
 
@@ -96,7 +96,7 @@ def assert_complete(polly: RunningEmulator, value: dict[str, Any]) -> None:
         ("before", "s3.PutObject", 2),
         ("after", "s3.PutObject", 2),
         ("after", "s3.CopyObject", 3),
-        ("after", "s3.DeleteObject", 5),
+        ("after", "s3.DeleteObject", 4),
         ("before", "s3.PutObject", 3),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_polly_provider.batch import statuses
-from airflow_polly_provider.batch.statuses import StatusReader, read_statuses
+from airflow_polly_provider.batch.statuses import StatusReader
 from airflow_polly_provider.exceptions import PollyConfigurationError, PollyCredentialsError
 from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.wait import errors
@@ -92,9 +92,10 @@ def hook(**config: Any) -> PollyHook:
     return PollyHook(aws_conn_id="aws_default", **config)
 
 
-def read(task_ids: Iterable[str], **given: Any) -> dict[str, str]:
-    arguments = {"not_before": NOT_BEFORE, "requests_per_second": 5.0, **given}
-    found = read_statuses(hook(), list(task_ids), **arguments)
+def read(task_ids: Iterable[str], *, only_finished: bool = False, **given: Any) -> dict[str, str]:
+    reader = StatusReader(hook(), **{"not_before": NOT_BEFORE, "requests_per_second": 5.0, **given})
+    ask = reader.read_finished if only_finished else reader.read
+    found = ask(list(task_ids))
     assert all(task["TaskId"] == task_id for task_id, task in found.items())
     return {task_id: task["TaskStatus"] for task_id, task in found.items()}
 

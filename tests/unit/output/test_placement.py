@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import ANY, Stubber
 
+from airflow_polly_provider.audio.wav import WAV_CONTENT_TYPE
 from airflow_polly_provider.aws.s3 import S3Location
 from airflow_polly_provider.exceptions import PollyOutputObjectError
 from airflow_polly_provider.hooks.polly import PollyHook
@@ -93,10 +95,12 @@ class TestReplacedOriginal:
         expect_head(s3, '"a"')
         s3.add_client_error("get_object", "PreconditionFailed", http_status_code=412)
         expect_head(s3, '"b"')
-        s3.add_client_error("get_object", "NoSuchKey", http_status_code=404, expected_params=None)
-        s3.add_client_error("head_object", "404", http_status_code=404)
-        with pytest.raises(PollyOutputObjectError, match="its object is gone"):
-            placement_of(access, wav=True).put(synthesis_task("t1"))
+        s3.add_response("get_object", {"Body": io.BytesIO(b"abcd")}, {**SOURCE, "IfMatch": '"b"'})
+        asked = {"Bucket": "bucket", "Key": "final.mp3", "Metadata": ANY, "Body": ANY}
+        s3.add_response("put_object", {}, {**asked, "ContentType": WAV_CONTENT_TYPE})
+        s3.add_response("delete_object", {}, SOURCE)
+        put = placement_of(access, wav=True).put(synthesis_task("t1"))
+        assert put["OutputContainer"] == "wav"
 
     def test_that_is_replaced_again_is_an_error(self, access: S3Access, s3: Stubber) -> None:
         for etag in ('"a"', '"b"'):

@@ -28,7 +28,7 @@ from airflow_polly_provider.wait import errors, schedule
 from airflow_polly_provider.wait.schedule import Schedule
 from tests.unit.batch.fake_s3 import BUCKET, FakeS3, refusal
 from tests.unit.batch.records import delivered, manifest, record, started, task_id
-from tests.unit.support import Refusal, as_context, context, synthesis_task
+from tests.unit.support import Refusal, as_context, connection, context, synthesis_task
 from tests.unit.triggers.support import eventually, threads_named
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class TestEvent:
 
     async def test_after_the_deadline_has_counts_and_an_error(self, s3: FakeS3, wire: Wire) -> None:
         wire.answer = statuses(n1="inProgress")
-        outcome = await outcome_of(trigger(s3, timeout=1))
+        outcome = await outcome_of(trigger(s3, timeout=3))
         assert counts(outcome) == (2, 0, 1)
         assert isinstance(outcome.error, PollyWaitTimeoutError)
         assert "1 of 3 synthesis tasks have not ended" in str(outcome.error)
@@ -144,9 +144,14 @@ class TestEvent:
         assert events.batch_outcome_of(event) == events.BatchOutcome(1, 2, 3, URI, '"e"')
 
     async def test_and_row_of_10_000_items_are_smaller_than_64_kib(self, s3: FakeS3, wire: Wire) -> None:
-        waiting = trigger(s3, count=10_000, timeout=0.5)
+        ended = [synthesis_task(task_id(number)) for number in range(10_000)]
+        wire.may_list = True
+        wire.answer = lambda request: {
+            "SynthesisTasks": ended if request.query["Status"] == ["completed"] else []
+        }
+        waiting = trigger(s3, count=10_000, timeout=60)
         outcome = await outcome_of(waiting)
-        assert sum(counts(outcome)) == 10_000
+        assert counts(outcome) == (10_000, 0, 0)
         assert len(json.dumps(waiting.serialize())) < 4096
         assert len(json.dumps(events.batch_event(outcome))) < 4096
 
@@ -169,6 +174,29 @@ class TestManifest:
         outcome = await outcome_of(waiting)
         assert isinstance(outcome.error, PollyWaitTimeoutError)
         assert "its manifest could not be read" in str(outcome.error)
+
+    async def test_that_hangs_blocks_neither_the_event_loop_nor_another_connection(
+        self, s3: FakeS3, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(region_name="eu-west-1"))
+        other = trigger(s3, aws_conn_id="other")
+        changed = {"manifest_s3_uri": f"s3://{BUCKET}/hung.json", "aws_conn_id": "aws_default"}
+        hung = PollySpeechSynthesisBatchTrigger(
+            **{**other.serialize()[1], **changed, "deadline": time.time() + 3}
+        )
+        released = threading.Event()
+
+        def hang(method: str, key: str) -> None:
+            if key == "hung.json":
+                released.wait(60)
+
+        s3.before = hang
+        first = asyncio.create_task(outcome_of(hung))
+        assert counts(await outcome_of(other)) == (3, 0, 0)
+        assert not first.done()
+        assert isinstance((await first).error, PollyWaitTimeoutError)
+        released.set()
+        await eventually(lambda: not threads_named("polly-manifest"))
 
     async def test_that_s3_denies_is_an_error_that_names_the_action(self, s3: FakeS3, wire: Wire) -> None:
         waiting = trigger(s3)
