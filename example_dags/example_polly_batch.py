@@ -1,9 +1,9 @@
 """Make the 60 prompts of a phone system with one task. A run pays only for the prompts that have changed.
 
 Use one task for all texts if there are more than a few dozen of them: Airflow then starts two worker
-processes in all, not two for each text, and a retry makes only what is missing. If each prompt should be a task
-instance of its own, with its own retries, log and XComs, use a mapped task, as in the DAG
-example_polly_phone_prompts.
+processes in all, not two for each text, and a retry makes only what is missing. If each prompt should be a
+task instance of its own, with its own retries, log and XComs, use a mapped task, as in the
+DAG example_polly_phone_prompts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHARED: dict[str, Any] = {"start_date": datetime(2025, 1, 1), "catchup": False, 
 
 @dag(schedule=None, max_active_runs=1, doc_md=__doc__, **SHARED)
 def example_polly_batch() -> None:
-    """Speak all prompts, add up what was billed, and publish each prompt that has changed."""
+    """Speak all prompts, add up what was billed, and publish the prompts that have changed."""
     # [START howto_operator_polly_batch]
     # Each line of the file has the columns id, text and output_s3_key.
     prompts = PollySynthesizeBatchOperator(
@@ -51,17 +51,13 @@ def example_polly_batch() -> None:
         return f"{characters} characters billed, {unchanged} prompts unchanged"
 
     @task
-    def changed(result: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the prompts that this run has made. Airflow can map over this list, but not over a key."""
-        return [item for item in result["Items"] if not item.get("Unchanged")]
-
-    @task
-    def publish(prompt: dict[str, Any]) -> str:
-        """Return the name of the prompt. Replace this with a step that uploads it to the phone system."""
-        return f"{prompt['Id']}: {prompt['OutputS3Uri']}"
+    def publish(result: dict[str, Any]) -> list[str]:
+        """Return the prompts that this run has made. Replace this with a step that uploads them."""
+        made = [item for item in result["Items"] if not item.get("Unchanged")]
+        return [f"{item['Id']}: {item['OutputS3Uri']}" for item in made]
 
     report(prompts.output["RequestCharacters"], prompts.output["UnchangedItems"])
-    publish.expand(prompt=changed(prompts.output))
+    publish(prompts.output)
     # [END howto_polly_batch_downstream]
 
 
