@@ -1,4 +1,9 @@
-"""Make the prompts of a phone system: WAV files with 8 kHz mu-law samples. Unchanged prompts cost nothing."""
+"""Make the prompts of a phone system: WAV files with 8 kHz mu-law samples. Unchanged prompts cost nothing.
+
+Each prompt is a task instance of its own, with its own retries, log and XComs. For more than a few dozen
+prompts, use one task for all of them, as in the DAG example_polly_batch: it needs much less of Airflow's CPU
+time.
+"""
 
 from __future__ import annotations
 

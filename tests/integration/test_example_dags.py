@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.dag_runs import RunDag
 
 EXAMPLES = sorted(FOLDER.glob("example_*.py"))
-NEEDS_MULAW = "example_polly_phone_prompts"
+NEEDS_MULAW = ("example_polly_batch", "example_polly_phone_prompts")
 
 # A separate provider, only for Airflow 3.
 HAS_MESSAGE_QUEUES = find_spec("airflow.providers.common.messaging") is not None
@@ -34,7 +34,7 @@ def test_example_dag_succeeds(
     run_dag: RunDag,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if path.stem == NEEDS_MULAW and "mulaw" in NEWER_FORMATS:
+    if path.stem in NEEDS_MULAW and "mulaw" in NEWER_FORMATS:
         pytest.skip("the installed botocore does not support mulaw")
     monkeypatch.setenv("POLLY_EXAMPLE_BUCKET", speaking_emulator.bucket)
     if HAS_MESSAGE_QUEUES:
