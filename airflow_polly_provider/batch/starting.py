@@ -103,6 +103,9 @@ class BatchStarter:
         self._paused_until = 0.0
         self._failures = 0
         self._failing_since: float | None = None
+        self._patience = 0.0
+        self._same_since = 0.0
+        self._must_renew = False
         self._renewed = False
         self.started = 0
         """Number of synthesis tasks that this object started."""
@@ -125,7 +128,9 @@ class BatchStarter:
         try:
             while self._has_waiting() or self._under_way or self._lost:
                 self._before_each()
-                if self._must_resolve():
+                if self._must_renew and not self._under_way:
+                    self._renew()
+                elif self._must_resolve():
                     self._resolve_lost()
                 else:
                     self._submit_due(pool)
@@ -167,13 +172,14 @@ class BatchStarter:
     def _may_send(self) -> bool:
         return (
             len(self._under_way) < THREADS
+            and not self._must_renew
             and self._lost_in_a_row < MAX_LOST_IN_A_ROW
             and time.monotonic() >= self._paused_until
         )
 
     def _pause(self) -> float:
         """Return how long to wait for responses before the next request may be sent, in seconds."""
-        if len(self._under_way) >= THREADS or self._lost_in_a_row >= MAX_LOST_IN_A_ROW:
+        if self._must_renew or len(self._under_way) >= THREADS or self._lost_in_a_row >= MAX_LOST_IN_A_ROW:
             return _TICK_SECONDS
         dues = [self._due[engine] for engine, waiting in self._waiting.items() if waiting]
         next_at = max(min(dues, default=time.monotonic() + _TICK_SECONDS), self._paused_until)
@@ -202,9 +208,7 @@ class BatchStarter:
             self._enqueue(job, first=True)
             if self._renewed or isinstance(error, PollyConnectionNotFoundError):
                 raise
-            self._hook.renew()
-            _ = self._hook.client_without_retries
-            self._renewed = True
+            self._must_renew = True
         except MAY_HAVE_STARTED as error:
             raise_if_unverified(error)
             if patience_with(error) > 0:
@@ -217,6 +221,13 @@ class BatchStarter:
             log.warning("Item %s was rejected: %s", job.record.id, error)
         else:
             self._accept(job, synthesis_task)
+
+    def _renew(self) -> None:
+        """Look up the credentials again. No request that was sent with the old ones is under way."""
+        self._hook.renew()
+        _ = self._hook.client_without_retries
+        self._must_renew = False
+        self._renewed = True
 
     def _accept(self, job: Job, synthesis_task: Mapping[str, Any]) -> None:
         self._lost_in_a_row = 0

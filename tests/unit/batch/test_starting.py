@@ -488,3 +488,22 @@ class TestCredentials:
         starter(polly).start(jobs(8))
         assert len(polly.tasks) == 8
         assert len(renewals) == 2
+
+    @pytest.mark.usefixtures("_all_at_once")
+    def test_that_expire_while_several_requests_are_under_way_are_renewed_once(
+        self, polly: Polly, renewals: list[int]
+    ) -> None:
+        together = threading.Barrier(6, timeout=5)
+        fault = first_times(1, EXPIRED)
+
+        def refuse(text: str) -> Answer | None:
+            answer = fault(text)
+            if answer is not None:
+                together.wait()
+            return answer
+
+        polly.refuse = refuse
+        given = jobs(6)
+        starter(polly).start(given)
+        assert statuses(given) == ["scheduled"] * 6
+        assert len(renewals) == 1
