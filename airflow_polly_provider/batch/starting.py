@@ -29,6 +29,7 @@ from airflow_polly_provider.start.backoff import full_jitter
 from airflow_polly_provider.start.retry import (
     LONGEST_BACK_OFF_SECONDS,
     MAY_HAVE_STARTED,
+    THROTTLED_PATIENCE_SECONDS,
     patience_with,
     raise_if_unverified,
 )
@@ -241,18 +242,23 @@ class BatchStarter:
     def _back_off(self, job: Job, error: Exception) -> None:
         """Slow down after a request that Polly did not accept; raise the error if this lasts too long."""
         now = time.monotonic()
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since >= patience_with(error):
+        if self._failing_since is None:
+            self._failing_since, self._patience = now, 0.0
+        if (patience := patience_with(error)) != self._patience:
+            # As for a single start, each kind of error has its own limit.
+            self._patience, self._same_since = patience, now
+        if now >= min(self._same_since + patience, self._failing_since + THROTTLED_PATIENCE_SECONDS):
             raise error
         if isinstance(error, ClientError) and is_throttling(error):
             engine = job.record.engine or DEFAULT_ENGINE
             self._rates[engine].throttled()
             self._due[engine] = now + self._rates[engine].reserve()
-            return
-        self._failures += 1
-        pause = full_jitter(min(self._failures, 10), LONGEST_BACK_OFF_SECONDS)
-        self._paused_until = max(self._paused_until, now + pause)
-        log.warning("Polly could not be reached (%s). Retrying the starts in %.1f s", error, pause)
+        elif now >= self._paused_until:
+            # Requests that were sent before the pause do not make it longer.
+            self._failures += 1
+            pause = full_jitter(min(self._failures, 10), LONGEST_BACK_OFF_SECONDS)
+            self._paused_until = now + pause
+            log.warning("Polly could not be reached (%s). Retrying the starts in %.1f s", error, pause)
 
     def _note_lost(self, job: Job, error: Exception) -> None:
         self._lost_in_a_row += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -244,7 +245,7 @@ class TestUnreachable:
         polly.refuse = lambda text: refused_connection() if clock.now < until else None
         given = jobs(3)
         starter(polly).start(given)
-        assert polly.started == ["Text 0", "Text 1", "Text 2"]
+        assert sorted(polly.started) == ["Text 0", "Text 1", "Text 2"]
         assert statuses(given) == ["scheduled"] * 3
 
     def test_endpoint_is_given_up_after_a_minute_and_nothing_is_lost(
@@ -271,6 +272,33 @@ class TestUnreachable:
         with pytest.raises(PollyConfigurationError, match="certificate"):
             starter(polly).start(jobs(1))
         assert clock.now == began
+
+    def test_time_of_throttling_does_not_count_as_unreachable(self, polly: Polly, clock: Clock) -> None:
+        throttled_until = clock.now + 600
+        refused = iter([refused_connection()])
+        polly.refuse = lambda text: THROTTLED if clock.now < throttled_until else next(refused, None)
+        given = jobs(1)
+        starter(polly).start(given)
+        assert statuses(given) == ["scheduled"]
+
+    @pytest.mark.usefixtures("_all_at_once")
+    def test_requests_that_fail_together_count_as_one_failure(
+        self, polly: Polly, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(starting, "full_jitter", lambda failures, longest: min(longest, 2.0**failures))
+        together = threading.Barrier(8, timeout=5)
+        fault = first_times(1, refused_connection())
+
+        def refuse(text: str) -> Answer | None:
+            answer = fault(text)
+            if answer is not None:
+                together.wait()
+            return answer
+
+        polly.refuse = refuse
+        began = clock.now
+        starter(polly).start(jobs(8))
+        assert 2.0 <= clock.now - began < 4.0
 
 
 class TestLostResponse:
@@ -366,7 +394,7 @@ class TestLostResponse:
         called: list[float] = []
         polly.refuse = first_times(1, READ_TIME_OUT)
         starter(polly, before_each=lambda: called.append(clock.now)).start(jobs(1))
-        gaps = [later - earlier for earlier, later in zip(called, called[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(called)]
         assert called[-1] - called[0] >= 60
         assert max(gaps) <= 1.1
 
