@@ -279,7 +279,7 @@ class BatchStarter:
             found = self._found([each.job.record for each in lost], lost[-1].error)
             for each in lost:
                 if (synthesis_task := found.get(each.job.record.id)) is not None:
-                    record_started(each.job.record, synthesis_task)
+                    self._accept(each.job, synthesis_task)
             lost = [each for each in lost if each.job.record.id not in found]
             if not lost or time.time() >= until:
                 break

@@ -398,6 +398,12 @@ class TestLostResponse:
         assert called[-1] - called[0] >= 60
         assert max(gaps) <= 1.1
 
+    def test_counts_as_a_start_if_it_is_found(self, polly: Polly) -> None:
+        polly.lose = lambda text: READ_TIME_OUT
+        one = starter(polly)
+        one.start(jobs(2))
+        assert one.started == 2
+
     def test_without_tokens_fails_its_item(self, polly: Polly) -> None:
         polly.lose = lambda text: READ_TIME_OUT if text == "Text 1" else None
         given = jobs(3)
