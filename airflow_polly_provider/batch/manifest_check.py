@@ -28,8 +28,9 @@ def validate_manifest(
 
     The result is False if it is the manifest of another run that has ended, which may be replaced.
 
-    An item may have changed since the manifest was written. If :meth:`ItemRecord.is_of_same_item` is False
-    for a record and every expected one, the record is history: a task must not act on its places.
+    An item may have changed since the manifest was written. If
+    :meth:`~airflow_polly_provider.batch.manifest.ItemRecord.is_of_same_item` is False for a record and every
+    expected one, the record is history: a task must not act on its places.
 
     :param manifest: the loaded manifest
     :param uri: where it was loaded from, for errors

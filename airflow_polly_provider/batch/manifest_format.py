@@ -1,7 +1,7 @@
 """The JSON form of a batch's manifest: a main object and, for many items, parts.
 
 Each object that lists items has ``Defaults``, the values that most of its items share. An item leaves out the
-values that equal them, and the values that :data:`_MEMBERS` names. Members that this version does not know
+values that equal them, and the values that ``_MEMBERS`` names. Members that this version does not know
 are ignored.
 """
 

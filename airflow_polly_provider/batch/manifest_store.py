@@ -71,8 +71,8 @@ class ManifestStore:
         :raises PollyInvalidRequestError: the object is not a manifest of this package, or it is damaged
         :raises PollyConfigurationError: S3 denies access
         :raises PollyError: S3 rejected the request for another reason
-        :raises botocore.exceptions.ClientError: S3 throttled the request or failed
-        :raises botocore.exceptions.BotoCoreError: S3 did not respond
+        :raises ClientError: S3 throttled the request or failed
+        :raises BotoCoreError: S3 did not respond
         """
         try:
             found = self._requests.get(self._key, etag=etag)
@@ -94,8 +94,8 @@ class ManifestStore:
         :raises PollyManifestReplacedError: another try or run has written the object
         :raises PollyConfigurationError: S3 denies access
         :raises PollyError: S3 rejected the request for another reason
-        :raises botocore.exceptions.ClientError: S3 throttled the request or failed
-        :raises botocore.exceptions.BotoCoreError: S3 did not respond
+        :raises ClientError: S3 throttled the request or failed
+        :raises BotoCoreError: S3 did not respond
         """
         parts = self._write_parts(manifest)
         content = main_content(manifest, uuid.uuid4().hex, parts)
