@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch.manifest import NOT_STARTED
 from airflow_polly_provider.request.pricing import ESTIMATED_COST, estimated_cost
 from airflow_polly_provider.results.batch import items_that_fit
@@ -38,6 +39,9 @@ def estimate_result(records: Sequence[ItemRecord]) -> dict[str, Any]:
     for record in records:
         if record.status == NOT_STARTED:
             record.request_characters = record.spoken_characters = record.characters
+        elif record.status == TaskStatus.COMPLETED:
+            # A dry run does not wait for the duration of an object that is already in place.
+            record.finished = True
     return {**_totals(records), **items_that_fit([item_of(record) for record in records]), "DryRun": True}
 
 
