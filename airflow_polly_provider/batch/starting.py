@@ -276,12 +276,14 @@ class BatchStarter:
         log.warning("Searching for the synthesis tasks of %d lost responses before starting again", len(lost))
         until = max(each.at for each in lost) + self._look_seconds
         while True:
+            began = time.time()
             found = self._found([each.job.record for each in lost], lost[-1].error)
             for each in lost:
                 if (synthesis_task := found.get(each.job.record.id)) is not None:
                     self._accept(each.job, synthesis_task)
             lost = [each for each in lost if each.job.record.id not in found]
-            if not lost or time.time() >= until:
+            # A search can take long, and reads each list only once.
+            if not lost or began >= until:
                 break
             self._sleep(min(_SEARCH_AGAIN_SECONDS, max(0.0, until - time.time())))
         self._lost_in_a_row = 0
@@ -325,6 +327,8 @@ def record_started(record: ItemRecord, synthesis_task: Mapping[str, Any]) -> Non
     record.request_characters = synthesis_task.get("RequestCharacters", record.characters)
     record.spoken_characters = record.request_characters
     record.reason = None
+    if record.status == TaskStatus.FAILED:
+        fail(record, synthesis_task.get("TaskStatusReason") or "Polly gave no reason")
 
 
 def fail(record: ItemRecord, reason: PollyError | str) -> None:

@@ -91,11 +91,11 @@ class TestManifestUri:
 class TestItems:
     def test_have_only_what_is_known(self) -> None:
         one = record()
-        assert item_of(one) == {"Id": one.id, "TaskStatus": "notStarted", "RequestCharacters": 0}
+        assert item_of(one, {}) == {"Id": one.id, "TaskStatus": "notStarted", "RequestCharacters": 0}
 
     def test_have_both_addresses_of_a_delivered_object(self) -> None:
         one = delivered()
-        shown = item_of(one)
+        shown = item_of(one, {})
         assert shown["OutputUri"] == one.output_uri
         assert shown["OutputS3Uri"] == str(one.output_uri).replace(
             "https://s3.eu-west-1.amazonaws.com/", "s3://"
