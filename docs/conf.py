@@ -74,6 +74,8 @@ nitpick_ignore = [
     # Names that are imported for type checking only, where Sphinx cannot evaluate the rest of the annotation.
     ("py:class", "AwsConnectionWrapper"),
     ("py:class", "BaseOperator"),
+    ("py:class", "BaseTrigger"),
+    ("py:class", "Config"),
     ("py:class", "Context"),
     ("py:class", "DAG"),
     ("py:class", "OperatorLineage"),
@@ -85,9 +87,11 @@ nitpick_ignore = [
     ("py:class", "XComArg"),
     ("py:class", "datetime"),
     ("py:class", "timedelta"),
-    # A type variable.
+    # Type variables.
     ("py:class", "Answer"),
+    ("py:class", "T"),
     # botocore's errors, which its documentation does not list by name.
+    ("py:exc", "BotoCoreError"),
     ("py:exc", "ClientError"),
     ("py:exc", "HTTPClientError"),
     # Airflow documents its errors as airflow.exceptions, under another name than the classes bear.

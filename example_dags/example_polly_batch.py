@@ -1,9 +1,8 @@
 """Make the 60 prompts of a phone system with one task. A run pays only for the prompts that have changed.
 
 Use one task for all texts if there are more than a few dozen of them: Airflow then starts two worker
-processes in all, not two for each text, and a retry makes only what is missing. If each prompt should be a
-task instance of its own, with its own retries, log and XComs, use a mapped task, as in the
-DAG example_polly_phone_prompts.
+processes in all, not two for each text, and a retry makes only what is missing. If each prompt needs a task
+instance with separate retries, log and XComs, use a mapped task, as in the DAG example_polly_phone_prompts.
 """
 
 from __future__ import annotations

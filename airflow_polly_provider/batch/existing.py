@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_polly_provider.aws.errors import http_status
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch.checks import lexicon_names_of
 from airflow_polly_provider.batch.finishing import THREADS
+from airflow_polly_provider.output.placement import output_exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest import ItemRecord
     from airflow_polly_provider.hooks.polly import PollyHook
     from airflow_polly_provider.output.placement import OutputPlacement, Reusable
+    from airflow_polly_provider.output.s3_access import S3Access
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,13 @@ _AT_ONCE = 1000
 
 
 def find_reusable(
-    jobs: Sequence[Job], placement_of: Callable[[ItemRecord], OutputPlacement | None]
+    jobs: Sequence[Job], placement_of: Callable[[ItemRecord], OutputPlacement | None], *, cleans_up: bool
 ) -> Iterator[tuple[Job, Reusable]]:
     """Yield the items whose object at ``output_s3_key`` does not need to be made again.
 
     :param jobs: items with ``output_s3_key``
     :param placement_of: returns the placement of a record's object
+    :param cleans_up: whether to remove an original that an earlier try of this run left
     :raises PollyConfigurationError: S3 denies access to an object's metadata
     :raises PollyOutputObjectError: S3 failed to return an object's metadata
     """
@@ -48,7 +50,7 @@ def find_reusable(
         if placement is None:
             return None
         found = placement.find_reusable(job.item.request)
-        if found is not None and found.by_this_run:
+        if cleans_up and found is not None and found.by_this_run:
             placement.remove_leftover_original(found.provenance)
         return found
 
@@ -70,29 +72,34 @@ def record_reused(record: ItemRecord, found: Reusable) -> None:
     record.request_characters = synthesis_task["RequestCharacters"]
     record.spoken_characters = synthesis_task["SpokenCharacters"]
     record.unchanged = not found.by_this_run
+    record.finished = True
     record.reason = None
 
 
-def missing_objects(client: Any, records: Sequence[ItemRecord]) -> list[ItemRecord]:
-    """Return the records whose object no longer exists. If S3 does not tell, the object counts as existing.
+def without_object(
+    outputs: Sequence[tuple[ItemRecord, str]],
+    placement_of: Callable[[ItemRecord], OutputPlacement | None],
+    s3: S3Access,
+) -> list[tuple[ItemRecord, str]]:
+    """Return the outputs whose object no longer exists, neither there nor at ``output_s3_key``.
 
-    :param client: boto3's S3 client
-    :param records: records of completed items
+    If S3 does not tell, the object counts as existing.
+
+    :param outputs: records, each with the ``OutputUri`` of its object
+    :param placement_of: returns the placement of a record's object
+    :param s3: the access to S3
     """
 
-    def is_missing(record: ItemRecord) -> bool:
+    def is_gone(output: tuple[ItemRecord, str]) -> bool:
+        record, output_uri = output
         try:
-            location = parse_output_uri(str(record.output_uri))
-            client.head_object(Bucket=location.bucket, Key=location.key)
-        except ClientError as error:
-            if http_status(error) == 404:
-                return True
-            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
-        except (BotoCoreError, ValueError) as error:
-            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
-        return False
+            original = parse_output_uri(output_uri)
+            return not output_exists(original, s3=s3, placement=placement_of(record))
+        except (ClientError, BotoCoreError, ValueError) as error:
+            log.info("Cannot check whether %s exists (%s); assuming that it does", output_uri, error)
+            return False
 
-    return [record for record, missing in _in_threads(is_missing, records) if missing]
+    return [output for output, gone in _in_threads(is_gone, outputs) if gone]
 
 
 def _in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:

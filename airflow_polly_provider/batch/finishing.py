@@ -7,11 +7,11 @@ changes their records.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_polly_provider.aws.task_status import TaskStatus
-from airflow_polly_provider.exceptions import PollyError
 from airflow_polly_provider.output.object_duration import DurationReader
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Finisher:
         self._prepare()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="polly-finish")
         self._under_way: dict[Future[Mapping[str, Any]], ItemRecord] = {}
+        self._done: SimpleQueue[Future[Mapping[str, Any]]] = SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +63,7 @@ class Finisher:
         self._pool.shutdown(wait=True, cancel_futures=True)
         if kind is not None:
             # Record what was copied before the error, so that the next try does not repeat it.
-            self._note({future for future in self._under_way if not future.cancelled()})
+            self.collect()
 
     @property
     def is_busy(self) -> bool:
@@ -91,30 +92,36 @@ class Finisher:
         """
         self._prepare()
         placement = None if is_in_place else self._placement_of(record)
-        self._under_way[self._pool.submit(self._finish, placement, synthesis_task, size)] = record
+        future = self._pool.submit(self._finish, placement, synthesis_task, size)
+        self._under_way[future] = record
+        future.add_done_callback(self._done.put)
 
     def collect(self, seconds: float = 0.0) -> None:
         """Write the results that exist into their records.
 
         :param seconds: how long to wait for the next result
         """
-        if self._under_way:
-            done, _ = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED)
-            self._note(done)
-
-    def _note(self, done: set[Future[Mapping[str, Any]]]) -> None:
-        for future in done:
-            record = self._under_way.pop(future)
+        while self._under_way:
             try:
-                synthesis_task = future.result()
-            except PollyError as error:
-                record.reason = str(error)[:500]
-                log.warning("Item %s was synthesized, but not delivered: %s", record.id, error)
-                continue
-            record.output_uri = synthesis_task.get("OutputUri")
-            record.seconds = synthesis_task.get("DurationSeconds")
-            record.reason = None
-            record.finished = True
+                future = self._done.get(timeout=seconds) if seconds else self._done.get_nowait()
+            except Empty:
+                return
+            seconds = 0.0
+            record = self._under_way.pop(future)
+            if not future.cancelled():
+                self._note(record, future)
+
+    def _note(self, record: ItemRecord, future: Future[Mapping[str, Any]]) -> None:
+        try:
+            synthesis_task = future.result()
+        except Exception as error:  # noqa: BLE001  # an error of one object must not end the whole batch
+            record.reason = str(error)[:500]
+            log.warning("Item %s was synthesized, but not delivered: %s", record.id, error)
+            return
+        record.output_uri = synthesis_task.get("OutputUri")
+        record.seconds = synthesis_task.get("DurationSeconds")
+        record.reason = None
+        record.finished = True
 
     def _finish(
         self, placement: OutputPlacement | None, synthesis_task: Mapping[str, Any], size: int | None
@@ -130,3 +137,21 @@ def is_ready_to_finish(record: ItemRecord) -> bool:
     :param record: the item's record
     """
     return record.status == TaskStatus.COMPLETED and not record.finished
+
+
+def completed_task(record: ItemRecord, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of the completed SynthesisTask of an item, without a request to Polly.
+
+    Polly forgets a synthesis task after 72 hours, but its object may still have to be delivered.
+
+    :param record: the item's record
+    :param request: the item's request; empty if it is not known. Then the duration is not read
+    """
+    known = {name: request[name] for name in ("OutputFormat", "SampleRate") if name in request}
+    return {
+        **known,
+        "TaskId": record.task_id,
+        "TaskStatus": TaskStatus.COMPLETED.value,
+        "OutputUri": record.output_uri,
+        "RequestCharacters": record.request_characters,
+    }

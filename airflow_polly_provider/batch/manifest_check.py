@@ -62,10 +62,10 @@ def validate_manifest(
 def _problems(manifest: Manifest, expected: Sequence[ItemRecord]) -> Iterator[str]:
     counted = Counter(record.id for record in manifest.records)
     yield from (f"the id {one!r:.100} occurs {count} times" for one, count in counted.items() if count > 1)
-    places = {(record.bucket, record.prefix) for record in expected}
+    buckets = {record.bucket for record in expected}
     by_id = {record.id: record for record in expected}
     for record in manifest.records:
-        problem = _problem_of(record, manifest, by_id, places)
+        problem = _problem_of(record, manifest, by_id, buckets)
         if problem:
             yield f"item {record.id!r:.100} {problem}"
 
@@ -74,13 +74,14 @@ def _problem_of(
     record: ItemRecord,
     manifest: Manifest,
     expected: Mapping[str, ItemRecord],
-    places: set[tuple[str, str | None]],
+    buckets: set[str],
 ) -> str | None:
-    place = (record.bucket, record.prefix)
-    if place not in places:
-        return f"names bucket {record.bucket!r:.100} and prefix {record.prefix!r:.100}, which no item has"
+    if record.bucket not in buckets:
+        return f"names bucket {record.bucket!r:.100}, which no item has"
     now = expected.get(record.id)
-    if now is not None and now.digest == record.digest and (now.bucket, now.prefix) != place:
+    if now is None or not record.is_of_same_item(now):
+        return None
+    if (now.bucket, now.prefix) != (record.bucket, record.prefix):
         return f"names bucket {record.bucket!r:.100} and prefix {record.prefix!r:.100} of another item"
     if record.output_uri is not None and not _is_own_output(record, manifest):
         return f"has the OutputUri {record.output_uri!r:.200}, which is not the place of its output"

@@ -6,12 +6,14 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.batch.existing import record_reused
 from airflow_polly_provider.batch.finishing import is_ready_to_finish
 from airflow_polly_provider.batch.statuses import StatusReader
+from airflow_polly_provider.exceptions import PollyCredentialsError
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
 
 if TYPE_CHECKING:
@@ -54,24 +56,37 @@ class Monitor:
     :param manifest: the state of the batch; only the main thread changes it
     :param store: saves the manifest
     :param finisher: finishes completed items
+    :param s3: the access to S3 that the store uses
     """
 
-    def __init__(self, hook: PollyHook, manifest: Manifest, store: ManifestStore, finisher: Finisher) -> None:
-        self._statuses = StatusReader(
+    def __init__(
+        self,
+        hook: PollyHook,
+        manifest: Manifest,
+        store: ManifestStore,
+        finisher: Finisher,
+        s3: S3Access,
+    ) -> None:
+        reader = partial(
+            StatusReader,
             hook,
             not_before=datetime.fromisoformat(manifest.created) - _CLOCK_MARGIN,
             requests_per_second=status_requests_per_second(),
         )
+        self._statuses = reader()
+        # It runs in a thread, and only the main thread can look up the connection again.
+        self._background = reader(renews=False)
         self._manifest = manifest
         self._store = store
         self._finisher = finisher
+        self._s3 = s3
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="polly-statuses")
         self._reading: Future[Mapping[str, Any]] | None = None
         self._read_began = self._next_read_at = time.monotonic() + _CHECK_AFTER_SECONDS
         self._saved_at = time.monotonic()
         self._started_when_saved = self._started
         self._next_tick_at = 0.0
-        self._ended: set[str] = set()
+        self._finishing: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +94,7 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._statuses.stop()
+        self.stop_checking()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -88,14 +103,11 @@ class Monitor:
 
     @property
     def _unended(self) -> dict[str, ItemRecord]:
-        """The items whose synthesis task has a status that this object has not acted on, by TaskId."""
+        """The items whose synthesis task has not ended, as far as is known, by TaskId."""
         return {
             record.task_id: record
             for record in self._manifest.records
-            if record.task_id is not None
-            and not record.finished
-            and record.status != TaskStatus.FAILED
-            and record.task_id not in self._ended
+            if record.task_id is not None and record.status not in TERMINAL_STATUSES
         }
 
     def save(self) -> None:
@@ -103,7 +115,13 @@ class Monitor:
 
         :raises PollyError: another try of this task has taken over
         """
-        self._store.save(self._manifest)
+        try:
+            self._store.save(self._manifest)
+        except PollyCredentialsError:
+            # Temporary credentials can expire while thousands of items are started.
+            self._s3.renew()
+            self._s3.prepare()
+            self._store.save(self._manifest)
         self._saved_at = time.monotonic()
         self._started_when_saved = self._started
 
@@ -126,7 +144,7 @@ class Monitor:
         if self._reading is None:
             if time.monotonic() >= self._next_read_at and (running := self._unended):
                 self._read_began = time.monotonic()
-                self._reading = self._pool.submit(self._statuses.read_finished, list(running))
+                self._reading = self._pool.submit(self._background.read_finished, list(running))
             return
         if not self._reading.done():
             return
@@ -158,10 +176,22 @@ class Monitor:
             if (record := unended.get(task_id)) is None:
                 continue
             note_status(record, synthesis_task)
-            if record.status in TERMINAL_STATUSES:
-                self._ended.add(task_id)
             if is_ready_to_finish(record):
-                self._finisher.submit(record, synthesis_task)
+                self.finish(record, synthesis_task)
+
+    def finish(self, record: ItemRecord, synthesis_task: Mapping[str, Any]) -> None:
+        """Begin to finish a completed item, unless this object has already begun.
+
+        :param record: the item's record
+        :param synthesis_task: its completed SynthesisTask
+        """
+        if record.id not in self._finishing:
+            self._finishing.add(record.id)
+            self._finisher.submit(record, synthesis_task)
+
+    def stop_checking(self) -> None:
+        """End the thread that reads statuses while items are started."""
+        self._background.stop()
 
     def note_reused(self, record: ItemRecord, found: Reusable) -> None:
         """Write into a record that the item's object already exists, and read the duration of its audio.
@@ -170,7 +200,7 @@ class Monitor:
         :param found: the existing object
         """
         record_reused(record, found)
-        self._ended.add(str(record.task_id))
+        self._finishing.add(record.id)
         self._finisher.submit(record, found.synthesis_task, is_in_place=True, size=found.size)
 
     @property

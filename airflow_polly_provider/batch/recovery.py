@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.batch.job import Job, is_record_of
-from airflow_polly_provider.batch.manifest import NOT_STARTED, STARTING
+from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING
 from airflow_polly_provider.batch.monitor import note_status, save_interval_seconds
 from airflow_polly_provider.batch.starting import record_started
 from airflow_polly_provider.batch.statuses import StatusReader
@@ -64,7 +64,11 @@ def continues(earlier: Manifest, run: CurrentRun, run_token: str) -> bool:
     # Clearing an ended run changes the time too, but then this is not the first try.
     if run.try_number == 1 and earlier.began != run.began:
         return False
-    return earlier.run_token == run_token or not all(record.finished for record in earlier.records)
+    return earlier.run_token == run_token or not all(
+        # A task that does not wait has delivered an item as soon as it is started.
+        record.finished or (earlier.phase == ENDED and is_running(record))
+        for record in earlier.records
+    )
 
 
 class Recovery:
@@ -72,14 +76,23 @@ class Recovery:
 
     :param hook: the hook that sends the requests
     :param manifest: the state of the batch, with the records of earlier tries
+    :param without_object: returns those of the given records, each with the ``OutputUri`` of a completed
+        synthesis task, whose object no longer exists
     """
 
-    def __init__(self, hook: PollyHook, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        hook: PollyHook,
+        manifest: Manifest,
+        without_object: Callable[[Sequence[tuple[ItemRecord, str]]], Sequence[tuple[ItemRecord, str]]],
+    ) -> None:
         self._hook = hook
         self._manifest = manifest
         created = datetime.fromisoformat(manifest.created)
         self._not_before = created - _CLOCK_MARGIN
         self._token_search = TokenSearch(hook, not_before=self._not_before)
+        self._without_object = without_object
+        self._gone: set[str] = set()
 
     def search(self, records: Iterable[ItemRecord]) -> dict[str, Mapping[str, Any]]:
         """Return the synthesis tasks that did not fail, by item id, found by the tokens in one search.
@@ -90,12 +103,28 @@ class Recovery:
         wanted = {(record.bucket, str(self._manifest.prefix_of(record))): record for record in records}
         found = self._token_search.find_all(wanted)
         adoptable: dict[str, Mapping[str, Any]] = {}
+        completed = []
         for place, synthesis_tasks in found.items():
             for synthesis_task in synthesis_tasks:
-                if synthesis_task.get("TaskStatus") != TaskStatus.FAILED:
+                status, task_id = synthesis_task.get("TaskStatus"), synthesis_task["TaskId"]
+                if status != TaskStatus.FAILED and task_id not in self._gone:
                     adoptable[wanted[place].id] = synthesis_task
+                    if status == TaskStatus.COMPLETED:
+                        completed.append((wanted[place], str(synthesis_task.get("OutputUri"))))
                     break
+        for record, output_uri in self._without_object(completed):
+            log.warning("%s of item %s no longer exists, so it is started again", output_uri, record.id)
+            self._gone.add(adoptable.pop(record.id)["TaskId"])
         return adoptable
+
+    def start_again(self, record: ItemRecord) -> None:
+        """Make an item start again, because the object of its synthesis task no longer exists.
+
+        :param record: the item's record
+        """
+        log.warning("%s of item %s no longer exists, so it is started again", record.output_uri, record.id)
+        self._gone.add(str(record.task_id))
+        reset(record)
 
     def validate_may_list(self) -> None:
         """Check that the account's synthesis tasks can be listed. Without a list, no retry could find them.
@@ -146,10 +175,11 @@ class Recovery:
         """
         until = time.monotonic()
         if repeat:
-            # Within this time, an earlier try that is still running learns that it was replaced.
-            until += max(save_interval_seconds(), start_look_seconds())
+            # An earlier try that is still running learns within the interval that it was replaced.
+            until += save_interval_seconds() + start_look_seconds()
         missing = list(records)
         while missing:
+            began = time.monotonic()
             found = self.search(missing)
             for record in missing:
                 if (synthesis_task := found.get(record.id)) is not None:
@@ -157,7 +187,8 @@ class Recovery:
             if found:
                 log.info("Found %d synthesis tasks that an earlier try of this run started", len(found))
             missing = [record for record in missing if record.id not in found]
-            if time.monotonic() >= until:
+            # A search can take long, and reads each list only once.
+            if began >= until:
                 return
             before_each()
             time.sleep(min(_SEARCH_AGAIN_SECONDS, max(0.0, until - time.monotonic())))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch.manifest import NOT_STARTED
-from airflow_polly_provider.request.pricing import ESTIMATED_COST, estimated_cost
+from airflow_polly_provider.request.pricing import ESTIMATED_COST, engine_prices, estimated_cost
 from airflow_polly_provider.results.batch import items_that_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.batch.manifest import ItemRecord
@@ -27,7 +28,7 @@ def batch_result(records: Sequence[ItemRecord], manifest: S3Location) -> dict[st
     value = {**_totals(records), "ManifestS3Uri": manifest.uri}
     if (uri := _https_uri(records, manifest)) is not None:
         value["ManifestUri"] = uri
-    return value | items_that_fit([item_of(record) for record in records])
+    return value | _items(records)
 
 
 def estimate_result(records: Sequence[ItemRecord]) -> dict[str, Any]:
@@ -38,13 +39,22 @@ def estimate_result(records: Sequence[ItemRecord]) -> dict[str, Any]:
     for record in records:
         if record.status == NOT_STARTED:
             record.request_characters = record.spoken_characters = record.characters
-    return {**_totals(records), **items_that_fit([item_of(record) for record in records]), "DryRun": True}
+        elif record.status == TaskStatus.COMPLETED:
+            # A dry run does not wait for the duration of an object that is already in place.
+            record.finished = True
+    return {**_totals(records), **_items(records), "DryRun": True}
 
 
-def item_of(record: ItemRecord) -> dict[str, Any]:
+def _items(records: Sequence[ItemRecord]) -> dict[str, Any]:
+    prices = engine_prices()
+    return items_that_fit((item_of(record, prices) for record in records), len(records))
+
+
+def item_of(record: ItemRecord, prices: Mapping[str, float]) -> dict[str, Any]:
     """Return an item as it appears in ``Items``.
 
     :param record: the item's record
+    :param prices: the price of a million characters for each engine
     """
     item: dict[str, Any] = {
         "Id": record.id,
@@ -57,7 +67,7 @@ def item_of(record: ItemRecord) -> dict[str, Any]:
         "OutputS3Uri": _s3_uri(record.output_uri),
         "SpokenCharacters": record.spoken_characters,
         "DurationSeconds": record.seconds,
-        ESTIMATED_COST: estimated_cost(record.request_characters, record.engine),
+        ESTIMATED_COST: estimated_cost(record.request_characters, record.engine, prices),
         "Unchanged": record.unchanged or None,
         "TaskStatusReason": record.reason,
     }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.aws.task_status import TaskStatus
-from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, missing_objects
-from airflow_polly_provider.batch.finishing import Finisher
+from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, without_object
+from airflow_polly_provider.batch.finishing import Finisher, completed_task, is_ready_to_finish
 from airflow_polly_provider.batch.job import Job, new_record
 from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING, WAITING, Manifest
 from airflow_polly_provider.batch.manifest_check import validate_manifest
@@ -93,12 +93,20 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
         run=settings.run_id,
         began=settings.run.began,
         run_token=settings.run_token if earlier is None else earlier.run_token,
-        durable=settings.durable,
+        # The keys of an earlier try's objects have the form that this try had.
+        durable=settings.durable if earlier is None else earlier.durable,
         phase=STARTING,
-        created=now() if earlier is None else earlier.created,
+        created=_first_start(settings.run) if earlier is None else earlier.created,
         records=[job.record for job in jobs],
     )
-    return BatchRun(settings, manifest, jobs, searches=may_have_unknown_starts(earlier))
+    # Without a manifest, a retry cannot know whether an earlier try wrote one that was deleted.
+    may_be_lost = earlier is None and settings.run.try_number > 1 and not settings.run.is_first_after_clear
+    return BatchRun(settings, manifest, jobs, searches=may_be_lost or may_have_unknown_starts(earlier))
+
+
+def _first_start(run: CurrentRun) -> str:
+    """Return a time before the first start of a batch that has no manifest, in ISO 8601."""
+    return now() if run.try_number == 1 else run.earliest_start.isoformat(timespec="seconds")
 
 
 def resume(settings: BatchSettings, etag: str) -> BatchRun:
@@ -131,18 +139,20 @@ class BatchRun:
         self._jobs = jobs
         self._searches = searches
         self._skipping = {job.record.id for job in jobs if job.item.skip_if_unchanged}
-        self._recovery = Recovery(settings.hook, manifest)
+        self._recovery = Recovery(settings.hook, manifest, self._without_object)
         self._ends = ExitStack()
         self._has_saved = False
 
     def __enter__(self) -> Self:
         settings = self._settings
+        # An Airflow task may look up connections only in its main thread.
+        _ = settings.hook.conn_config
         settings.s3.prepare()
         with ExitStack() as ends:
             finisher = Finisher(self.placement_of, settings.s3, settings.s3_parameters)
             self._finisher = ends.enter_context(finisher)
             self._monitor = ends.enter_context(
-                Monitor(settings.hook, self.manifest, settings.store, finisher)
+                Monitor(settings.hook, self.manifest, settings.store, finisher, settings.s3)
             )
             self._ends = ends.pop_all()
         return self
@@ -150,13 +160,18 @@ class BatchRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ends.__exit__(kind, error, traceback)
-        if kind is not None and self._has_saved:
-            # The threads have ended, so the records contain everything that was started and copied.
-            try:
-                self._monitor.save()
-            except (PollyError, ClientError, BotoCoreError) as not_saved:
-                log.warning("The manifest does not contain the last changes: %s", not_saved)
+        try:
+            self._ends.__exit__(kind, error, traceback)
+        finally:
+            if kind is not None and self._has_saved:
+                self._save_last()
+
+    def _save_last(self) -> None:
+        """Save the manifest after an error. The threads have ended, so the records contain all changes."""
+        try:
+            self._monitor.save()
+        except (PollyError, ClientError, BotoCoreError) as not_saved:
+            log.warning("The manifest does not contain the last changes: %s", not_saved)
 
     @property
     def to_start(self) -> list[Job]:
@@ -199,32 +214,42 @@ class BatchRun:
             adoptable=manifest.durable,
         )
 
-    def look_back(self) -> None:
-        """Find out which items are already started or done. Changes only the records in memory."""
+    def _without_object(self, outputs: Sequence[tuple[ItemRecord, str]]) -> Sequence[tuple[ItemRecord, str]]:
+        return without_object(outputs, self.placement_of, self._settings.s3)
+
+    def look_back(self, *, dry_run: bool) -> None:
+        """Find out which items are already started or done. Changes only the records in memory.
+
+        :param dry_run: whether nothing may be removed. Otherwise, originals of copies that an earlier try of
+            this run made are removed
+        """
         records = self.manifest.records
         self._recovery.update_running(records)
         for record in records:
             if record.status == TaskStatus.FAILED:
                 reset(record)
-        completed = [record for record in records if record.finished]
-        for record in missing_objects(self._settings.s3.client, completed):
-            log.warning("%s no longer exists. Item %s is started again", record.output_uri, record.id)
-            reset(record)
-        self._look_for_reusable()
+        completed = [
+            (record, str(record.output_uri)) for record in records if record.status == TaskStatus.COMPLETED
+        ]
+        for record, _ in self._without_object(completed):
+            self._recovery.start_again(record)
+        self._look_for_reusable(cleans_up=not dry_run)
 
-    def _look_for_reusable(self) -> None:
+    def _look_for_reusable(self, *, cleans_up: bool) -> None:
         named = [job for job in self.to_start if job.item.output_s3_key is not None]
         if self._settings.run.try_number == 1:
             # One item is enough to find out that S3 denies access.
             named = [job for job in named if job.item.skip_if_unchanged] or named[:1]
-        for job, found in find_reusable(named, self.placement_of):
+        for job, found in find_reusable(named, self.placement_of, cleans_up=cleans_up):
             self._monitor.note_reused(job.record, found)
+            self._finisher.collect()
 
-    def start(self) -> None:
+    def start(self, *, waits: bool) -> None:
         """Start what is missing, and finish what completes meanwhile.
 
         The manifest is saved before the first start, at intervals, and afterwards.
 
+        :param waits: whether the task then waits for the synthesis tasks
         :raises PollyError: the start ended; the manifest contains what was started
         """
         monitor, manifest = self._monitor, self.manifest
@@ -244,11 +269,20 @@ class BatchRun:
             look_seconds=start_look_seconds(),
             before_each=monitor.tick,
         )
+        self._finish_completed()
         starter.start(self.to_start)
+        monitor.stop_checking()
         log.info("Started %d synthesis tasks; %d are running", starter.started, monitor.running)
         monitor.finish_all()
-        manifest.phase = WAITING
+        manifest.phase = WAITING if waits else ENDED
         monitor.save()
+
+    def _finish_completed(self) -> None:
+        """Finish items that completed in an earlier try, but were not delivered there."""
+        requests = {job.record.id: job.item.request for job in self._jobs}
+        for record in self.manifest.records:
+            if is_ready_to_finish(record):
+                self._monitor.finish(record, completed_task(record, requests.get(record.id, {})))
 
     def wait(self, schedule: Schedule, deadline: float) -> None:
         """Block until all synthesis tasks have ended or the deadline passes.
@@ -276,6 +310,7 @@ class BatchRun:
         """Read the statuses once more, finish every completed item, and save the manifest."""
         self._has_saved = True
         self._monitor.read_now()
+        self._finish_completed()
         self._monitor.finish_all()
         self.manifest.phase = WAITING if self._monitor.running else ENDED
         self._monitor.save()

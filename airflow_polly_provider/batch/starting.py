@@ -29,6 +29,7 @@ from airflow_polly_provider.start.backoff import full_jitter
 from airflow_polly_provider.start.retry import (
     LONGEST_BACK_OFF_SECONDS,
     MAY_HAVE_STARTED,
+    THROTTLED_PATIENCE_SECONDS,
     patience_with,
     raise_if_unverified,
 )
@@ -103,6 +104,9 @@ class BatchStarter:
         self._paused_until = 0.0
         self._failures = 0
         self._failing_since: float | None = None
+        self._patience = 0.0
+        self._same_since = 0.0
+        self._must_renew = False
         self._renewed = False
         self.started = 0
         """Number of synthesis tasks that this object started."""
@@ -125,7 +129,9 @@ class BatchStarter:
         try:
             while self._has_waiting() or self._under_way or self._lost:
                 self._before_each()
-                if self._must_resolve():
+                if self._must_renew and not self._under_way:
+                    self._renew()
+                elif self._must_resolve():
                     self._resolve_lost()
                 else:
                     self._submit_due(pool)
@@ -167,13 +173,14 @@ class BatchStarter:
     def _may_send(self) -> bool:
         return (
             len(self._under_way) < THREADS
+            and not self._must_renew
             and self._lost_in_a_row < MAX_LOST_IN_A_ROW
             and time.monotonic() >= self._paused_until
         )
 
     def _pause(self) -> float:
         """Return how long to wait for responses before the next request may be sent, in seconds."""
-        if len(self._under_way) >= THREADS or self._lost_in_a_row >= MAX_LOST_IN_A_ROW:
+        if self._must_renew or len(self._under_way) >= THREADS or self._lost_in_a_row >= MAX_LOST_IN_A_ROW:
             return _TICK_SECONDS
         dues = [self._due[engine] for engine, waiting in self._waiting.items() if waiting]
         next_at = max(min(dues, default=time.monotonic() + _TICK_SECONDS), self._paused_until)
@@ -202,9 +209,7 @@ class BatchStarter:
             self._enqueue(job, first=True)
             if self._renewed or isinstance(error, PollyConnectionNotFoundError):
                 raise
-            self._hook.renew()
-            _ = self._hook.client_without_retries
-            self._renewed = True
+            self._must_renew = True
         except MAY_HAVE_STARTED as error:
             raise_if_unverified(error)
             if patience_with(error) > 0:
@@ -218,6 +223,13 @@ class BatchStarter:
         else:
             self._accept(job, synthesis_task)
 
+    def _renew(self) -> None:
+        """Look up the credentials again. No request that was sent with the old ones is under way."""
+        self._hook.renew()
+        _ = self._hook.client_without_retries
+        self._must_renew = False
+        self._renewed = True
+
     def _accept(self, job: Job, synthesis_task: Mapping[str, Any]) -> None:
         self._lost_in_a_row = 0
         self._failures = 0
@@ -230,18 +242,23 @@ class BatchStarter:
     def _back_off(self, job: Job, error: Exception) -> None:
         """Slow down after a request that Polly did not accept; raise the error if this lasts too long."""
         now = time.monotonic()
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since >= patience_with(error):
+        if self._failing_since is None:
+            self._failing_since, self._patience = now, 0.0
+        if (patience := patience_with(error)) != self._patience:
+            # As for a single start, each kind of error has its own limit.
+            self._patience, self._same_since = patience, now
+        if now >= min(self._same_since + patience, self._failing_since + THROTTLED_PATIENCE_SECONDS):
             raise error
         if isinstance(error, ClientError) and is_throttling(error):
             engine = job.record.engine or DEFAULT_ENGINE
             self._rates[engine].throttled()
             self._due[engine] = now + self._rates[engine].reserve()
-            return
-        self._failures += 1
-        pause = full_jitter(min(self._failures, 10), LONGEST_BACK_OFF_SECONDS)
-        self._paused_until = max(self._paused_until, now + pause)
-        log.warning("Polly could not be reached (%s). Retrying the starts in %.1f s", error, pause)
+        elif now >= self._paused_until:
+            # Requests that were sent before the pause do not make it longer.
+            self._failures += 1
+            pause = full_jitter(min(self._failures, 10), LONGEST_BACK_OFF_SECONDS)
+            self._paused_until = now + pause
+            log.warning("Polly could not be reached (%s). Retrying the starts in %.1f s", error, pause)
 
     def _note_lost(self, job: Job, error: Exception) -> None:
         self._lost_in_a_row += 1
@@ -259,12 +276,14 @@ class BatchStarter:
         log.warning("Searching for the synthesis tasks of %d lost responses before starting again", len(lost))
         until = max(each.at for each in lost) + self._look_seconds
         while True:
+            began = time.time()
             found = self._found([each.job.record for each in lost], lost[-1].error)
             for each in lost:
                 if (synthesis_task := found.get(each.job.record.id)) is not None:
-                    record_started(each.job.record, synthesis_task)
+                    self._accept(each.job, synthesis_task)
             lost = [each for each in lost if each.job.record.id not in found]
-            if not lost or time.time() >= until:
+            # A search can take long, and reads each list only once.
+            if not lost or began >= until:
                 break
             self._sleep(min(_SEARCH_AGAIN_SECONDS, max(0.0, until - time.time())))
         self._lost_in_a_row = 0
@@ -308,6 +327,8 @@ def record_started(record: ItemRecord, synthesis_task: Mapping[str, Any]) -> Non
     record.request_characters = synthesis_task.get("RequestCharacters", record.characters)
     record.spoken_characters = record.request_characters
     record.reason = None
+    if record.status == TaskStatus.FAILED:
+        fail(record, synthesis_task.get("TaskStatusReason") or "Polly gave no reason")
 
 
 def fail(record: ItemRecord, reason: PollyError | str) -> None:

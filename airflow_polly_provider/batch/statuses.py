@@ -59,10 +59,15 @@ class StatusReader:
     :param hook: the hook that sends the requests
     :param not_before: a time before the first of these synthesis tasks was created
     :param requests_per_second: the highest rate
+    :param renews: whether to look up the connection again if AWS rejects the credentials; otherwise the error
+        is raised
     """
 
-    def __init__(self, hook: PollyHook, *, not_before: datetime, requests_per_second: float) -> None:
+    def __init__(
+        self, hook: PollyHook, *, not_before: datetime, requests_per_second: float, renews: bool = True
+    ) -> None:
         self._hook = hook
+        self._renews = renews
         self._not_before = not_before
         self._rate = AdaptiveRate(requests_per_second, clock=time.monotonic)
         self._outage = CredentialsOutage()
@@ -182,6 +187,8 @@ class StatusReader:
                 if isinstance(error, ClientError) and is_throttling(error):
                     self._rate.throttled()
                 renews = is_worth_a_new_look_up(error)
+                if renews and not self._renews:
+                    raise
                 if renews:
                     self._hook.renew()
                 is_final = not renews and (

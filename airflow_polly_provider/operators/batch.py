@@ -283,13 +283,13 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         manifest = self._manifest_location(context)
         validate_output_keys(items, manifest, wait_for_completion=self.wait_for_completion)
         with begin(self._settings(context, manifest), items) as run:
-            run.look_back()
+            run.look_back(dry_run=dry_run)
             validate_total(self.max_total_request_characters, run.manifest.records)
             if self.check_voice and (jobs := run.to_start):
                 validate_voices(self.hook, [job.item for job in jobs])
             if dry_run:
                 return self._report(context, run)
-            run.start()
+            run.start(waits=self.wait_for_completion)
             must_defer = self.wait_for_completion and self.deferrable and run.running > 0
             if self.wait_for_completion and not must_defer:
                 self._running = run.running

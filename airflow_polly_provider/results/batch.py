@@ -10,7 +10,7 @@ from airflow_polly_provider.request.pricing import ESTIMATED_COST
 from airflow_polly_provider.results.cost import cost_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -83,22 +83,25 @@ class BatchXCom(TypedDict):
     """Only after a dry run: always True."""
 
 
-def items_that_fit(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def items_that_fit(items: Iterable[Mapping[str, Any]], total: int) -> dict[str, Any]:
     """Return the result field ``Items``; empty if the list is too large for XCom.
 
-    :param items: the items in the given order
+    :param items: the items in the given order; none is read after the limit
+    :param total: the number of items
     """
-    size = len(json.dumps(items, separators=(",", ":")).encode())
-    if size <= MAX_ITEMS_BYTES:
-        return {"Items": list(items)}
-    log.info(
-        "The result has no Items: %d items take %d bytes, and at most %d are pushed to XCom. The manifest "
-        "contains them",
-        len(items),
-        size,
-        MAX_ITEMS_BYTES,
-    )
-    return {}
+    fitting, size = [], len("[]")
+    for item in items:
+        size += len(json.dumps(item, separators=(",", ":")).encode()) + len(",")
+        if size > MAX_ITEMS_BYTES:
+            log.info(
+                "The result has no Items, because the list of %d items is larger than %d bytes. The manifest "
+                "contains all items",
+                total,
+                MAX_ITEMS_BYTES,
+            )
+            return {}
+        fitting.append(item)
+    return {"Items": fitting}
 
 
 def log_batch(value: Mapping[str, Any]) -> None:

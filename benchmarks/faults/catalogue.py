@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
 DEFERRABLE, IN_WORKER, NOT_WAITING, MAPPED = "deferrable", "in_worker", "not_waiting", "mapped"
 PLAIN = "plain_boto3"
+BATCH, BATCH_IN_WORKER, BATCH_NAMED = "batch", "batch_in_worker", "batch_named"
+BATCHES = (BATCH, BATCH_IN_WORKER, BATCH_NAMED)
+"""Modes with one Airflow task for many texts. In the last one, each item has ``output_s3_key``."""
 OURS = (DEFERRABLE, IN_WORKER, NOT_WAITING, MAPPED)
-ALL = (*OURS, PLAIN)
+ALL = (*OURS, PLAIN, *BATCHES)
 NAMED, NAMED_IN_WORKER = "named", "named_in_worker"
 WITH_OUTPUT_KEY = (NAMED, NAMED_IN_WORKER)
 """Modes in which the object is copied to ``output_s3_key``."""
@@ -19,6 +22,7 @@ OUTPUT_KEY_ENDING = "named.mp3"
 
 BUCKET = "polly-faults"
 MAPPED_OVER = 20
+BATCH_OF = 200
 NO_FAULT = "no fault, for comparison"
 Event = Literal["triggerer", "scheduler", "database", "emulator"]
 START, LIST = "StartSpeechSynthesisTask", "ListSpeechSynthesisTasks"
@@ -74,8 +78,9 @@ def _start(**fault: Any) -> tuple[dict[str, Any], ...]:
 
 LOST = _start(drop="after")
 DENIED = {"operation": LIST, "error": "AccessDeniedException", "times": None}
-WAITING_IN_TRIGGERER = (DEFERRABLE, MAPPED)
+WAITING_IN_TRIGGERER = (DEFERRABLE, MAPPED, BATCH, BATCH_NAMED)
 WAITING_IN_WORKER = (IN_WORKER, PLAIN)
+COPYING = (*WITH_OUTPUT_KEY, BATCH_NAMED)
 
 SINGLE_FAULTS = (
     Fault(NO_FAULT),
@@ -100,20 +105,24 @@ SINGLE_FAULTS = (
     ),
     Fault("SIGKILL of the worker before the call", hold="before the call"),
     Fault("SIGKILL of the worker after the call, before the id is saved", hold="after the call"),
-    Fault("SIGKILL of the worker after the id is saved, before the wait", OURS, hold="remembered"),
+    Fault("SIGKILL of the worker after the manifest is first saved", BATCHES, hold="claimed"),
+    Fault("SIGKILL of the worker after all starts, before the manifest is saved", BATCHES, hold="started"),
+    Fault(
+        "SIGKILL of the worker after the id is saved, before the wait", (*OURS, *BATCHES), hold="remembered"
+    ),
     Fault("SIGKILL of the worker while it waits", WAITING_IN_WORKER, hold="waiting"),
     Fault("running task cleared while it waits", WAITING_IN_WORKER, hold="waiting", clears=True),
     Fault(
         "SIGKILL of the worker after the call, task state store unavailable",
-        OURS,
+        (*OURS, *BATCHES),
         hold="after the call",
         store_away=True,
     ),
     Fault("connection not found at the first look-up", look_ups_fail=1),
     Fault("SIGKILL of the worker on resume", WAITING_IN_TRIGGERER, hold="resume"),
-    Fault("SIGKILL of the worker before the copy", WITH_OUTPUT_KEY, hold="before the copy"),
-    Fault("SIGKILL of the worker between the copy and the removal", WITH_OUTPUT_KEY, hold="copied"),
-    Fault("SIGKILL of the worker between the removal and the XComs", WITH_OUTPUT_KEY, hold="removed"),
+    Fault("SIGKILL of the worker before the copy", COPYING, hold="before the copy"),
+    Fault("SIGKILL of the worker between the copy and the removal", COPYING, hold="copied"),
+    Fault("SIGKILL of the worker between the removal and the XComs", COPYING, hold="removed"),
     Fault(
         "throttled 20 times",
         emulator=_start(error="ThrottlingException", times=20),

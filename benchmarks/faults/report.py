@@ -17,6 +17,9 @@ COLUMNS = {
     catalogue.NOT_WAITING: "not waiting",
     catalogue.MAPPED: f"mapped over {catalogue.MAPPED_OVER}",
     catalogue.PLAIN: "plain boto3",
+    catalogue.BATCH: f"batch of {catalogue.BATCH_OF}",
+    catalogue.BATCH_IN_WORKER: f"batch of {catalogue.BATCH_OF} in the worker",
+    catalogue.BATCH_NAMED: f"batch of {catalogue.BATCH_OF}, output_s3_key",
     catalogue.NAMED: "deferrable",
     catalogue.NAMED_IN_WORKER: "in the worker",
 }
@@ -29,7 +32,7 @@ def cell(rows: list[Row]) -> str:
     if not rows:
         return "-"
     made = sum(row["synthesis_tasks"] for row in rows)
-    wanted = sum(row["airflow_tasks"] for row in rows)
+    wanted = sum(row["texts"] for row in rows)
     failed = sum(row["state"] != "success" for row in rows)
     wrong = sum(row["state"] == "success" and not row["right_output_uris"] for row in rows)
     once = made == wanted and all(row["most_for_one_task"] == 1 for row in rows)
@@ -72,13 +75,13 @@ def sums(rows: list[Row]) -> str:
         ("plain boto3", [row for row in rows if row["mode"] == catalogue.PLAIN]),
     ):
         if some:
-            tasks = sum(row["airflow_tasks"] for row in some)
+            tasks = sum(row["texts"] for row in some)
             once = sum(
-                row["airflow_tasks"]
+                row["texts"]
                 for row in some
-                if row["synthesis_tasks"] == row["airflow_tasks"] and row["most_for_one_task"] == 1
+                if row["synthesis_tasks"] == row["texts"] and row["most_for_one_task"] == 1
             )
-            well = sum(row["airflow_tasks"] for row in some if row["as_expected"])
+            well = sum(row["texts"] for row in some if row["as_expected"])
             made = sum(row["synthesis_tasks"] for row in some)
             billed = sum(row["billed_characters"] for row in some)
             lines.append(f"| {name} | {tasks} | {made} | {billed} | {once} | {well} |")

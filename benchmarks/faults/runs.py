@@ -22,6 +22,8 @@ import sqlalchemy
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from benchmarks.faults.catalogue import (
+    BATCH_NAMED,
+    BATCHES,
     IN_WORKER,
     MAPPED,
     NAMED_IN_WORKER,
@@ -62,7 +64,7 @@ class Result:
     fault: str
     mode: str
     airflow: str
-    airflow_tasks: int
+    texts: int
     state: str
     synthesis_tasks: int
     most_for_one_task: int
@@ -80,7 +82,7 @@ class Result:
     def line(self) -> str:
         """Return the result as a line of text."""
         return (
-            f"{self.fault} | {self.mode} | {self.synthesis_tasks} for {self.airflow_tasks} | {self.state} | "
+            f"{self.fault} | {self.mode} | {self.synthesis_tasks} for {self.texts} | {self.state} | "
             f"tries {self.tries} | {self.seconds:.0f} s | "
             f"{'as expected' if self.as_expected else 'NOT AS EXPECTED'}"
         )
@@ -95,10 +97,19 @@ class FaultyRun:
     :param fault: fault to cause
     :param mode: mode; it is also the DAG id
     :param tasks: number of Airflow tasks that start synthesis tasks
+    :param texts: number of synthesis tasks that they must start
     """
 
     def __init__(
-        self, stack: AirflowStack, lane: Lane, hold_folder: Path, fault: Fault, mode: str, tasks: int
+        self,
+        stack: AirflowStack,
+        lane: Lane,
+        hold_folder: Path,
+        fault: Fault,
+        mode: str,
+        *,
+        tasks: int,
+        texts: int,
     ) -> None:
         self._stack = stack
         self._lane = lane
@@ -106,6 +117,7 @@ class FaultyRun:
         self._fault = fault
         self._mode = mode
         self._tasks = tasks
+        self._texts = texts
         self._prefix = f"{uuid.uuid4().hex[:12]}/"
         self._killed: set[str] = set()
         self._began = 0.0
@@ -240,15 +252,15 @@ class FaultyRun:
         keys = Counter(parse_output_uri(task["OutputUri"]).key.partition(".")[0] for task in made)
         tries = max((task.try_number for task in self._instances() if task.task_id == "start"), default=0)
         reached = self._downstream()
-        right = len(reached) == len(set(reached)) == self._tasks and set(reached) <= self._expected(made)
+        right = len(reached) == len(set(reached)) == self._texts and set(reached) <= self._expected(made)
         most = max(keys.values(), default=0)
-        once = len(made) == self._tasks and most == 1
+        once = len(made) == self._texts and most == 1
         ended_well = state == "failed" if self._fault.fails else state == "success" and right
         return Result(
             fault=self._fault.name,
             mode=self._mode,
             airflow=airflow,
-            airflow_tasks=self._tasks,
+            texts=self._texts,
             state=state,
             synthesis_tasks=len(made),
             most_for_one_task=most,
@@ -263,6 +275,10 @@ class FaultyRun:
     def _expected(self, made: list[dict[str, Any]]) -> set[str]:
         """Return the OutputUris that a later task may receive."""
         uris = {task["OutputUri"] for task in made}
+        if self._mode == BATCH_NAMED:
+            names = {f"{self._prefix}{number}.mp3" for number in range(self._texts)}
+            written = {key for key in self._lane.keys(self._prefix) if not key.endswith(".json")}
+            return {made[0]["OutputUri"].partition(self._prefix)[0] + name for name in names & written}
         if self._mode not in WITH_OUTPUT_KEY:
             return uris
         key = self._prefix + OUTPUT_KEY_ENDING
@@ -271,7 +287,7 @@ class FaultyRun:
         return {uri.partition(self._prefix)[0] + key for uri in uris}
 
     def _downstream(self) -> list[str]:
-        task_id = "output_uris" if self._mode == MAPPED else "output_uri"
+        task_id = "output_uris" if self._mode in (MAPPED, *BATCHES) else "output_uri"
         xcoms = _read(lambda: self._stack.xcoms(self._mode, self._run_id, task_id))
         uris: list[str] = xcoms.get("return_value", [])
         return uris

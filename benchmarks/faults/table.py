@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.faults.backends.flaky_secrets import FOLDER, FlakySecrets
-from benchmarks.faults.catalogue import MAPPED, MAPPED_OVER
+from benchmarks.faults.catalogue import BATCH_OF, BATCHES, MAPPED, MAPPED_OVER
 from benchmarks.faults.events import strike
 from benchmarks.faults.lane import SECRETS, Lane
 from benchmarks.faults.runs import FaultyRun
@@ -51,6 +51,7 @@ class Table:
     :param lanes: lanes; in each lane, one run is in progress at a time
     :param hold_folder: folder in which paused processes write their process ids
     :param mapped_over: number of task instances of a mapped task
+    :param batch_of: number of items of a batch
     :param on_result: called with each result
     """
 
@@ -61,6 +62,7 @@ class Table:
         hold_folder: Path,
         *,
         mapped_over: int,
+        batch_of: int,
         on_result: Callable[[Result], None],
     ) -> None:
         self.results: dict[tuple[str, str], Result] = {}
@@ -69,6 +71,7 @@ class Table:
         self._lanes = lanes
         self._hold_folder = hold_folder
         self._mapped_over = mapped_over
+        self._batch_of = batch_of
         self._on_result = on_result
         self._lock = threading.Lock()
 
@@ -112,7 +115,8 @@ class Table:
 
     def _run(self, lane: Lane, fault: Fault, mode: str) -> FaultyRun:
         tasks = self._mapped_over if mode == MAPPED else 1
-        return FaultyRun(self._stack, lane, self._hold_folder, fault, mode, tasks)
+        texts = self._batch_of if mode in BATCHES else tasks
+        return FaultyRun(self._stack, lane, self._hold_folder, fault, mode, tasks=tasks, texts=texts)
 
     def _note(self, result: Result) -> None:
         with self._lock:
@@ -128,6 +132,7 @@ def running_table(
     parallelism: int,
     database_url: str | None = None,
     mapped_over: int = MAPPED_OVER,
+    batch_of: int = BATCH_OF,
     scheduler_dead_after: int = 30,
     on_result: Callable[[Result], None] = lambda result: None,
 ) -> Iterator[Table]:
@@ -138,6 +143,7 @@ def running_table(
     :param parallelism: number of simultaneous Airflow tasks
     :param database_url: SQLAlchemy URL of an empty database; SQLite if None
     :param mapped_over: number of task instances of a mapped task
+    :param batch_of: number of items of a batch
     :param scheduler_dead_after: seconds without a heartbeat after which a scheduler counts as dead. If this
         is too short, a scheduler on a busy machine treats its own running tasks as orphans.
     :param on_result: called with each result
@@ -152,6 +158,7 @@ def running_table(
             "AIRFLOW__SECRETS__BACKEND": f"flaky_secrets.{FlakySecrets.__name__}",
             "PYTHONPATH": str(BACKENDS),
             "POLLY_FAULTS_MAPPED": str(mapped_over),
+            "POLLY_FAULTS_BATCH": str(batch_of),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": str(scheduler_dead_after),
         }
         stack = cleanup.enter_context(
@@ -163,4 +170,4 @@ def running_table(
                 parallelism=parallelism,
             )
         )
-        yield Table(stack, ours, hold_folder, mapped_over=mapped_over, on_result=on_result)
+        yield Table(stack, ours, hold_folder, mapped_over=mapped_over, batch_of=batch_of, on_result=on_result)

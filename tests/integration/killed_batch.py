@@ -1,6 +1,6 @@
 """Run a try of the batch operator that kills itself with SIGKILL before or after a request.
 
-``python -m tests.integration.killed_batch BUCKET ITEMS before|after SERVICE.OPERATION NUMBER``
+``python -m tests.integration.killed_batch BUCKET ITEMS before|after SERVICE.OPERATION NUMBER [TRY]``
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def operator(bucket: str, number: int, **changes: Any) -> PollySynthesizeBatchOp
     return PollySynthesizeBatchOperator(**arguments)
 
 
-def main(bucket: str, items: str, when: str, operation: str, number: str) -> None:
+def main(bucket: str, items: str, when: str, operation: str, number: str, try_number: str = "1") -> None:
     count = itertools.count(1)
 
     def kill(**_: Any) -> None:
@@ -49,7 +49,7 @@ def main(bucket: str, items: str, when: str, operation: str, number: str) -> Non
             os.kill(os.getpid(), signal.SIGKILL)
 
     botocore.handlers.BUILTIN_HANDLERS.append((f"{when}-call.{operation}", kill))
-    execute(operator(bucket, int(items)), context(try_number=1))
+    execute(operator(bucket, int(items)), context(try_number=int(try_number)))
 
 
 if __name__ == "__main__":

@@ -44,11 +44,13 @@ def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Ru
     return tone_emulator
 
 
-def run_and_kill(polly: RunningEmulator, when: str, operation: str, number: int) -> None:
-    """Run a first try in a process that kills itself."""
+def run_and_kill(
+    polly: RunningEmulator, when: str, operation: str, number: int, *, try_number: int = 1
+) -> None:
+    """Run a try in a process that kills itself."""
     command = [sys.executable, "-m", "tests.integration.killed_batch"]
     done = subprocess.run(
-        [*command, polly.bucket, str(ITEMS), when, operation, str(number)],
+        [*command, polly.bucket, str(ITEMS), when, operation, str(number), str(try_number)],
         cwd=_PROJECT,
         env={**os.environ, "AIRFLOW_CONN_AWS_DEFAULT": polly.airflow_connection()},
         capture_output=True,
@@ -89,14 +91,9 @@ def assert_complete(polly: RunningEmulator, value: dict[str, Any]) -> None:
     ("when", "operation", "number"),
     [
         ("after", "s3.PutObject", 1),
-        ("before", "polly.StartSpeechSynthesisTask", 1),
-        ("after", "polly.StartSpeechSynthesisTask", 1),
         ("after", "polly.StartSpeechSynthesisTask", ITEMS // 2),
-        ("after", "polly.StartSpeechSynthesisTask", ITEMS),
         ("before", "s3.PutObject", 2),
-        ("after", "s3.PutObject", 2),
         ("after", "s3.CopyObject", 3),
-        ("after", "s3.DeleteObject", 4),
         ("before", "s3.PutObject", 3),
     ],
 )
@@ -110,7 +107,7 @@ def test_next_try_completes_the_batch(polly: RunningEmulator, when: str, operati
 
 def test_two_tries_in_a_row_can_be_killed(polly: RunningEmulator) -> None:
     run_and_kill(polly, "after", "polly.StartSpeechSynthesisTask", 7)
-    run_and_kill(polly, "after", "polly.StartSpeechSynthesisTask", 9)
+    run_and_kill(polly, "after", "polly.StartSpeechSynthesisTask", 3, try_number=2)
 
     value = execute(operator(polly.bucket, ITEMS), context(try_number=3))
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.faults.catalogue import (
+    BATCH,
+    BATCH_IN_WORKER,
+    BATCH_NAMED,
+    BATCHES,
     DEFERRABLE,
     IN_WORKER,
     MAPPED,
@@ -27,6 +31,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 FAULTS = {fault.name: fault for fault in (*SINGLE_FAULTS, *SHARED_FAULTS)}
 MAPPED_OVER = 3
+BATCH_OF = 12
 SINGLE = [
     ("answer lost after the request was processed", MAPPED),
     ("SIGKILL of the worker after the call, before the id is saved", DEFERRABLE),
@@ -40,6 +45,9 @@ SINGLE = [
     ("SIGKILL of the worker after the call, task state store unavailable", NOT_WAITING),
     ("connection not found at the first look-up", DEFERRABLE),
     ("a proxy's page instead of the answer", MAPPED),
+    ("SIGKILL of the worker after the call, before the id is saved", BATCH),
+    ("SIGKILL of the worker after all starts, before the manifest is saved", BATCH_IN_WORKER),
+    ("SIGKILL of the worker between the copy and the removal", BATCH_NAMED),
 ]
 # Only one mode: Airflow 2.11 on SQLite runs one task at a time, and every task must be running when the
 # scheduler is killed.
@@ -49,7 +57,7 @@ SHARED = ("SIGKILL of the scheduler and all workers after the call, before the i
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
     folder = tmp_path_factory.mktemp("faults")
-    with running_table(folder, lanes=3, parallelism=5, mapped_over=MAPPED_OVER) as running:
+    with running_table(folder, lanes=3, parallelism=5, mapped_over=MAPPED_OVER, batch_of=BATCH_OF) as running:
         running.single([(FAULTS[name], mode) for name, mode in SINGLE])
         running.shared(FAULTS[SHARED[0]], [SHARED[1]])
         yield running
@@ -63,7 +71,8 @@ def test_one_fault_leaves_one_synthesis_task_and_its_uri_downstream(
     result = table.results[name, mode]
 
     tasks = MAPPED_OVER if mode == MAPPED else 1
-    assert (result.synthesis_tasks, result.most_for_one_task) == (tasks, 1), result
+    texts = BATCH_OF if mode in BATCHES else tasks
+    assert (result.synthesis_tasks, result.most_for_one_task) == (texts, 1), result
     assert result.billed_characters > 0
     if FAULTS[name].fails:
         assert (result.state, result.tries) == ("failed", 1), result

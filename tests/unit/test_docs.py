@@ -128,6 +128,7 @@ def test_the_package_contains_each_message_that_the_troubleshooting_page_quotes(
 
 
 CHECKING_MODULES = [
+    *("batch/checks.py", "batch/item_files.py", "batch/item_keys.py", "batch/items.py"),
     *("aws/s3.py", "output/provenance.py", "results/synthesis_task.py", "start/token.py"),
     *("request/billing.py", "request/container.py", "request/dry_run.py", "request/lexicon.py"),
     *("request/native.py", "request/validation.py"),
@@ -143,7 +144,10 @@ def refusals() -> set[str]:
         for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
         if isinstance(node, ast.Call)
     )
-    refusing = ("PollyInvalidRequestError", "PollySsmlError", "self._add_problem")
+    refusing = (
+        *("PollyInvalidRequestError", "PollySsmlError", "self._add_problem"),
+        *("UnreadableItem", "problems.append"),
+    )
     found = {text_of(call.args[0]) for call in calls if ast.unparse(call.func) in refusing}
     # One message only joins other messages and contains no words.
     return {message for message in found if re.search("[a-z]", message)}

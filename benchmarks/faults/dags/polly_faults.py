@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from airflow_polly_provider.batch import run as batch_run
+from airflow_polly_provider.batch.manifest import STARTING, WAITING
+from airflow_polly_provider.batch.manifest_store import ManifestStore
 from airflow_polly_provider.compat import DAG, get_current_context, task
 from airflow_polly_provider.hooks.polly import PollyHook
+from airflow_polly_provider.operators.batch import PollySynthesizeBatchOperator
 from airflow_polly_provider.operators.polly import PollyStartSpeechSynthesisTaskOperator
 from airflow_polly_provider.output.placement import OutputPlacement
 from airflow_polly_provider.start.current_run import current_run
@@ -26,9 +31,13 @@ from airflow_polly_provider.start.current_run import current_run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_polly_provider.aws.s3 import S3Location
+    from airflow_polly_provider.batch.manifest import Manifest
+    from airflow_polly_provider.batch.run import BatchSettings
     from airflow_polly_provider.output.provenance import OutputPlan
 
 MAPPED = int(os.environ.get("POLLY_FAULTS_MAPPED", "20"))
+BATCH = int(os.environ.get("POLLY_FAULTS_BATCH", "200"))
 BUCKET = os.environ.get("POLLY_FAULTS_BUCKET", "polly-faults")
 HELD_SECONDS = 180
 TIMEOUTS: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 3}
@@ -88,6 +97,17 @@ class HeldPlacement(OutputPlacement):
         hold("removed")
 
 
+class HeldManifestStore(ManifestStore):
+    """ManifestStore that the benchmark can pause: after each write, and before the one after the starts."""
+
+    def save(self, manifest: Manifest) -> None:
+        """Write the manifest. If the conf requests it, pause before or after."""
+        if manifest.phase == WAITING:
+            hold("started")
+        super().save(manifest)
+        hold({STARTING: "claimed", WAITING: "remembered"}.get(manifest.phase, "delivered"))
+
+
 class UnavailableStore:
     """A task state store whose backend cannot be reached."""
 
@@ -132,6 +152,30 @@ class HeldOperator(PollyStartSpeechSynthesisTaskOperator):
         """Resume after the deferral. If the conf requests it, pause before resuming."""
         hold("resume", context)
         return super().execute_complete(context, *args, **kwargs)
+
+
+class HeldBatchOperator(PollySynthesizeBatchOperator):
+    """The batch operator, which the benchmark can pause at given points."""
+
+    aws_hook_class = HeldHook
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run the operator with the search time from the conf."""
+        conf = context["dag_run"].conf
+        if look := conf.get("look"):
+            os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = str(look)
+        batch_run.OutputPlacement = HeldPlacement  # type: ignore[attr-defined]  # in this task's process only
+        return super().execute(context)
+
+    def execute_complete(self, context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Resume after the deferral. If the conf requests it, pause before resuming."""
+        batch_run.OutputPlacement = HeldPlacement  # type: ignore[attr-defined]  # in this task's process only
+        hold("resume", context)
+        return super().execute_complete(context, *args, **kwargs)
+
+    def _settings(self, context: Any, manifest: S3Location) -> BatchSettings:
+        settings = super()._settings(context, manifest)
+        return replace(settings, store=HeldManifestStore(lambda: settings.s3.client, manifest))
 
 
 OPERATOR: dict[str, Any] = {
@@ -182,6 +226,28 @@ with DAG("mapped", **MANUAL, default_args=DEFAULTS, max_active_tasks=64):
         .expand(text=[f"Hello, number {number}." for number in range(10, 10 + MAPPED)])
         .output
     )
+
+
+@task(task_id="output_uris")
+def batch_output_uris(result: Any) -> list[str]:
+    """Return the OutputUris that a later task receives from a batch."""
+    return [item["OutputUri"] for item in result["Items"]]
+
+
+ITEMS = [{"text": f"Hello, number {number}."} for number in range(BATCH)]
+NAMED_ITEMS = [
+    {**item, "output_s3_key": "{{ dag_run.conf['prefix'] }}" + f"{number}.mp3"}
+    for number, item in enumerate(ITEMS)
+]
+
+with DAG("batch", **MANUAL, default_args=DEFAULTS):
+    batch_output_uris(HeldBatchOperator(**OPERATOR, items=ITEMS, deferrable=True).output)
+
+with DAG("batch_in_worker", **MANUAL, default_args=DEFAULTS):
+    batch_output_uris(HeldBatchOperator(**OPERATOR, items=ITEMS, deferrable=False).output)
+
+with DAG("batch_named", **MANUAL, default_args=DEFAULTS):
+    batch_output_uris(HeldBatchOperator(**OPERATOR, items=NAMED_ITEMS, deferrable=True).output)
 
 with DAG("plain_boto3", **MANUAL, default_args=DEFAULTS):
 
