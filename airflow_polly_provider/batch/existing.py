@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from airflow_polly_provider.aws.errors import http_status
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch.checks import lexicon_names_of
 from airflow_polly_provider.batch.finishing import THREADS
+from airflow_polly_provider.output.placement import output_exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest import ItemRecord
     from airflow_polly_provider.hooks.polly import PollyHook
     from airflow_polly_provider.output.placement import OutputPlacement, Reusable
+    from airflow_polly_provider.output.s3_access import S3Access
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def find_reusable(
             placement.remove_leftover_original(found.provenance)
         return found
 
-    for job, found in _in_threads(look, jobs):
+    for job, found in in_threads(look, jobs):
         if found is not None:
             yield job, found
 
@@ -73,29 +74,42 @@ def record_reused(record: ItemRecord, found: Reusable) -> None:
     record.reason = None
 
 
-def missing_objects(client: Any, records: Sequence[ItemRecord]) -> list[ItemRecord]:
-    """Return the records whose object no longer exists. If S3 does not tell, the object counts as existing.
+def missing_objects(
+    records: Sequence[ItemRecord], s3: S3Access, placement_of: Callable[[ItemRecord], OutputPlacement | None]
+) -> list[ItemRecord]:
+    """Return the records whose object exists neither where it was last known nor at ``output_s3_key``.
 
-    :param client: boto3's S3 client
     :param records: records of completed items
+    :param s3: the access to S3
+    :param placement_of: returns the placement of a record's object
     """
 
-    def is_missing(record: ItemRecord) -> bool:
-        try:
-            location = parse_output_uri(str(record.output_uri))
-            client.head_object(Bucket=location.bucket, Key=location.key)
-        except ClientError as error:
-            if http_status(error) == 404:
-                return True
-            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
-        except (BotoCoreError, ValueError) as error:
-            log.info("Cannot check whether %s exists (%s); assuming that it does", record.output_uri, error)
-        return False
+    def exists(record: ItemRecord) -> bool:
+        return object_exists(record.output_uri, s3, placement_of(record))
 
-    return [record for record, missing in _in_threads(is_missing, records) if missing]
+    return [record for record, found in in_threads(exists, records) if not found]
 
 
-def _in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
+def object_exists(output_uri: str | None, s3: S3Access, placement: OutputPlacement | None) -> bool:
+    """Return whether the object of a completed item exists. If S3 does not tell, it counts as existing.
+
+    :param output_uri: where the object was last known
+    :param s3: the access to S3
+    :param placement: the placement of the object, if it has an ``output_s3_key``
+    """
+    try:
+        return output_exists(parse_output_uri(str(output_uri)), s3=s3, placement=placement)
+    except (ClientError, BotoCoreError, ValueError) as error:
+        log.info("Cannot check whether %s exists (%s); assuming that it does", output_uri, error)
+        return True
+
+
+def in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
+    """Yield each value with the result of a function that requests something for it, in the given order.
+
+    :param look: the function; called in threads
+    :param given: the values
+    """
     with ThreadPoolExecutor(THREADS, thread_name_prefix="polly-look") as pool:
         try:
             for first in range(0, len(given), _AT_ONCE):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
+from airflow_polly_provider.batch.existing import in_threads
 from airflow_polly_provider.batch.job import Job, is_record_of
 from airflow_polly_provider.batch.manifest import NOT_STARTED, STARTING
 from airflow_polly_provider.batch.monitor import note_status, save_interval_seconds
@@ -66,30 +67,50 @@ class Recovery:
 
     :param hook: the hook that sends the requests
     :param manifest: the state of the batch, with the records of earlier tries
+    :param has_output: returns whether the object of a completed synthesis task exists; called in threads
     """
 
-    def __init__(self, hook: PollyHook, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        hook: PollyHook,
+        manifest: Manifest,
+        *,
+        has_output: Callable[[ItemRecord, Mapping[str, Any]], bool],
+    ) -> None:
         self._hook = hook
         self._manifest = manifest
+        self._has_output = has_output
         created = datetime.fromisoformat(manifest.created)
         self._not_before = created - _CLOCK_MARGIN
         self._token_search = TokenSearch(hook, not_before=self._not_before)
 
     def search(self, records: Iterable[ItemRecord]) -> dict[str, Mapping[str, Any]]:
-        """Return the synthesis tasks that did not fail, by item id, found by the tokens in one search.
+        """Return the synthesis tasks that can be adopted, by item id, found by the tokens in one search.
+
+        A synthesis task can be adopted unless it failed, or completed and its object no longer exists.
 
         :param records: the records of items whose synthesis task is not known
         :raises PollyConfigurationError: the permission to list synthesis tasks is missing
         """
         wanted = {(record.bucket, str(self._manifest.prefix_of(record))): record for record in records}
         found = self._token_search.find_all(wanted)
+        candidates = [
+            (wanted[place], synthesis_task)
+            for place, synthesis_tasks in found.items()
+            for synthesis_task in synthesis_tasks
+        ]
         adoptable: dict[str, Mapping[str, Any]] = {}
-        for place, synthesis_tasks in found.items():
-            for synthesis_task in synthesis_tasks:
-                if synthesis_task.get("TaskStatus") != TaskStatus.FAILED:
-                    adoptable[wanted[place].id] = synthesis_task
-                    break
+        for (record, synthesis_task), fits in in_threads(self._is_adoptable, candidates):
+            if fits:
+                adoptable.setdefault(record.id, synthesis_task)
         return adoptable
+
+    def _is_adoptable(self, candidate: tuple[ItemRecord, Mapping[str, Any]]) -> bool:
+        record, synthesis_task = candidate
+        status = synthesis_task.get("TaskStatus")
+        if status == TaskStatus.COMPLETED:
+            return self._has_output(record, synthesis_task)
+        return status != TaskStatus.FAILED
 
     def validate_may_list(self) -> None:
         """Check that the account's synthesis tasks can be listed. Without a list, no retry could find them.

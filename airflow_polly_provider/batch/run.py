@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.aws.task_status import TaskStatus
-from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, missing_objects
-from airflow_polly_provider.batch.finishing import Finisher
+from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, missing_objects, object_exists
+from airflow_polly_provider.batch.finishing import Finisher, is_ready_to_finish
 from airflow_polly_provider.batch.job import Job, new_record
 from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING, WAITING, Manifest
 from airflow_polly_provider.batch.manifest_check import validate_manifest
@@ -131,7 +131,7 @@ class BatchRun:
         self._jobs = jobs
         self._searches = searches
         self._skipping = {job.record.id for job in jobs if job.item.skip_if_unchanged}
-        self._recovery = Recovery(settings.hook, manifest)
+        self._recovery = Recovery(settings.hook, manifest, has_output=self._has_output)
         self._ends = ExitStack()
         self._has_saved = False
 
@@ -199,6 +199,10 @@ class BatchRun:
             adoptable=manifest.durable,
         )
 
+    def _has_output(self, record: ItemRecord, synthesis_task: Mapping[str, Any]) -> bool:
+        output_uri = synthesis_task.get("OutputUri")
+        return object_exists(output_uri, self._settings.s3, self.placement_of(record))
+
     def look_back(self) -> None:
         """Find out which items are already started or done. Changes only the records in memory."""
         records = self.manifest.records
@@ -206,8 +210,8 @@ class BatchRun:
         for record in records:
             if record.status == TaskStatus.FAILED:
                 reset(record)
-        completed = [record for record in records if record.finished]
-        for record in missing_objects(self._settings.s3.client, completed):
+        completed = [record for record in records if record.finished or is_ready_to_finish(record)]
+        for record in missing_objects(completed, self._settings.s3, self.placement_of):
             log.warning("%s no longer exists. Item %s is started again", record.output_uri, record.id)
             reset(record)
         self._look_for_reusable()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from airflow_polly_provider.batch import monitor, recovery, run
+from airflow_polly_provider.batch import monitor, recovery
 from airflow_polly_provider.batch.manifest import ENDED, STARTING, WAITING
 from airflow_polly_provider.batch.run import BatchSettings, begin, resume
 from airflow_polly_provider.exceptions import (
@@ -223,7 +224,7 @@ class TestFirstTry:
             one.look_back()
             one.start()
             end(polly, bucket)
-            one.wait(Schedule(0.01), deadline=run.time.time() + 5)
+            one.wait(Schedule(0.01), deadline=time.time() + 5)
             assert one.running == 0
             one.finish()
         assert seen(one) == [DONE] * 3
@@ -232,7 +233,7 @@ class TestFirstTry:
         with begin_try(bucket) as one:
             one.look_back()
             one.start()
-            one.wait(Schedule(0.05), deadline=run.time.time() + 0.1)
+            one.wait(Schedule(0.05), deadline=time.time() + 0.1)
             one.finish()
         assert one.running == 3
         assert saved_in(bucket).phase == WAITING
@@ -388,6 +389,27 @@ class TestRetry:
         assert key_of(again.manifest.records[1].output_uri) == "1.mp3"
         assert len(polly.asked) == 2
 
+    def test_starts_an_item_again_whose_object_was_removed(self, polly: Polly, bucket: Bucket) -> None:
+        one = deliver(polly, bucket)
+        removed = one.manifest.records[1]
+        del bucket.objects[key_of(removed.output_uri)]
+        start(bucket, try_number=2)
+        assert polly.started[3:] == ["Text 1"]
+
+    def test_starts_an_item_again_whose_object_was_removed_before_it_was_copied(
+        self, polly: Polly, bucket: Bucket
+    ) -> None:
+        given = [item(0, key="0.mp3"), item(1, key="1.mp3")]
+        started = start(bucket, given)
+        end(polly, bucket)
+        (lost,) = [task for task in polly.tasks.values() if task["_text"] == "Text 1"]
+        del bucket.objects[key_of(lost["OutputUri"])]
+        one = finish(bucket, started)
+        assert seen(one) == [DONE, ("completed", False)]
+        again = start(bucket, given, try_number=2)
+        assert polly.started[2:] == ["Text 1"]
+        assert again.running == 1
+
 
 def saved_in_again(bucket: Bucket) -> Any:
     """Return the stored manifest after the bucket's fault has ended."""
@@ -421,9 +443,8 @@ class TestUnchanged:
         given = [item(0, key="0.mp3", skip_if_unchanged=True), item(1)]
         deliver(polly, bucket, given)
         del bucket.objects[MANIFEST.key]
-        other = {"run_id": RUN._replace(run_id="next"), "run_token": CLEARED}
-        other["run"] = CurrentRun("2026-11-28T00:00:00+00:00", datetime.now(tz=UTC), 1)
-        one = start(bucket, given, **other)
+        later = CurrentRun("2026-11-28T00:00:00+00:00", datetime.now(tz=UTC), 1)
+        one = start(bucket, given, run_id=RUN._replace(run_id="next"), run_token=CLEARED, run=later)
         assert polly.started[2:] == ["Text 1"]
         reused = one.manifest.records[0]
         assert (reused.unchanged, reused.finished, reused.seconds) == (True, True, 3.0)

@@ -189,7 +189,11 @@ class TestRate:
 
     def test_of_one_engine_does_not_hold_up_another(self, polly: Polly, clock: Clock) -> None:
         at: dict[str, float] = {}
-        polly.refuse = lambda text: at.setdefault(text, clock.now) and None
+
+        def note(text: str) -> None:
+            at[text] = clock.now
+
+        polly.refuse = note
         slow = [job(number, Engine="generative") for number in range(5)]
         fast = [job(number, Engine="neural") for number in range(5, 15)]
         began = clock.now
