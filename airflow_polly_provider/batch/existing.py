@@ -54,7 +54,7 @@ def find_reusable(
             placement.remove_leftover_original(found.provenance)
         return found
 
-    for job, found in _in_threads(look, jobs):
+    for job, found in in_threads(look, jobs):
         if found is not None:
             yield job, found
 
@@ -76,33 +76,42 @@ def record_reused(record: ItemRecord, found: Reusable) -> None:
     record.reason = None
 
 
-def without_object(
-    outputs: Sequence[tuple[ItemRecord, str]],
-    placement_of: Callable[[ItemRecord], OutputPlacement | None],
-    s3: S3Access,
-) -> list[tuple[ItemRecord, str]]:
-    """Return the outputs whose object no longer exists, neither there nor at ``output_s3_key``.
+def missing_objects(
+    records: Sequence[ItemRecord], s3: S3Access, placement_of: Callable[[ItemRecord], OutputPlacement | None]
+) -> list[ItemRecord]:
+    """Return the records whose object exists neither where it was last known nor at ``output_s3_key``.
 
-    If S3 does not tell, the object counts as existing.
-
-    :param outputs: records, each with the ``OutputUri`` of its object
-    :param placement_of: returns the placement of a record's object
+    :param records: records of completed items
     :param s3: the access to S3
+    :param placement_of: returns the placement of a record's object
     """
 
-    def is_gone(output: tuple[ItemRecord, str]) -> bool:
-        record, output_uri = output
-        try:
-            original = parse_output_uri(output_uri)
-            return not output_exists(original, s3=s3, placement=placement_of(record))
-        except (ClientError, BotoCoreError, ValueError) as error:
-            log.info("Cannot check whether %s exists (%s); assuming that it does", output_uri, error)
-            return False
+    def exists(record: ItemRecord) -> bool:
+        return object_exists(record.output_uri, s3, placement_of(record))
 
-    return [output for output, gone in _in_threads(is_gone, outputs) if gone]
+    return [record for record, found in in_threads(exists, records) if not found]
 
 
-def _in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
+def object_exists(output_uri: str | None, s3: S3Access, placement: OutputPlacement | None) -> bool:
+    """Return whether the object of a completed item exists. If S3 does not tell, it counts as existing.
+
+    :param output_uri: where the object was last known
+    :param s3: the access to S3
+    :param placement: the placement of the object, if it has an ``output_s3_key``
+    """
+    try:
+        return output_exists(parse_output_uri(str(output_uri)), s3=s3, placement=placement)
+    except (ClientError, BotoCoreError, ValueError) as error:
+        log.info("Cannot check whether %s exists (%s); assuming that it does", output_uri, error)
+        return True
+
+
+def in_threads(look: Callable[[Given], Found], given: Sequence[Given]) -> Iterator[tuple[Given, Found]]:
+    """Yield each value with the result of a function that requests something for it, in the given order.
+
+    :param look: the function; called in threads
+    :param given: the values
+    """
     with ThreadPoolExecutor(THREADS, thread_name_prefix="polly-look") as pool:
         try:
             for first in range(0, len(given), _AT_ONCE):

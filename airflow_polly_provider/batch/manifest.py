@@ -109,6 +109,8 @@ class Manifest:
     :param run_token: the token of the batch in its run; the items' tokens are made from it
     :param durable: whether the prefixes contain the items' tokens
     :param phase: :data:`STARTING`, :data:`WAITING` or :data:`ENDED`
+    :param try_token: the token of the task instance whose try last wrote the manifest. It differs from
+        ``run_token`` if the task was cleared and continued
     :param created: a time before the first start with this ``run_token``, in ISO 8601 with UTC offset
     :param records: the items in the given order
     """
@@ -116,6 +118,7 @@ class Manifest:
     run: BatchRunId
     began: str
     run_token: str
+    try_token: str
     durable: bool
     phase: str
     created: str

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest_store import ManifestStore
     from airflow_polly_provider.hooks.polly import PollyHook
     from airflow_polly_provider.output.placement import Reusable
+    from airflow_polly_provider.output.s3_access import S3Access
 
 log = logging.getLogger(__name__)
 

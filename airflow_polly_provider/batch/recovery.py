@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
+from airflow_polly_provider.batch.existing import in_threads
 from airflow_polly_provider.batch.job import Job, is_record_of
 from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING
 from airflow_polly_provider.batch.monitor import note_status, save_interval_seconds
@@ -64,7 +65,7 @@ def continues(earlier: Manifest, run: CurrentRun, run_token: str) -> bool:
     # Clearing an ended run changes the time too, but then this is not the first try.
     if run.try_number == 1 and earlier.began != run.began:
         return False
-    return earlier.run_token == run_token or not all(
+    return earlier.try_token == run_token or not all(
         # A task that does not wait has delivered an item as soon as it is started.
         record.finished or (earlier.phase == ENDED and is_running(record))
         for record in earlier.records
@@ -76,55 +77,50 @@ class Recovery:
 
     :param hook: the hook that sends the requests
     :param manifest: the state of the batch, with the records of earlier tries
-    :param without_object: returns those of the given records, each with the ``OutputUri`` of a completed
-        synthesis task, whose object no longer exists
+    :param has_output: returns whether the object of a completed synthesis task exists; called in threads
     """
 
     def __init__(
         self,
         hook: PollyHook,
         manifest: Manifest,
-        without_object: Callable[[Sequence[tuple[ItemRecord, str]]], Sequence[tuple[ItemRecord, str]]],
+        *,
+        has_output: Callable[[ItemRecord, Mapping[str, Any]], bool],
     ) -> None:
         self._hook = hook
         self._manifest = manifest
+        self._has_output = has_output
         created = datetime.fromisoformat(manifest.created)
         self._not_before = created - _CLOCK_MARGIN
         self._token_search = TokenSearch(hook, not_before=self._not_before)
-        self._without_object = without_object
-        self._gone: set[str] = set()
 
     def search(self, records: Iterable[ItemRecord]) -> dict[str, Mapping[str, Any]]:
-        """Return the synthesis tasks that did not fail, by item id, found by the tokens in one search.
+        """Return the synthesis tasks that can be adopted, by item id, found by the tokens in one search.
+
+        A synthesis task can be adopted unless it failed, or completed and its object no longer exists.
 
         :param records: the records of items whose synthesis task is not known
         :raises PollyConfigurationError: the permission to list synthesis tasks is missing
         """
         wanted = {(record.bucket, str(self._manifest.prefix_of(record))): record for record in records}
         found = self._token_search.find_all(wanted)
+        candidates = [
+            (wanted[place], synthesis_task)
+            for place, synthesis_tasks in found.items()
+            for synthesis_task in synthesis_tasks
+        ]
         adoptable: dict[str, Mapping[str, Any]] = {}
-        completed = []
-        for place, synthesis_tasks in found.items():
-            for synthesis_task in synthesis_tasks:
-                status, task_id = synthesis_task.get("TaskStatus"), synthesis_task["TaskId"]
-                if status != TaskStatus.FAILED and task_id not in self._gone:
-                    adoptable[wanted[place].id] = synthesis_task
-                    if status == TaskStatus.COMPLETED:
-                        completed.append((wanted[place], str(synthesis_task.get("OutputUri"))))
-                    break
-        for record, output_uri in self._without_object(completed):
-            log.warning("%s of item %s no longer exists, so it is started again", output_uri, record.id)
-            self._gone.add(adoptable.pop(record.id)["TaskId"])
+        for (record, synthesis_task), fits in in_threads(self._is_adoptable, candidates):
+            if fits:
+                adoptable.setdefault(record.id, synthesis_task)
         return adoptable
 
-    def start_again(self, record: ItemRecord) -> None:
-        """Make an item start again, because the object of its synthesis task no longer exists.
-
-        :param record: the item's record
-        """
-        log.warning("%s of item %s no longer exists, so it is started again", record.output_uri, record.id)
-        self._gone.add(str(record.task_id))
-        reset(record)
+    def _is_adoptable(self, candidate: tuple[ItemRecord, Mapping[str, Any]]) -> bool:
+        record, synthesis_task = candidate
+        status = synthesis_task.get("TaskStatus")
+        if status == TaskStatus.COMPLETED:
+            return self._has_output(record, synthesis_task)
+        return status != TaskStatus.FAILED
 
     def validate_may_list(self) -> None:
         """Check that the account's synthesis tasks can be listed. Without a list, no retry could find them.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.aws.task_status import TaskStatus
-from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, without_object
+from airflow_polly_provider.batch.existing import find_reusable, lexicons_of, missing_objects, object_exists
 from airflow_polly_provider.batch.finishing import Finisher, completed_task, is_ready_to_finish
 from airflow_polly_provider.batch.job import Job, new_record
 from airflow_polly_provider.batch.manifest import ENDED, NOT_STARTED, STARTING, WAITING, Manifest
@@ -94,6 +94,7 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
         began=settings.run.began,
         run_token=settings.run_token if earlier is None else earlier.run_token,
         # The keys of an earlier try's objects have the form that this try had.
+        try_token=settings.run_token,
         durable=settings.durable if earlier is None else earlier.durable,
         phase=STARTING,
         created=_first_start(settings.run) if earlier is None else earlier.created,
@@ -139,7 +140,7 @@ class BatchRun:
         self._jobs = jobs
         self._searches = searches
         self._skipping = {job.record.id for job in jobs if job.item.skip_if_unchanged}
-        self._recovery = Recovery(settings.hook, manifest, self._without_object)
+        self._recovery = Recovery(settings.hook, manifest, has_output=self._has_output)
         self._ends = ExitStack()
         self._has_saved = False
 
@@ -214,10 +215,11 @@ class BatchRun:
             adoptable=manifest.durable,
         )
 
-    def _without_object(self, outputs: Sequence[tuple[ItemRecord, str]]) -> Sequence[tuple[ItemRecord, str]]:
-        return without_object(outputs, self.placement_of, self._settings.s3)
+    def _has_output(self, record: ItemRecord, synthesis_task: Mapping[str, Any]) -> bool:
+        output_uri = synthesis_task.get("OutputUri")
+        return object_exists(output_uri, self._settings.s3, self.placement_of(record))
 
-    def look_back(self, *, dry_run: bool) -> None:
+    def look_back(self, *, dry_run: bool = False) -> None:
         """Find out which items are already started or done. Changes only the records in memory.
 
         :param dry_run: whether nothing may be removed. Otherwise, originals of copies that an earlier try of
@@ -228,11 +230,10 @@ class BatchRun:
         for record in records:
             if record.status == TaskStatus.FAILED:
                 reset(record)
-        completed = [
-            (record, str(record.output_uri)) for record in records if record.status == TaskStatus.COMPLETED
-        ]
-        for record, _ in self._without_object(completed):
-            self._recovery.start_again(record)
+        completed = [record for record in records if record.finished or is_ready_to_finish(record)]
+        for record in missing_objects(completed, self._settings.s3, self.placement_of):
+            log.warning("%s no longer exists. Item %s is started again", record.output_uri, record.id)
+            reset(record)
         self._look_for_reusable(cleans_up=not dry_run)
 
     def _look_for_reusable(self, *, cleans_up: bool) -> None:
@@ -244,7 +245,7 @@ class BatchRun:
             self._monitor.note_reused(job.record, found)
             self._finisher.collect()
 
-    def start(self, *, waits: bool) -> None:
+    def start(self, *, waits: bool = True) -> None:
         """Start what is missing, and finish what completes meanwhile.
 
         The manifest is saved before the first start, at intervals, and afterwards.

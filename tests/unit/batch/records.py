@@ -39,6 +39,7 @@ def manifest(records: list[ItemRecord], **fields: Any) -> Manifest:
         "run": RUN,
         "began": "2026-11-27T00:00:01.250000+00:00",
         "run_token": RUN_TOKEN,
+        "try_token": RUN_TOKEN,
         "durable": True,
         "phase": WAITING,
         "created": "2026-11-27T00:00:05.500000+00:00",

@@ -190,10 +190,10 @@ class TestRate:
     def test_of_one_engine_does_not_hold_up_another(self, polly: Polly, clock: Clock) -> None:
         at: dict[str, float] = {}
 
-        def note_time(text: str) -> None:
-            at.setdefault(text, clock.now)
+        def note(text: str) -> None:
+            at[text] = clock.now
 
-        polly.refuse = note_time
+        polly.refuse = note
         slow = [job(number, Engine="generative") for number in range(5)]
         fast = [job(number, Engine="neural") for number in range(5, 15)]
         began = clock.now

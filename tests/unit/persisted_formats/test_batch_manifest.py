@@ -78,6 +78,7 @@ MANIFEST = Manifest(
     run=BatchRunId("podcast", "manual__2025-01-02T03:04:05+00:00", "speak_all", -1, "team-a"),
     began="2025-01-02T03:04:05.250000+00:00",
     run_token="ylgbwnsqy7cfpc3w",
+    try_token="mfrggzdfmztwq2lk",
     durable=True,
     phase="waiting",
     created="2025-01-02T03:04:07.250000+00:00",
