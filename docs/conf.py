@@ -89,6 +89,8 @@ nitpick_ignore = [
     ("py:class", "timedelta"),
     # Type variables.
     ("py:class", "Answer"),
+    ("py:class", "Found"),
+    ("py:class", "Given"),
     ("py:class", "T"),
     # botocore's errors, which its documentation does not list by name.
     ("py:exc", "BotoCoreError"),
