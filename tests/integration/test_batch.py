@@ -458,16 +458,22 @@ class TestManifest:
         assert [item["TaskId"] for item in manifest["Items"]] == [item["TaskId"] for item in value["Items"]]
 
     def test_of_another_run_that_has_not_ended_is_refused(
-        self, polly: RunningEmulator, run_dag: RunDag
+        self, slow: RunningEmulator, run_dag: RunDag
     ) -> None:
-        dag = batch_dag(polly, manifest_s3_key="batches/fixed.json", retries=2, **NO_WAIT)
+        dag = batch_dag(slow, items=ITEMS[:2], manifest_s3_key="batches/fixed.json", timeout=0.5, **IN_WORKER)
         first = run_dag(dag)
-        written = content(polly, result_of(first)["ManifestS3Uri"])
+        uri = first.xcoms(TASK)["ManifestS3Uri"]
+        written = content(slow, uri)
         again = run_dag(dag)
         assert again.task(TASK) == ("failed", 1), again.output
         assert "is the manifest of another batch, which has not ended" in again.output
         assert first.run_id in again.output
-        assert (starts(polly), content(polly, first.xcoms(TASK)["ManifestS3Uri"])) == (3, written)
+        assert (starts(slow), content(slow, uri)) == (2, written)
+
+    def test_of_a_task_that_does_not_wait_has_ended(self, polly: RunningEmulator, run_dag: RunDag) -> None:
+        dag = batch_dag(polly, manifest_s3_key="batches/fixed.json", **NO_WAIT)
+        values = [result_of(run_dag(dag)) for _ in range(2)]
+        assert [manifest_of(polly, values[1])["Phase"], starts(polly)] == ["ended", 6]
 
     def test_of_another_run_that_has_ended_is_replaced(self, polly: RunningEmulator, run_dag: RunDag) -> None:
         dag = batch_dag(polly, manifest_s3_key="batches/fixed.json", **IN_WORKER)
