@@ -93,8 +93,8 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
         run=settings.run_id,
         began=settings.run.began,
         run_token=settings.run_token if earlier is None else earlier.run_token,
-        # The keys of an earlier try's objects have the form that this try had.
         try_token=settings.run_token,
+        # The keys of an earlier try's objects have the form that this try had.
         durable=settings.durable if earlier is None else earlier.durable,
         phase=STARTING,
         created=_first_start(settings.run) if earlier is None else earlier.created,
