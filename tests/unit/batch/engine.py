@@ -234,4 +234,5 @@ def saved_in(bucket: FakeS3) -> Manifest:
 
 def own_threads() -> list[str]:
     """Return the names of the engine's threads that run."""
-    return [each.name for each in threading.enumerate() if each.name.startswith("polly-")]
+    names = tuple(f"polly-{part}" for part in ("start_", "finish", "statuses", "look"))
+    return [each.name for each in threading.enumerate() if each.name.startswith(names)]

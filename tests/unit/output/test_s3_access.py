@@ -150,7 +150,9 @@ class TestCopy:
             copies.append((*place, ExtraArgs, Config.multipart_threshold, Config.multipart_chunksize))
 
         monkeypatch.setattr(access.client, "copy", copy)
-        threshold = own or COPY_PART_BYTES
+        threshold = access.transfer_config.multipart_threshold
+        # Older versions of the amazon provider ignore the connection's threshold.
+        assert threshold in {own or COPY_PART_BYTES, COPY_PART_BYTES}
         access.copy(ORIGINAL, head(threshold), TARGET, METADATA)
         source = {"Bucket": ORIGINAL.bucket, "Key": ORIGINAL.key}
         assert copies == [(source, TARGET.bucket, TARGET.key, MADE_AS, threshold, COPY_PART_BYTES)]
