@@ -147,7 +147,7 @@ class StatusReader:
             for task_id in seen:
                 del missing[task_id]
             wasted += not seen
-            # Get requests for all that are missing would have been as cheap as the pages in vain.
+            # These pages contained no missing id. The same number of Get requests would have found all ids.
             if wasted >= len(missing):
                 return
 
