@@ -19,7 +19,7 @@ def workflow(name: str) -> str:
 
 
 def targets_of_ci_run() -> set[str]:
-    return set(re.findall(r"^ *(?:section|lane_section) \d+m make (\S+)$", CI_RUN.read_text(), re.MULTILINE))
+    return set(re.findall(r"^ *(?:section|lane_section) \d+m make (\S+)", CI_RUN.read_text(), re.MULTILINE))
 
 
 def targets_of_workflows() -> set[str]:

@@ -74,7 +74,7 @@ class Engine:
     def end_reading(self) -> None:
         """Wait until the status request that is under way is answered."""
         if self.monitor._reading is not None:
-            self.monitor._reading.exception(timeout=5)
+            self.monitor._reading.exception(timeout=60)
 
 
 @pytest.fixture(autouse=True)

@@ -162,13 +162,15 @@ class TestStart:
         monkeypatch.setattr(starting, "time", time)
         monkeypatch.setattr(starting, "start_requests_per_second", lambda engine: 100_000.0)
         at_once, most, lock = 0, 0, threading.Lock()
+        # The first request of each ten is answered when the tenth has been sent.
+        together = threading.Barrier(starting.THREADS, timeout=60)
 
         def slow(text: str) -> None:
             nonlocal at_once, most
             with lock:
                 at_once += 1
                 most = max(most, at_once)
-            time.sleep(0.02)
+            together.wait()
             with lock:
                 at_once -= 1
 
@@ -290,7 +292,7 @@ class TestUnreachable:
         self, polly: Polly, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(starting, "full_jitter", lambda failures, longest: min(longest, 2.0**failures))
-        together = threading.Barrier(8, timeout=5)
+        together = threading.Barrier(8, timeout=60)
         fault = first_times(1, refused_connection())
 
         def refuse(text: str) -> Answer | None:
@@ -459,7 +461,7 @@ class TestError:
     ) -> None:
         monkeypatch.setattr(starting, "time", time)
         monkeypatch.setattr(starting, "start_requests_per_second", lambda engine: 100_000.0)
-        all_sent, failed = threading.Barrier(5, timeout=5), threading.Event()
+        all_sent, failed = threading.Barrier(5, timeout=60), threading.Event()
 
         def refuse(text: str) -> Answer | None:
             all_sent.wait()
@@ -531,7 +533,7 @@ class TestCredentials:
     def test_that_expire_while_several_requests_are_under_way_are_renewed_once(
         self, polly: Polly, renewals: list[int]
     ) -> None:
-        together = threading.Barrier(6, timeout=5)
+        together = threading.Barrier(6, timeout=60)
         fault = first_times(1, EXPIRED)
 
         def refuse(text: str) -> Answer | None:

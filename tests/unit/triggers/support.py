@@ -57,7 +57,7 @@ async def error_of(waiting_trigger: PollySpeechSynthesisTaskTrigger) -> PollyErr
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # another thread changes the condition
             await asyncio.sleep(0.01)
 
