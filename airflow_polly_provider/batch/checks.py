@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_polly_provider.batch.item_report import MAX_LISTED
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.request.voices import validate_voice
 
@@ -15,16 +16,14 @@ if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest import ItemRecord
     from airflow_polly_provider.hooks.polly import PollyHook
 
-_MAX_LISTED = 50
-
 
 def listed(ids: Sequence[str]) -> str:
     """Return ids for an error message, at most fifty and the number of the others.
 
     :param ids: the ids
     """
-    more = len(ids) - _MAX_LISTED
-    return ", ".join(ids[:_MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+    more = len(ids) - MAX_LISTED
+    return ", ".join(ids[:MAX_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def validate_output_keys(

@@ -115,7 +115,7 @@ class Finisher:
         try:
             synthesis_task = future.result()
         except Exception as error:  # noqa: BLE001  # an error of one object must not end the whole batch
-            record.reason = str(error)[:500]
+            record.set_reason(error)
             log.warning("Item %s was synthesized, but not delivered: %s", record.id, error)
             return
         record.output_uri = synthesis_task.get("OutputUri")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_LISTED = 50
-"""Maximum number of invalid items that an error lists."""
+"""Maximum number of items that an error lists."""
 
 _MAX_PROBLEM_CHARACTERS = 1_000
 _MAX_WARNINGS = 20

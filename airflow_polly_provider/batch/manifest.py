@@ -23,6 +23,9 @@ ENDED = "ended"
 """The phase after the batch was delivered or has failed."""
 PHASES = frozenset({STARTING, WAITING, ENDED})
 
+MAX_REASON_CHARACTERS = 500
+"""Maximum length of the reason why an item failed; a longer reason is cut."""
+
 
 class BatchRunId(NamedTuple):
     """The run of an Airflow task that a batch belongs to. It is the same before and after a clear."""
@@ -53,7 +56,7 @@ class ItemRecord:
     :param characters: billed characters, counted before the start
     :param status: Polly's ``TaskStatus``, or :data:`NOT_STARTED`
     :param task_id: Polly's ``TaskId``
-    :param reason: why the item failed; the manifest keeps 500 characters
+    :param reason: why the item failed, at most :data:`MAX_REASON_CHARACTERS`
     :param output_uri: where the object is now
     :param request_characters: billed characters; 0 if unchanged, None if not started
     :param spoken_characters: the billed length of the text
@@ -86,6 +89,13 @@ class ItemRecord:
     speech_digest: str | None = None
     wav: WavForm | None = None
     keep_original: bool = False
+
+    def set_reason(self, reason: object) -> None:
+        """Record why the item failed, in at most :data:`MAX_REASON_CHARACTERS`.
+
+        :param reason: the reason: an error or a text
+        """
+        self.reason = str(reason)[:MAX_REASON_CHARACTERS]
 
     def is_of_same_item(self, other: ItemRecord) -> bool:
         """Return whether another record is about the same item, request and place of the output.

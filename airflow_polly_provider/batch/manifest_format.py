@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_polly_provider.audio.wav import WAV_OUTPUT_FORMATS, WavForm
 from airflow_polly_provider.aws.task_status import TaskStatus
 from airflow_polly_provider.batch import json_members as members
-from airflow_polly_provider.batch.manifest import NOT_STARTED, PHASES, BatchRunId, ItemRecord, Manifest
+from airflow_polly_provider.batch.manifest import (
+    MAX_REASON_CHARACTERS,
+    NOT_STARTED,
+    PHASES,
+    BatchRunId,
+    ItemRecord,
+    Manifest,
+)
 from airflow_polly_provider.output.provenance import TASK_ID_PATTERN
 from airflow_polly_provider.start.token import TOKEN_CHARACTERS
 
@@ -24,9 +31,6 @@ if TYPE_CHECKING:
 
 FORMAT = "airflow_polly_provider/batch-manifest"
 VERSION = 1
-
-MAX_REASON_CHARACTERS = 500
-"""Maximum length of ``TaskStatusReason``; a longer reason is cut."""
 
 _STATUSES = frozenset({NOT_STARTED, *TaskStatus})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,7 @@ from airflow_polly_provider.batch.finishing import is_ready_to_finish
 from airflow_polly_provider.batch.statuses import StatusReader
 from airflow_polly_provider.exceptions import PollyCredentialsError
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
+from airflow_polly_provider.start.current_run import CLOCK_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,6 @@ _SHORTEST_SAVE_SECONDS = 2.0
 _CHECK_AFTER_SECONDS = 10.0
 _TICK_SECONDS = 0.5
 _CHECK_SHARE = 10.0
-_CLOCK_MARGIN = timedelta(minutes=10)
 
 
 def save_interval_seconds() -> float:
@@ -71,7 +71,7 @@ class Monitor:
         reader = partial(
             StatusReader,
             hook,
-            not_before=datetime.fromisoformat(manifest.created) - _CLOCK_MARGIN,
+            not_before=datetime.fromisoformat(manifest.created) - CLOCK_MARGIN,
             requests_per_second=status_requests_per_second(),
         )
         self._statuses = reader()
@@ -239,5 +239,5 @@ def note_status(record: ItemRecord, synthesis_task: Mapping[str, Any]) -> None:
     record.spoken_characters = record.request_characters
     record.engine = synthesis_task.get("Engine", record.engine)
     if record.status == TaskStatus.FAILED:
-        record.reason = str(synthesis_task.get("TaskStatusReason") or "Polly gave no reason")[:500]
+        record.set_reason(synthesis_task.get("TaskStatusReason") or "Polly gave no reason")
         log.warning("Synthesis task %s of item %s failed: %s", record.task_id, record.id, record.reason)

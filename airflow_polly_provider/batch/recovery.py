@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
@@ -20,6 +20,7 @@ from airflow_polly_provider.batch.starting import record_started
 from airflow_polly_provider.batch.statuses import StatusReader
 from airflow_polly_provider.exceptions import PollyConfigurationError
 from airflow_polly_provider.settings import start_look_seconds, status_requests_per_second
+from airflow_polly_provider.start.current_run import CLOCK_MARGIN
 from airflow_polly_provider.start.task_search import TokenSearch
 from airflow_polly_provider.wait.errors import CHECK_ERRORS
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CLOCK_MARGIN = timedelta(minutes=10)
-"""The largest expected difference between the clocks of Airflow and AWS."""
 _SEARCH_AGAIN_SECONDS = 5.0
 
 
@@ -91,7 +90,7 @@ class Recovery:
         self._manifest = manifest
         self._has_output = has_output
         created = datetime.fromisoformat(manifest.created)
-        self._not_before = created - _CLOCK_MARGIN
+        self._not_before = created - CLOCK_MARGIN
         self._token_search = TokenSearch(hook, not_before=self._not_before)
 
     def search(self, records: Iterable[ItemRecord]) -> dict[str, Mapping[str, Any]]:

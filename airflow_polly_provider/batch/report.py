@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.task_status import TaskStatus
+from airflow_polly_provider.batch.item_report import MAX_LISTED
 from airflow_polly_provider.batch.manifest import NOT_STARTED
 from airflow_polly_provider.request.pricing import ESTIMATED_COST, engine_prices, estimated_cost
 from airflow_polly_provider.results.batch import items_that_fit
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.batch.manifest import ItemRecord
-
-_MAX_LISTED = 50
 
 
 def batch_result(records: Sequence[ItemRecord], manifest: S3Location) -> dict[str, Any]:
@@ -87,8 +86,8 @@ def failure_lines(failed: Sequence[ItemRecord]) -> str:
 
     :param failed: the records of the failed items
     """
-    lines = [f"{record.id}: {record.reason}" for record in failed[:_MAX_LISTED]]
-    if (more := len(failed) - _MAX_LISTED) > 0:
+    lines = [f"{record.id}: {record.reason}" for record in failed[:MAX_LISTED]]
+    if (more := len(failed) - MAX_LISTED) > 0:
         lines.append(f"… and {more:,} more; the manifest lists all")
     return "\n".join(lines)
 

@@ -57,7 +57,6 @@ MAX_LOST_IN_A_ROW = 5
 _MAX_LOST_FOR_ITEM = 5
 _TICK_SECONDS = 1.0
 _SEARCH_AGAIN_SECONDS = 5.0
-_MAX_REASON_CHARACTERS = 500
 
 
 class _Lost(NamedTuple):
@@ -338,4 +337,4 @@ def fail(record: ItemRecord, reason: PollyError | str) -> None:
     :param reason: why it failed
     """
     record.status = TaskStatus.FAILED.value
-    record.reason = str(reason)[:_MAX_REASON_CHARACTERS]
+    record.set_reason(reason)

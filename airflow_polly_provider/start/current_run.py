@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_polly_provider.compat import Context
 
 _LIFETIME = timedelta(seconds=SYNTHESIS_TASK_LIFETIME_SECONDS)
-_CLOCK_MARGIN = timedelta(minutes=10)
+CLOCK_MARGIN = timedelta(minutes=10)
 """The largest expected difference between the clocks of Airflow and AWS."""
 
 
@@ -45,7 +45,7 @@ def current_run(context: Context) -> CurrentRun:
     first_try = ti.max_tries - (context["task"].retries or 0) + 1
     return CurrentRun(
         began="" if began is None else began.isoformat(),
-        earliest_start=(began or datetime.now(tz=UTC) - _LIFETIME) - _CLOCK_MARGIN,
+        earliest_start=(began or datetime.now(tz=UTC) - _LIFETIME) - CLOCK_MARGIN,
         try_number=max(ti.try_number, 2) if _executed_before(ti) else ti.try_number,
         is_first_after_clear=1 < ti.try_number == first_try,
     )

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from airflow_polly_provider.audio.wav import WavForm
 from airflow_polly_provider.batch.json_members import MalformedError
-from airflow_polly_provider.batch.manifest import NOT_STARTED, ItemRecord
+from airflow_polly_provider.batch.manifest import MAX_REASON_CHARACTERS, NOT_STARTED, ItemRecord
 from airflow_polly_provider.batch.manifest_format import (
-    MAX_REASON_CHARACTERS,
     main_content,
     read_main,
     read_part,
