@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,7 +43,9 @@ def base() -> None:
 
     @task
     def nothing() -> None:
-        """Do nothing. The DAG file has imported the operator."""
+        """Do nothing for a second. The DAG file has imported the operator."""
+        # The memory of a process that ends earlier is not always read.
+        time.sleep(1)
 
     nothing()
 
