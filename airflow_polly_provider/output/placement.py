@@ -21,9 +21,10 @@ from airflow_polly_provider.exceptions import (
     PollyConnectionNotFoundError,
     PollyOutputObjectError,
 )
+from airflow_polly_provider.output.multipart import StoredObject
 from airflow_polly_provider.output.provenance import Provenance, is_pollys_key, provenance_in
 from airflow_polly_provider.output.s3_access import COPY_PART_BYTES
-from airflow_polly_provider.output.wav_copy import RawSamples, write_wav
+from airflow_polly_provider.output.wav_copy import write_wav
 from airflow_polly_provider.request.billing import billed_by_count
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
 
@@ -235,7 +236,7 @@ class OutputPlacement:
             else:
                 write_wav(
                     self._s3.client,
-                    RawSamples(original, size, head["ETag"]),
+                    StoredObject(original, size, head["ETag"]),
                     self.plan.location,
                     self.plan.wav,
                     metadata=made.metadata(),

@@ -18,7 +18,8 @@ from airflow_polly_provider.operators.polly import (
     PollySynthesizeSpeechOperator,
 )
 from airflow_polly_provider.output import wav_speech
-from airflow_polly_provider.output.wav_copy import PART_BYTES, RawSamples, write_wav
+from airflow_polly_provider.output.multipart import StoredObject
+from airflow_polly_provider.output.wav_copy import PART_BYTES, write_wav
 from tests.integration.aws_clients import client_of
 from tests.integration.dag_builder import (
     START,
@@ -85,9 +86,9 @@ class Bucket:
         answer: dict[str, Any] = self.client.get_object(Bucket=self.name, Key=key)
         return {**answer, "Body": answer["Body"].read()}
 
-    def put(self, key: str, content: bytes) -> RawSamples:
+    def put(self, key: str, content: bytes) -> StoredObject:
         etag = self.client.put_object(Bucket=self.name, Key=key, Body=content)["ETag"]
-        return RawSamples(S3Location(self.name, key), len(content), etag)
+        return StoredObject(S3Location(self.name, key), len(content), etag)
 
     def unfinished(self) -> list[Any]:
         """Return the multipart uploads that were neither completed nor aborted."""
