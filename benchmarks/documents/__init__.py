@@ -1,0 +1,1 @@
+"""Measures the parts of a document: ``python -m benchmarks.documents.splitting --help``."""
