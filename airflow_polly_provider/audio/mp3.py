@@ -103,7 +103,7 @@ def _number(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "big")
 
 
-def _id3v2_size(start: bytes) -> int:
+def id3v2_size(start: bytes) -> int:
     """Return the size in bytes of the ID3v2 tag that begins here; 0 if no tag begins here.
 
     :param start: ten bytes
@@ -181,7 +181,7 @@ class Mp3Reader:
         if start.startswith(b"ID3"):
             if len(start) < _ID3V2_HEADER:
                 return 0
-            self._rest_of_tag = _id3v2_size(start)
+            self._rest_of_tag = id3v2_size(start)
             self._may_be_summary = True
         elif start.startswith(b"TAG"):
             self._rest_of_tag = _ID3V1_TAG

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +12,10 @@ from airflow_polly_provider.audio.duration import audio_duration, seconds_of_obj
 from airflow_polly_provider.audio.mp3 import Mp3Reader
 from airflow_polly_provider.emulator.speech.encoding import open_encoder
 from tests.unit.audio import mp3_parts as parts
+from tests.unit.audio.steps import steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-    from types import FrameType
 
 FILES = 20_000
 LARGEST_FRAME = 1441  # MPEG-1, 320 kbit/s at 32,000 Hz, with a padding byte
@@ -145,23 +143,6 @@ HOSTILE = {
     "summaries": parts.id3v2(b"") + parts.xing(24000, frames=1, size=1),
     "zeros": b"\x00",
 }
-
-
-def steps_of(work: Callable[[], object]) -> int:
-    """Return the number of calls that a function makes, including calls of functions in C."""
-    steps = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal steps
-        steps += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return steps
 
 
 @pytest.mark.parametrize("chunk", [1, 1000, 1 << 20])
