@@ -1,0 +1,1 @@
+"""Reads documents: books, articles and dialogues, as chapters of text."""
