@@ -28,7 +28,7 @@ check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
 .PHONY: screenshots lint-files lint-workflows lock-tools hooks dist smoke-aws env-tools
-.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-commands
+.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-commands
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,10 @@ bench-scale: env-celery ## Measure many texts on Celery, and the effect of faile
 
 bench-batch: env-celery ## Compare one batch task with mapped tasks; needs PostgreSQL, takes two hours (not a test)
 	.venv-celery/bin/python -m benchmarks.batch $(BENCH_ARGS)
+
+bench-documents: env ## Measure how documents are split and joined (not a test)
+	$(bin)/python -m benchmarks.documents.splitting
+	$(bin)/python -m benchmarks.documents.joining
 
 bench-commands: env ## Measure the CPU time that the package adds to `airflow` commands (not a test)
 	@scripts/bootstrap.sh .venv-without --no-install-project --no-group lint

@@ -33,6 +33,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_polly_provider.operators.polly",
                     "airflow_polly_provider.operators.batch",
+                    "airflow_polly_provider.operators.document",
                     "airflow_polly_provider.operators.get",
                     "airflow_polly_provider.operators.lexicon",
                     "airflow_polly_provider.operators.synthesize",

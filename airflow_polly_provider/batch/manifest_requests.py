@@ -148,7 +148,7 @@ class ManifestRequests:
                 translate_credentials_errors("S3", lambda: failure),
                 translate_s3_errors(
                     missing=f"{failure}. Correct the bucket",
-                    denied=f"{failure}, the batch's manifest. {remedy} to the identity of aws_conn_id",
+                    denied=f"{failure}, a manifest. {remedy} to the identity of aws_conn_id",
                 ),
             ):
                 yield

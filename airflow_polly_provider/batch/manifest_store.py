@@ -62,6 +62,11 @@ class ManifestStore:
         self._key = location.key
         self._parts: list[PartReference] = []
 
+    @property
+    def part_keys(self) -> list[str]:
+        """The keys of the parts of the manifest that was read or written last."""
+        return [part.key for part in self._parts]
+
     def load(self, *, etag: str | None = None) -> Manifest | None:
         """Return the manifest, or None if there is no object.
 

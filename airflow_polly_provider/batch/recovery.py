@@ -50,7 +50,7 @@ def with_earlier_records(jobs: Sequence[Job], earlier: Manifest) -> list[Job]:
     return found
 
 
-def continues(earlier: Manifest, run: CurrentRun, run_token: str) -> bool:
+def continues(earlier: Manifest, run: CurrentRun, run_token: str, *, keeps_delivered: bool = False) -> bool:
     """Return whether a try continues the work that a manifest records.
 
     A task that was cleared after it had delivered every item starts everything again, like the start
@@ -60,14 +60,19 @@ def continues(earlier: Manifest, run: CurrentRun, run_token: str) -> bool:
     :param earlier: the manifest of this task in this run
     :param run: the DAG run and the try
     :param run_token: the token of this task instance, which changes when the task is cleared
+    :param keeps_delivered: whether to continue even if every item was delivered
     """
     # Clearing an ended run changes the time too, but then this is not the first try.
     if run.try_number == 1 and earlier.began != run.began:
         return False
-    return earlier.try_token == run_token or not all(
-        # A task that does not wait has delivered an item as soon as it is started.
-        record.finished or (earlier.phase == ENDED and is_running(record))
-        for record in earlier.records
+    return (
+        keeps_delivered
+        or earlier.try_token == run_token
+        or not all(
+            # A task that does not wait has delivered an item as soon as it is started.
+            record.finished or (earlier.phase == ENDED and is_running(record))
+            for record in earlier.records
+        )
     )
 
 

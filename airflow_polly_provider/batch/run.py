@@ -59,6 +59,8 @@ class BatchSettings:
     :param run_token: the token of this task instance, which changes when the task is cleared
     :param run: the DAG run and the number of the try
     :param durable: whether the output keys contain tokens
+    :param keeps_delivered: whether a task that is cleared after every item was delivered continues, instead
+        of starting everything again
     """
 
     hook: PollyHook
@@ -69,6 +71,7 @@ class BatchSettings:
     run_token: str
     run: CurrentRun
     durable: bool
+    keeps_delivered: bool = False
 
 
 def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
@@ -86,7 +89,10 @@ def begin(settings: BatchSettings, items: Sequence[BatchItem]) -> BatchRun:
     if earlier is not None:
         expected = [job.record for job in jobs]
         is_ours = validate_manifest(earlier, uri=store.uri, run=settings.run_id, expected=expected)
-        earlier = earlier if is_ours and continues(earlier, settings.run, settings.run_token) else None
+        goes_on = continues(
+            earlier, settings.run, settings.run_token, keeps_delivered=settings.keeps_delivered
+        )
+        earlier = earlier if is_ours and goes_on else None
     if earlier is not None:
         jobs = with_earlier_records(jobs, earlier)
     manifest = Manifest(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
+from airflow_polly_provider.aws.base import aws_template_fields
 from airflow_polly_provider.aws.s3 import S3Location, parse_output_uri, validate_key
 from airflow_polly_provider.batch.checks import (
     lexicon_names_of,
@@ -25,10 +24,10 @@ from airflow_polly_provider.batch.report import (
     output_s3_uris,
 )
 from airflow_polly_provider.batch.run import BatchSettings, begin, resume
-from airflow_polly_provider.exceptions import PollyBatchError, PollyWaitTimeoutError
+from airflow_polly_provider.exceptions import PollyBatchError
 from airflow_polly_provider.hooks.lexicon_check import validate_lexicons
-from airflow_polly_provider.hooks.polly import PollyHook
 from airflow_polly_provider.links.polly import BATCH_LINKS
+from airflow_polly_provider.operators.batch_base import PollyBatchWaitingOperator
 from airflow_polly_provider.output.s3_access import S3Access
 from airflow_polly_provider.request.billing import validate_max_request_characters
 from airflow_polly_provider.request.container import validate_output_container
@@ -44,16 +43,11 @@ from airflow_polly_provider.request.validation import check_member
 from airflow_polly_provider.results.batch import BATCH_XCOM_KEYS, log_batch
 from airflow_polly_provider.results.delivery import push_own_xcoms
 from airflow_polly_provider.results.lineage import batch_openlineage_of, report_batch
-from airflow_polly_provider.settings import default_deferrable
 from airflow_polly_provider.start.current_run import current_run
 from airflow_polly_provider.start.token import request_token, task_run
-from airflow_polly_provider.triggers.deferral import config_for_trigger, defer_until_batch_ended
-from airflow_polly_provider.triggers.events import batch_outcome_of
 from airflow_polly_provider.wait.schedule import (
     DEFAULT_POKE_INTERVAL_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
-    Schedule,
-    seconds,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +85,7 @@ _ITEM_DEFAULTS = (
 )
 
 
-class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
+class PollySynthesizeBatchOperator(PollyBatchWaitingOperator):
     """Synthesize any number of texts in one Airflow task, and wait for all of them with one deferral.
 
     The operator checks all items, starts their synthesis tasks at the rate of AWS's quotas, waits until they
@@ -162,9 +156,7 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
     amazon provider's operators.
     """
 
-    aws_hook_class = PollyHook
     operator_extra_links = BATCH_LINKS
-    ui_color = "#eabfff"
     template_fields: Sequence[str] = aws_template_fields(
         "items",
         "output_s3_bucket_name",
@@ -185,8 +177,6 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
     """The manifest's https address if this process knows it. Airflow builds the extra links from it."""
     _written: Sequence[str] = ()
     """The manifest and the objects that the batch wrote, for OpenLineage."""
-    _running = 0
-    """Number of synthesis tasks that the worker waits for. ``on_kill`` reads it in a signal handler."""
 
     def __init__(
         self,
@@ -220,7 +210,14 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         timeout: float | timedelta = DEFAULT_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            # A task that does not wait is never deferred.
+            deferrable=deferrable if wait_for_completion else False,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            **kwargs,
+        )
+        self.wait_for_completion = wait_for_completion
         # Any: the types of templated fields are known only after Airflow has rendered them.
         self.items: Any = items
         self.output_s3_bucket_name: Any = output_s3_bucket_name
@@ -252,17 +249,6 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         if on_item_failure not in ("fail", "continue"):
             raise ValueError(f"on_item_failure must be 'fail' or 'continue', not {on_item_failure!r:.100}.")
         self.on_item_failure = on_item_failure
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
-        self.botocore_config: Any = config_for_trigger(
-            self.botocore_config, deferrable=wait_for_completion and self.deferrable
-        )
-        self.poke_interval = seconds(poke_interval)
-        self.timeout = seconds(timeout)
-        if self.poke_interval <= 0 or self.timeout <= 0:
-            raise ValueError(
-                f"poke_interval ({self.poke_interval} s) and timeout ({self.timeout} s) must be above 0."
-            )
         self._templates = templates_of(self)
         self._templates_in_items = templates_in_items(items)
 
@@ -290,21 +276,11 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
             if dry_run:
                 return self._report(context, run)
             run.start(waits=self.wait_for_completion)
-            must_defer = self.wait_for_completion and self.deferrable and run.running > 0
+            must_defer = self._must_defer(run)
             if self.wait_for_completion and not must_defer:
-                self._running = run.running
-                run.wait(Schedule(self.poke_interval), time.time() + self.timeout)
-                run.finish()
-                self._running = 0
+                self._wait_in_worker(run)
         if must_defer:
-            defer_until_batch_ended(
-                self,
-                manifest.uri,
-                run.manifest_etag,
-                Schedule(self.poke_interval),
-                context,
-                timeout=self.timeout,
-            )
+            self._defer(context, run, manifest.uri)
         return self._deliver(context, run, manifest)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -313,10 +289,7 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
-        outcome = batch_outcome_of(event)
-        # After a time-out, what has completed is delivered first.
-        if outcome.error is not None and not isinstance(outcome.error, PollyWaitTimeoutError):
-            raise outcome.error
+        outcome = self._outcome_of(event)
         manifest = parse_output_uri(outcome.manifest_s3_uri)
         with resume(self._settings(context, manifest), outcome.manifest_etag) as run:
             run.finish()
@@ -369,24 +342,10 @@ class PollySynthesizeBatchOperator(AwsBaseOperator[PollyHook]):
                 f"{len(failed):,} of {len(records):,} items failed. The others are delivered. A retry, or "
                 f"the task after it is cleared, starts only the failed ones:\n{failure_lines(failed)}"
             )
-        if self.wait_for_completion and run.running:
-            raise PollyWaitTimeoutError(
-                f"{run.running:,} of {len(records):,} synthesis tasks have not ended: timeout passed, or "
-                "execution_timeout if it is shorter. They keep running and are billed. A retry continues to "
-                "wait for them. Set a longer time."
-            )
+        self._require_all_ended(run)
         if failed:
             self.log.warning("%d items failed:\n%s", len(failed), failure_lines(failed))
         return value
-
-    def on_kill(self) -> None:
-        """Log how many synthesis tasks keep running. Polly cannot cancel them."""
-        if self._running:
-            self.log.warning(
-                "%d synthesis tasks keep running and are billed: the Airflow task was killed, and Polly "
-                "cannot cancel them.",
-                self._running,
-            )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:
         """Return the objects as OpenLineage output datasets. OpenLineage's listener calls it in the worker.

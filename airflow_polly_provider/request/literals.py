@@ -12,3 +12,6 @@ TextType = Literal["text", "ssml"]
 
 OutputContainer = Literal["wav"]
 OnItemFailure = Literal["fail", "continue"]
+
+JoinedOutputFormat = Literal["mp3", "pcm", "mulaw", "alaw"]
+Reuse = Literal["unchanged", "never"]

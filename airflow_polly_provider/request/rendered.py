@@ -50,22 +50,25 @@ def templates_in_items(items: object) -> dict[tuple[int, str], str]:
     }
 
 
-def validate_rendered_items(items: Any, templates: Mapping[tuple[int, str], str]) -> None:
+def validate_rendered_items(
+    items: Any, templates: Mapping[tuple[int, str], str], *, parameter: str = "items"
+) -> None:
     """Raise an error if the rendered value of a template in a list of mappings is ``None``.
 
     :param items: the rendered list
     :param templates: the result of :func:`templates_in_items`
+    :param parameter: the operator's parameter that the error names
     :raises PollyInvalidRequestError: templates were rendered as ``None``; the error lists at most fifty
     """
     nothing = [
-        f"items[{position}][{key!r}] = {template!r:.100}"
+        f"{parameter}[{position}][{key!r}] = {template!r:.100}"
         for (position, key), template in templates.items()
         if is_nothing(items[position][key])
     ]
     if nothing:
         more = len(nothing) - _MAX_LISTED
         raise PollyInvalidRequestError(
-            f"Templates in items were rendered as 'None', so nothing was sent: "
+            f"Templates in {parameter} were rendered as 'None', so nothing was sent: "
             f"{'; '.join(nothing[:_MAX_LISTED])}{f'; and {more:,} more' if more > 0 else ''}. They refer to "
             "values that do not exist. Correct task_ids and key in their xcom_pull."
         )

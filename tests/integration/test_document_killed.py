@@ -1,0 +1,132 @@
+"""A document whose process is killed at any point is completed by the next try, and paid for once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_polly_provider.emulator.testing import running_emulator
+from airflow_polly_provider.exceptions import PollyBatchError
+from tests.integration.batch_support import content, keys, starts
+from tests.integration.conftest import prepare
+from tests.integration.dag_builder import START
+from tests.integration.document_support import KEY, book, paragraphs
+from tests.integration.killed_document import context_of_run, operator
+from tests.unit.support import context, execute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_polly_provider.emulator.testing import RunningEmulator
+    from tests.integration.s3_calls import S3Calls
+
+BOOK = book(paragraphs("one", 6), paragraphs("two", 6))
+BESIDE = {KEY, f"{KEY}.manifest.json", f"{KEY}.chapters.json"}
+_PROJECT = Path(__file__).parents[2]
+_SECONDS = 120
+
+pytestmark = pytest.mark.usefixtures("short_waits")
+
+
+@pytest.fixture(scope="module")
+def tone_emulator() -> Iterator[RunningEmulator]:
+    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    prepare(tone_emulator, monkeypatch).reset()
+    monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", '{"standard": 200, "neural": 200}')
+    return tone_emulator
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "book.md"
+    path.write_text(BOOK)
+    return str(path)
+
+
+def run_and_kill(
+    polly: RunningEmulator, file: str, began: datetime, when: str, operation: str, number: int
+) -> None:
+    """Run the first try in a process that kills itself."""
+    command = [sys.executable, "-m", "tests.integration.killed_document", polly.bucket, file]
+    done = subprocess.run(
+        [*command, began.isoformat(), when, operation, str(number)],
+        cwd=_PROJECT,
+        env={**os.environ, "AIRFLOW_CONN_AWS_DEFAULT": polly.airflow_connection()},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-3000:]
+
+
+def assert_complete(polly: RunningEmulator, value: dict[str, Any], file: str) -> None:
+    """Check that each piece was paid for once, and that the file is the one of a run without a kill."""
+    assert starts(polly) == value["TotalPieces"] > 4
+    assert (value["UnchangedPieces"], value["Unchanged"]) == (0, False)
+    assert value["RequestCharacters"] == value["SpokenCharacters"]
+    assert set(keys(polly)) == BESIDE
+    whole = execute(operator(polly.bucket, file, output_s3_key="whole.mp3"), context(run_id="whole"))
+    assert content(polly, value["OutputS3Uri"]) == content(polly, whole["OutputS3Uri"])
+    assert value["Chapters"] == whole["Chapters"]
+
+
+@pytest.mark.parametrize(
+    ("when", "operation", "number"),
+    [
+        ("after", "s3.PutObject", 1),
+        ("after", "polly.StartSpeechSynthesisTask", 3),
+        ("before", "s3.CompleteMultipartUpload", 1),
+        ("after", "s3.CompleteMultipartUpload", 1),
+        ("before", "s3.DeleteObjects", 1),
+        ("after", "s3.DeleteObjects", 1),
+    ],
+)
+def test_next_try_completes_the_document(
+    polly: RunningEmulator, file: str, when: str, operation: str, number: int
+) -> None:
+    began = datetime.now(tz=UTC)
+    run_and_kill(polly, file, began, when, operation, number)
+
+    value = execute(operator(polly.bucket, file), context_of_run(began, try_number=2))
+
+    assert_complete(polly, value, file)
+
+
+def test_retry_starts_only_the_failed_piece(polly: RunningEmulator, file: str) -> None:
+    """A piece that fails once is started twice, and the others once."""
+    polly.faults.add(START, fail_task="The synthesis ran out of zebras", times=1)
+
+    with pytest.raises(PollyBatchError, match=r"piece [0-9]+ .'Part [12]'.: .*ran out of zebras"):
+        execute(operator(polly.bucket, file), context())
+    assert KEY not in keys(polly)
+    value = execute(operator(polly.bucket, file), context(try_number=2))
+
+    assert starts(polly) == value["TotalPieces"] + 1
+    assert set(keys(polly)) == BESIDE
+
+
+def test_cleared_task_pays_nothing_again_if_only_the_joining_failed(
+    polly: RunningEmulator, file: str, s3_calls: S3Calls
+) -> None:
+    """All pieces are synthesized; after the permission is corrected, the task is cleared."""
+    s3_calls.denied.add("CreateMultipartUpload")
+    with pytest.raises(Exception, match=r"s3:PutObject on output_s3_key"):
+        execute(operator(polly.bucket, file), context())
+    s3_calls.denied.clear()
+
+    value = execute(operator(polly.bucket, file), context(try_number=2, max_tries=1))
+
+    assert_complete(polly, value, file)
