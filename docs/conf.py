@@ -85,6 +85,7 @@ nitpick_ignore = [
     ("py:class", "TaskSuccessEvent"),
     ("py:class", "TriggerEvent"),
     ("py:class", "XComArg"),
+    ("py:class", "array"),
     ("py:class", "datetime"),
     ("py:class", "timedelta"),
     # Type variables.
@@ -92,6 +93,10 @@ nitpick_ignore = [
     ("py:class", "Found"),
     ("py:class", "Given"),
     ("py:class", "T"),
+    # Not listed: links to the class of the same name in output.multipart would be ambiguous.
+    ("py:class", "airflow_polly_provider.batch.manifest_requests.StoredObject"),
+    # Sphinx cannot parse the signature of a dataclass with default factories.
+    ("py:class", "dict[str"),
     # botocore's errors, which its documentation does not list by name.
     ("py:exc", "BotoCoreError"),
     ("py:exc", "ClientError"),
