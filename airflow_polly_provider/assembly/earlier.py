@@ -129,20 +129,7 @@ class EarlierWork:
 
     def _validate_places(self, manifest: DocumentManifest, previous: PreviousFile, size: int) -> None:
         """Check that the pieces are inside the file. Otherwise, an error would occur after the payment."""
-        problem = None
-        if previous.manifest.size != size:
-            problem = f"it states a size of {previous.manifest.size or 0:,} bytes, but the file has {size:,}"
-        for piece in manifest.pieces:
-            if piece.previous_offset is not None:
-                end = piece.previous_offset + (piece.size or 0) + piece.pause_size
-                if not piece.size or not piece.samples or end > size:
-                    problem = "a piece is not inside the file"
-        try:
-            joiner = joiner_of(manifest.output_format, form=manifest.audio_form)
-            joiner.silence(1.0)
-        except ValueError as error:
-            problem = f"AudioForm is {manifest.audio_form!r:.20}: {error}"
-        if problem:
+        if problem := _problem_of(manifest, previous, size):
             raise PollyInvalidRequestError(
                 f"The manifest {self._manifests.location.uri} is damaged or forged: {problem}. Nothing was "
                 "sent to Polly. Find out what wrote it. To pay for the whole document again, set "
@@ -154,6 +141,22 @@ class EarlierWork:
         output = self._settings.places.output
         with translate_head_errors(self._settings.hook, output):
             return self._settings.s3.head(output)
+
+
+def _problem_of(manifest: DocumentManifest, previous: PreviousFile, size: int) -> str | None:
+    """Return what is wrong with the manifest of a previous file that has this size."""
+    if previous.manifest.size != size:
+        return f"it states a size of {previous.manifest.size or 0:,} bytes, but the file has {size:,}"
+    for piece in manifest.pieces:
+        if piece.previous_offset is not None:
+            end = piece.previous_offset + (piece.size or 0) + piece.pause_size
+            if not piece.size or not piece.samples or end > size:
+                return "a piece is not inside the file"
+    try:
+        joiner_of(manifest.output_format, form=manifest.audio_form).silence(1.0)
+    except ValueError as error:
+        return f"AudioForm is {manifest.audio_form!r:.20}: {error}"
+    return None
 
 
 def _listed(manifest: DocumentManifest) -> str:
