@@ -26,7 +26,7 @@ units-with := test-python-3.12 test-python-3.13
 check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
+.PHONY: help demo demo-ui demo-audiobook test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
 .PHONY: screenshots lint-files lint-workflows lock-tools hooks dist smoke-aws env-tools
 .PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-commands
 
@@ -40,6 +40,10 @@ demo: ## Run the basic example on a real Airflow against the emulator, and save 
 demo-ui: ## Run the demo, then keep Airflow's UI and the emulator running until Ctrl-C is pressed
 	@scripts/bootstrap.sh .venv --extra speech
 	@$(bin)/python -m scripts.demo --ui
+
+demo-audiobook: ## Speak a whole novel on a real Airflow against the emulator: one mp3 with chapters in .demo/ (BOOK=path for another)
+	@scripts/bootstrap.sh .venv --extra speech
+	@$(bin)/python -m scripts.demo_audiobook $(if $(BOOK),--book "$(BOOK)")
 
 test: lint ## Lint, type checks, unit tests and integration tests on the newest Airflow (SPEECH=0: without real voices)
 	$(bin)/python -m pytest tests/unit tests/integration $(in_parallel)

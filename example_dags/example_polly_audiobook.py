@@ -1,7 +1,7 @@
 """Turn a book into one mp3 file with chapters. If a part of the book changes, only that part is paid for.
 
 The file ``texts/alice.md`` is a short book: two chapters of about 1,300 characters each. A longer book, or an
-EPUB file in S3, works in the same way: set ``document`` to its path.
+EPUB file in S3, works in the same way: set ``POLLY_EXAMPLE_BOOK`` to its path.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
 
 BUCKET = os.environ.get("POLLY_EXAMPLE_BUCKET", "my-audio")
+BOOK = os.environ.get("POLLY_EXAMPLE_BOOK", "texts/alice.md")
 SHARED: dict[str, Any] = {"start_date": datetime(2025, 1, 1), "catchup": False, "tags": ["polly", "example"]}
 
 
@@ -27,12 +28,12 @@ def example_polly_audiobook() -> None:
     # [START howto_polly_audiobook]
     book = PollySynthesizeDocumentOperator(
         task_id="book",
-        document="texts/alice.md",
+        document=BOOK,
         voice_id="Amy",
         output_s3_bucket_name=BUCKET,
-        output_s3_key="books/alice.mp3",
+        output_s3_key="books/book.mp3",
         chapter_pause_seconds=2.0,
-        max_request_characters=10_000,
+        max_request_characters=1_000_000,
         deferrable=True,
     )
 

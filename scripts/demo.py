@@ -108,7 +108,7 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
             narrator.print_line(f"Airflow is running ({', '.join(stack.components)}); starting {DAG_ID}")
             run_id = stack.trigger(DAG_ID)
             pushed = _finish(narrator, stack, run_id)
-            _download(endpoint_url, pushed["OutputS3Uri"], audio)
+            download(endpoint_url, pushed["OutputS3Uri"], audio)
             _show(pushed, audio)
             _check(pushed, audio)
             if stay:
@@ -118,7 +118,7 @@ def demonstrate(narrator: Narrator, home: Path, audio: Path, *, stay: bool) -> N
 def _finish(narrator: Narrator, stack: AirflowStack, run_id: str) -> Mapping[str, Any]:
     state = stack.wait_for_run(DAG_ID, run_id, RUN_SECONDS, narrator.print_state)
     if state != "success":
-        raise DemoError(f"the run ended in the state {state}.\n{_failures(stack, run_id)}")
+        raise DemoError(f"the run ended in the state {state}.\n{failures(stack, DAG_ID, run_id)}")
     if "fired" not in stack.trigger_log(DAG_ID, run_id, "start"):
         raise DemoError("no trigger fired for the task `start`. Therefore, it did not wait in the triggerer.")
     narrator.print_line("The task waited in the triggerer (its log shows this)")
@@ -154,9 +154,15 @@ def _stay(stack: AirflowStack, run_id: str, endpoint_url: str) -> None:
         print()
 
 
-def _failures(stack: AirflowStack, run_id: str) -> str:
-    failed = [task for task in stack.metadata.task_instances(DAG_ID, run_id) if task.state == "failed"]
-    logs = [stack.task_log(DAG_ID, run_id, task.task_id).splitlines() for task in failed]
+def failures(stack: AirflowStack, dag_id: str, run_id: str) -> str:
+    """Return the last lines of the logs of failed tasks.
+
+    :param stack: the running Airflow
+    :param dag_id: id of the DAG
+    :param run_id: id of the run
+    """
+    failed = [task for task in stack.metadata.task_instances(dag_id, run_id) if task.state == "failed"]
+    logs = [stack.task_log(dag_id, run_id, task.task_id).splitlines() for task in failed]
     return "\n".join(readable for log in logs for line in log[-20:] if (readable := _readable(line)))
 
 
@@ -171,7 +177,13 @@ def _readable(line: str) -> str:
     return "  ".join([entry["timestamp"], entry["level"], entry["event"], *errors])
 
 
-def _download(endpoint_url: str, s3_uri: str, to: Path) -> None:
+def download(endpoint_url: str, s3_uri: str, to: Path) -> None:
+    """Download an object from the emulator.
+
+    :param endpoint_url: the emulator's address
+    :param s3_uri: the object as ``s3://bucket/key``
+    :param to: path of the file
+    """
     bucket, _, key = s3_uri.removeprefix("s3://").partition("/")
     s3 = boto3.client(
         "s3",

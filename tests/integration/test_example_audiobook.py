@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.integration.dag_runs import RunDag
 
 NAME = "example_polly_audiobook"
-KEY = "books/alice.mp3"
+KEY = "books/book.mp3"
 TITLES = ["Chapter 1. Down the Rabbit-Hole", "Chapter 2. The Pool of Tears"]
 
 pytestmark = pytest.mark.usefixtures("short_waits")
