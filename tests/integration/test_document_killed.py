@@ -14,6 +14,7 @@ import pytest
 
 from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.exceptions import PollyBatchError
+from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, starts
 from tests.integration.conftest import prepare
 from tests.integration.dag_builder import START
@@ -42,10 +43,15 @@ def tone_emulator() -> Iterator[RunningEmulator]:
 
 
 @pytest.fixture
-def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
     prepare(tone_emulator, monkeypatch).reset()
     monkeypatch.setenv("AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND", '{"standard": 200, "neural": 200}')
-    return tone_emulator
+    yield tone_emulator
+    # A killed process leaves its upload. All emulators of this process share their buckets.
+    bucket = tone_emulator.bucket
+    with client_of(tone_emulator, "s3") as s3:
+        for left in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=left["Key"], UploadId=left["UploadId"])
 
 
 @pytest.fixture
