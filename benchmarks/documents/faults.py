@@ -1,18 +1,18 @@
 """Kills the document operator at every request, and counts the synthesis tasks of each piece.
 
-Run it with ``python -m benchmarks.documents.faults``. In each round, a process runs the first try of
-a document of 20 pieces, and kills itself with SIGKILL before or after one of its requests to Polly or S3. A
-second process runs the next try. The rounds end when a first try has no more requests. The emulator writes
-tones.
+Run it with ``python -m benchmarks.documents.faults``. In each round, a process runs the first try of a
+document of 20 pieces, and kills itself with SIGKILL before or after one of its requests to Polly or S3. A
+second process runs the next try. The rounds end when a first try has no more requests. In a last round, one
+piece fails instead. The emulator writes tones.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import boto3
 
 from airflow_polly_provider.emulator.testing import running_emulator
+from benchmarks.documents.killed_try import AFTER, BEFORE, Kill, Try, run_try
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,25 +32,28 @@ if TYPE_CHECKING:
 
 PIECES = 20
 KEY = "books/zebras.mp3"
+_START = "StartSpeechSynthesisTask"
 _SECONDS = 300
-_PROJECT = Path(__file__).parents[2]
+_PRELOADED = ["airflow_polly_provider.emulator.testing", "benchmarks.documents.killed_try"]
 
 
 class Round(NamedTuple):
     """The result of one round.
 
-    :param when: ``before`` or ``after`` the request
-    :param request: the service and the operation, and how often the try had sent it before
+    :param what: what happened to the first try
     :param tasks: the number of synthesis tasks of all pieces
     :param most: the largest number of synthesis tasks of one piece
+    :param pieces: the number of pieces that have synthesis tasks
     :param is_same: whether the file is the one that a document without a kill has
+    :param objects: the number of objects in the bucket
     """
 
-    when: str
-    request: str
+    what: str
     tasks: int
     most: int
+    pieces: int
     is_same: bool
+    objects: int
 
 
 def _document() -> str:
@@ -58,70 +62,116 @@ def _document() -> str:
     return "\n\n".join(chapters)
 
 
-def _run(
-    emulator: RunningEmulator, document: Path, began: str, *, kill: tuple[str, int] | None, try_number: int
-) -> subprocess.CompletedProcess[str]:
-    """Run one try in a process of its own."""
-    when, number = kill or ("never", 0)
-    command = [sys.executable, "-m", "benchmarks.documents.killed_try", emulator.bucket, str(document)]
-    return subprocess.run(
-        [*command, began, str(try_number), when, str(number)],
-        cwd=_PROJECT,
-        env={
-            **os.environ,
-            "AIRFLOW_CONN_AWS_DEFAULT": emulator.airflow_connection(),
-            "AIRFLOW__AWS_POLLY__START_LOOK_SECONDS": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-
-
-def _tasks(client: Any) -> Counter[str]:
-    """Return the number of synthesis tasks for each piece, which the token in the key identifies."""
-    pages = client.get_paginator("list_speech_synthesis_tasks").paginate()
-    uris = [task["OutputUri"] for page in pages for task in page["SynthesisTasks"]]
-    return Counter(uri.rpartition("/")[2].partition(".")[0] for uri in uris)
-
-
-def rounds(emulator: RunningEmulator, document: Path, *, every: int) -> Iterator[Round]:
-    """Run the rounds.
+class Rounds:
+    """Runs the rounds.
 
     :param emulator: the emulator
-    :param document: the path of the document
-    :param every: kill only at every request of this number
+    :param folder: a folder for the document and the output of the processes
     """
-    polly = boto3.client("polly", **emulator.client_settings)  # type: ignore[call-overload]  # a mapping
-    s3 = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # a mapping
 
-    def digest() -> str:
-        stored: bytes = s3.get_object(Bucket=emulator.bucket, Key=KEY)["Body"].read()
+    def __init__(self, emulator: RunningEmulator, folder: Path) -> None:
+        self._emulator = emulator
+        self._document = folder / "zebras.md"
+        self._document.write_text(_document())
+        self._log = folder / "log.txt"
+        # A forked process needs no time for these imports.
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(_PRELOADED)
+        self._polly = boto3.client("polly", **emulator.client_settings)  # type: ignore[call-overload]  # a mapping
+        self._s3 = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # a mapping
+        self._began = datetime.now(tz=UTC)
+        self._new_run()
+        self._complete(1)
+        self._whole = self._digest()
+
+    def kills(self, *, every: int) -> Iterator[Round]:
+        """Kill the first try before, and then after, each of its requests.
+
+        :param every: kill only at every request of this number
+        """
+        for when in (BEFORE, AFTER):
+            number = 1
+            while (request := self._killed(Kill(when, number))) is not None:
+                self._complete(2)
+                yield self._result(f"{when} {request}, request {number}")
+                number += every
+
+    def failed_piece(self) -> Round:
+        """Let one piece fail in the first try."""
+        self._new_run()
+        self._emulator.faults.add(_START, fail_task="The synthesis ran out of zebras", times=1)
+        code, _ = self._run(1, None)
+        if code != 1 or "ran out of zebras" not in self._log.read_text():
+            raise RuntimeError(self._end_of_log())
+        self._complete(2)
+        return self._result("one piece failed")
+
+    def _new_run(self) -> None:
+        self._emulator.reset()
+        self._began = datetime.now(tz=UTC)
+
+    def _killed(self, kill: Kill) -> str | None:
+        """Run the first try; return the request at which it was killed, or None if it has ended before."""
+        self._new_run()
+        code, request = self._run(1, kill)
+        if code == 0:
+            return None
+        if code != -signal.SIGKILL or request is None:
+            raise RuntimeError(self._end_of_log())
+        return request
+
+    def _complete(self, number: int) -> None:
+        code, _ = self._run(number, None)
+        if code:
+            raise RuntimeError(self._end_of_log())
+
+    def _run(self, number: int, kill: Kill | None) -> tuple[int | None, str | None]:
+        """Run a try in a process of its own; return its exit code, and the request at which it was killed."""
+        this = Try(
+            bucket=self._emulator.bucket,
+            key=KEY,
+            document=str(self._document),
+            began=self._began,
+            number=number,
+            log=str(self._log),
+        )
+        receiver, sender = self._processes.Pipe(duplex=False)
+        process = self._processes.Process(target=run_try, args=(this, kill, sender))
+        process.start()
+        sender.close()
+        process.join(_SECONDS)
+        if process.is_alive():
+            process.kill()
+            raise TimeoutError(self._end_of_log())
+        try:
+            return process.exitcode, receiver.recv()
+        except EOFError:
+            return process.exitcode, None
+
+    def _result(self, what: str) -> Round:
+        # The token in the key identifies the piece.
+        pages = self._polly.get_paginator("list_speech_synthesis_tasks").paginate()
+        uris = [task["OutputUri"] for page in pages for task in page["SynthesisTasks"]]
+        tasks = Counter(uri.rpartition("/")[2].partition(".")[0] for uri in uris)
+        objects = self._s3.list_objects_v2(Bucket=self._emulator.bucket)["KeyCount"]
+        is_same = self._digest() == self._whole
+        return Round(what, sum(tasks.values()), max(tasks.values()), len(tasks), is_same, objects)
+
+    def _digest(self) -> str:
+        stored: bytes = self._s3.get_object(Bucket=self._emulator.bucket, Key=KEY)["Body"].read()
         return hashlib.sha256(stored).hexdigest()
 
-    emulator.reset()
-    done = _run(emulator, document, datetime.now(tz=UTC).isoformat(), kill=None, try_number=1)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-3000:])
-    whole = digest()
-    for when in ("before", "after"):
-        number = 1
-        while True:
-            emulator.reset()
-            began = datetime.now(tz=UTC).isoformat()
-            killed = _run(emulator, document, began, kill=(when, number), try_number=1)
-            if killed.returncode == 0:
-                break
-            if killed.returncode != -signal.SIGKILL:
-                raise RuntimeError(killed.stderr[-3000:])
-            done = _run(emulator, document, began, kill=None, try_number=2)
-            if done.returncode:
-                raise RuntimeError(done.stderr[-3000:])
-            tasks = _tasks(polly)
-            request = killed.stdout.strip().splitlines()[-1]
-            yield Round(when, request, sum(tasks.values()), max(tasks.values()), digest() == whole)
-            number += every
+    def _end_of_log(self) -> str:
+        return self._log.read_text()[-3000:]
+
+
+def _shown(found: Round, *, extra: int = 0) -> bool:
+    """Print a round, and return whether it is as expected: ``extra`` synthesis tasks more than pieces."""
+    # The file, its manifest and its chapters.
+    expected: tuple[object, ...] = (PIECES + extra, 1 + extra, PIECES, True, 3)
+    is_right = found[1:] == expected
+    print(*found, "" if is_right else "WRONG", sep="\t", flush=True)
+    return is_right
 
 
 def main() -> int:
@@ -129,20 +179,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.documents.faults", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="kill only at every request of this number")
     given = parser.parse_args()
-    found = []
+    os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = "1"
+    os.environ["AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND"] = '{"standard": 200}'
     with (
         tempfile.TemporaryDirectory() as folder,
         running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator,
     ):
-        document = Path(folder, "zebras.md")
-        document.write_text(_document())
-        for each in rounds(emulator, document, every=given.every):
-            found.append(each)
-            print(*each, flush=True)
-    wrong = [each for each in found if (each.tasks, each.most, each.is_same) != (PIECES, 1, True)]
-    right = len(found) - len(wrong)
-    print(f"\n{len(found)} kills, {right} with exactly {PIECES} synthesis tasks and the same file")
-    return 1 if wrong else 0
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = emulator.airflow_connection()
+        rounds = Rounds(emulator, Path(folder))
+        print("first try\tsynthesis tasks\tmost of one piece\tpieces\tsame file\tobjects")
+        right = [_shown(each) for each in rounds.kills(every=given.every)]
+        is_right = _shown(rounds.failed_piece(), extra=1)
+    print(f"\n{len(right)} kills, {sum(right)} with exactly {PIECES} synthesis tasks and the same file")
+    return 0 if all(right) and is_right else 1
 
 
 if __name__ == "__main__":

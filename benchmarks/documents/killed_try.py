@@ -1,7 +1,4 @@
-"""One try of a document, which may kill itself at a request; see :mod:`benchmarks.documents.faults`.
-
-``python -m benchmarks.documents.killed_try BUCKET DOCUMENT BEGAN TRY before|after|never NUMBER``
-"""
+"""One try of a document, which may kill itself at a request; see :mod:`benchmarks.documents.faults`."""
 
 from __future__ import annotations
 
@@ -9,64 +6,88 @@ import os
 import signal
 import sys
 import threading
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.handlers
 
 from airflow_polly_provider.operators.document import PollySynthesizeDocumentOperator
 from tests.unit.support import context, execute
 
+if TYPE_CHECKING:
+    from datetime import datetime
+    from multiprocessing.connection import Connection
 
-class Killer:
-    """Counts the requests of the process, and kills it at one of them.
+BEFORE, AFTER = "before", "after"
 
-    :param when: ``before`` or ``after`` the request, or ``never``
+
+class Kill(NamedTuple):
+    """The point at which a process kills itself.
+
+    :param when: ``before`` or ``after`` a request to Polly or S3
     :param number: the number of the request, from 1
     """
 
-    def __init__(self, when: str, number: int) -> None:
-        self._when = when
-        self._number = number
+    when: str
+    number: int
+
+
+class Try(NamedTuple):
+    """One try of the document.
+
+    :param bucket: the output bucket
+    :param key: the key of the file
+    :param document: the path of the document
+    :param began: the start time of the DAG run
+    :param number: the number of the try
+    :param log: the path of the file that receives the output of the process
+    """
+
+    bucket: str
+    key: str
+    document: str
+    began: datetime
+    number: int
+    log: str
+
+
+class _Killer:
+    """Counts the requests of this process, and kills it at one of them."""
+
+    def __init__(self, kill: Kill, killed_at: Connection) -> None:
+        self._kill = kill
+        self._killed_at = killed_at
         self._count = 0
         self._lock = threading.Lock()
 
-    def before(self, model: Any, **_: Any) -> None:
-        """Count a request that will be sent."""
-        self._kill_at("before", model)
-
-    def after(self, model: Any, **_: Any) -> None:
-        """Count a request that was answered."""
-        self._kill_at("after", model)
-
-    def _kill_at(self, when: str, model: Any) -> None:
-        if when != self._when:
-            return
+    def __call__(self, model: Any, **_: Any) -> None:
         with self._lock:
             self._count += 1
-            if self._count == self._number:
-                print(f"{model.service_model.service_name}.{model.name}#{self._count}", flush=True)
+            if self._count == self._kill.number:
+                self._killed_at.send(f"{model.service_model.service_name}.{model.name}")
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(bucket: str, document: str, began: str, try_number: str, when: str, number: str) -> None:
-    """Run the try."""
-    killer = Killer(when, int(number))
-    botocore.handlers.BUILTIN_HANDLERS.append(("before-call", killer.before))
-    botocore.handlers.BUILTIN_HANDLERS.append(("after-call", killer.after))
+def run_try(this: Try, kill: Kill | None, killed_at: Connection) -> None:
+    """Run a try in this process.
+
+    :param this: the try
+    :param kill: where the process kills itself; None to complete the try
+    :param killed_at: receives the name of the request at which the process kills itself
+    """
+    with open(this.log, "w") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    if kill is not None:
+        botocore.handlers.BUILTIN_HANDLERS.append((f"{kill.when}-call", _Killer(kill, killed_at)))
     operator = PollySynthesizeDocumentOperator(
         task_id="speak",
-        document=document,
+        document=this.document,
         voice_id="Amy",
-        output_s3_bucket_name=bucket,
-        output_s3_key="books/zebras.mp3",
-        poke_interval=0.2,
+        output_s3_bucket_name=this.bucket,
+        output_s3_key=this.key,
+        poke_interval=1.0,
         deferrable=False,
     )
-    of_run = context(try_number=int(try_number))
-    of_run["dag_run"].start_date = datetime.fromisoformat(began)
+    of_run = context(try_number=this.number)
+    of_run["dag_run"].start_date = this.began
     execute(operator, of_run)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
