@@ -96,12 +96,15 @@ def _validate_not_encrypted(archive: EpubArchive) -> None:
     is_encrypted = any(path in archive for path in _RIGHTS)
     if not is_encrypted and _ENCRYPTION in archive:
         elements = parse_xml(archive.read(_ENCRYPTION), _ENCRYPTION)
-        # An encrypted key also has a method, but only the methods of files matter.
-        is_encrypted = any(
-            element.name == "EncryptionMethod"
-            and elements[element.parent].name == "EncryptedData"
-            and element.attributes.get("Algorithm") not in _FONT_OBFUSCATION
+        # The method is optional. An encrypted key also has one, but only the methods of files matter.
+        fonts = {
+            element.parent
             for element in elements
+            if element.name == "EncryptionMethod" and element.attributes.get("Algorithm") in _FONT_OBFUSCATION
+        }
+        is_encrypted = any(
+            element.name == "EncryptedData" and position not in fonts
+            for position, element in enumerate(elements)
         )
     if is_encrypted:
         raise PollyInvalidRequestError(

@@ -25,10 +25,11 @@ NCX = ncx(point("One", "one.xhtml") + point("Two", "two.xhtml"))
 BILLION_LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
 
 
-def encryption(algorithm: str) -> str:
+def encryption(algorithm: str | None) -> str:
+    method = "" if algorithm is None else f'<enc:EncryptionMethod Algorithm="{algorithm}"/>'
     return (
         '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container" xmlns:enc="http://www.w3.org/2001/'
-        f'04/xmlenc#"><enc:EncryptedData><enc:EncryptionMethod Algorithm="{algorithm}"/></enc:EncryptedData>'
+        f'04/xmlenc#"><enc:EncryptedData>{method}</enc:EncryptedData>'
         "</encryption>"
     )
 
@@ -73,6 +74,7 @@ def changed(name: str, old: str, new: str) -> dict[str, str | bytes]:
         (members_of({**FILES, "nav.xhtml": nav('<li><a href="../../x">A</a></li>')}), "outside the archive"),
         ({**MEMBERS, "META-INF/rights.xml": "<rights/>"}, "DRM"),
         ({**MEMBERS, "META-INF/encryption.xml": encryption("http://x#aes128")}, "DRM"),
+        ({**MEMBERS, "META-INF/encryption.xml": encryption(None)}, "DRM"),
         (
             {**MEMBERS, "OEBPS/one.xhtml": b"<p>caf\xe9</p>"},
             "is not UTF-8: .* at byte 6. Convert it to UTF-8",
