@@ -9,7 +9,9 @@ piece fails instead. The emulator writes tones.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -18,7 +20,7 @@ import tempfile
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 
@@ -34,6 +36,7 @@ PIECES = 20
 KEY = "books/zebras.mp3"
 _START = "StartSpeechSynthesisTask"
 _SECONDS = 300
+_OF_EACH_OPERATION = 2
 _PRELOADED = ["airflow_polly_provider.emulator.testing", "benchmarks.documents.killed_try"]
 
 
@@ -81,27 +84,35 @@ class Rounds:
         self._s3 = boto3.client("s3", **emulator.client_settings)  # type: ignore[call-overload]  # a mapping
         self._began = datetime.now(tz=UTC)
         self._new_run()
-        self._complete(1)
+        self._requests = self._complete(1)
         self._whole = self._digest()
 
     def kills(self, *, every: int) -> Iterator[Round]:
         """Kill the first try before, and then after, each of its requests.
 
-        :param every: kill only at every request of this number
+        :param every: kill only at every request of this number, and at the first and the last two requests of
+            each operation
         """
         for when in (BEFORE, AFTER):
-            number = 1
-            while (request := self._killed(Kill(when, number))) is not None:
+            for number in itertools.count(1):
+                if number % every and not self._is_seldom(number):
+                    continue
+                if (request := self._killed(Kill(when, number))) is None:
+                    break
                 self._complete(2)
                 yield self._result(f"{when} {request}, request {number}")
-                number += every
+
+    def _is_seldom(self, number: int) -> bool:
+        """Return whether a request is one of the first or the last two of its operation in a whole try."""
+        name = (self._requests[number - 1 : number] or [""])[0]
+        others = (self._requests[: number - 1].count(name), self._requests[number:].count(name))
+        return min(others) < _OF_EACH_OPERATION
 
     def failed_piece(self) -> Round:
         """Let one piece fail in the first try."""
         self._new_run()
         self._emulator.faults.add(_START, fail_task="The synthesis ran out of zebras", times=1)
-        code, _ = self._run(1, None)
-        if code != 1 or "ran out of zebras" not in self._log.read_text():
+        if self._run(1, None)[0] != 1 or "ran out of zebras" not in self._log.read_text():
             raise RuntimeError(self._end_of_log())
         self._complete(2)
         return self._result("one piece failed")
@@ -113,20 +124,21 @@ class Rounds:
     def _killed(self, kill: Kill) -> str | None:
         """Run the first try; return the request at which it was killed, or None if it has ended before."""
         self._new_run()
-        code, request = self._run(1, kill)
+        code, requests = self._run(1, kill)
         if code == 0:
             return None
-        if code != -signal.SIGKILL or request is None:
+        if code != -signal.SIGKILL:
             raise RuntimeError(self._end_of_log())
-        return request
+        return requests[-1]
 
-    def _complete(self, number: int) -> None:
-        code, _ = self._run(number, None)
+    def _complete(self, number: int) -> list[str]:
+        code, requests = self._run(number, None)
         if code:
             raise RuntimeError(self._end_of_log())
+        return requests
 
-    def _run(self, number: int, kill: Kill | None) -> tuple[int | None, str | None]:
-        """Run a try in a process of its own; return its exit code, and the request at which it was killed."""
+    def _run(self, number: int, kill: Kill | None) -> tuple[int | None, list[str]]:
+        """Run a try in a process of its own; return its exit code, and the names of its requests."""
         this = Try(
             bucket=self._emulator.bucket,
             key=KEY,
@@ -143,10 +155,11 @@ class Rounds:
         if process.is_alive():
             process.kill()
             raise TimeoutError(self._end_of_log())
-        try:
-            return process.exitcode, receiver.recv()
-        except EOFError:
-            return process.exitcode, None
+        requests = []
+        with contextlib.suppress(EOFError):
+            while True:
+                requests.append(receiver.recv())
+        return process.exitcode, requests
 
     def _result(self, what: str) -> Round:
         # The token in the key identifies the piece.
@@ -177,7 +190,12 @@ def _shown(found: Round, *, extra: int = 0) -> bool:
 def main() -> int:
     """Run the benchmark; the exit code is 1 if a piece was paid for twice, or a file differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.documents.faults", description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="kill only at every request of this number")
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        help="kill at fewer requests: every request of this number, and the first and last of each operation",
+    )
     given = parser.parse_args()
     os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = "1"
     os.environ["AIRFLOW__AWS_POLLY__START_REQUESTS_PER_SECOND"] = '{"standard": 200}'

@@ -51,34 +51,34 @@ class Try(NamedTuple):
 
 
 class _Killer:
-    """Counts the requests of this process, and kills it at one of them."""
+    """Sends the name of each request of this process, and kills it at one of them."""
 
-    def __init__(self, kill: Kill, killed_at: Connection) -> None:
-        self._kill = kill
-        self._killed_at = killed_at
+    def __init__(self, number: int, requests: Connection) -> None:
+        self._number = number
+        self._requests = requests
         self._count = 0
         self._lock = threading.Lock()
 
     def __call__(self, model: Any, **_: Any) -> None:
         with self._lock:
             self._count += 1
-            if self._count == self._kill.number:
-                self._killed_at.send(f"{model.service_model.service_name}.{model.name}")
+            self._requests.send(f"{model.service_model.service_name}.{model.name}")
+            if self._count == self._number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_try(this: Try, kill: Kill | None, killed_at: Connection) -> None:
+def run_try(this: Try, kill: Kill | None, requests: Connection) -> None:
     """Run a try in this process.
 
     :param this: the try
     :param kill: where the process kills itself; None to complete the try
-    :param killed_at: receives the name of the request at which the process kills itself
+    :param requests: receives the name of each request
     """
     with open(this.log, "w") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-    if kill is not None:
-        botocore.handlers.BUILTIN_HANDLERS.append((f"{kill.when}-call", _Killer(kill, killed_at)))
+    when, number = kill or Kill(BEFORE, 0)
+    botocore.handlers.BUILTIN_HANDLERS.append((f"{when}-call", _Killer(number, requests)))
     operator = PollySynthesizeDocumentOperator(
         task_id="speak",
         document=this.document,
