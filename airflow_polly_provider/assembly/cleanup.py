@@ -36,6 +36,8 @@ def remove_work_objects(settings: DocumentSettings, *, keep_pieces: bool) -> Non
     store = ManifestStore(lambda: settings.s3.client, places.batch_manifest)
     try:
         manifest = store.load()
+        if manifest is None and settings.s3.head(places.plan) is None:
+            return
         keys = [places.batch_manifest.key, places.plan.key]
         if manifest is not None and manifest.run == settings.run_id and not keep_pieces:
             # The manifest is removed last: it names the pieces.

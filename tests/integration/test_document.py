@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import FinishedRun, RunDag
+    from tests.integration.s3_calls import S3Calls
 
 BOOK = book(paragraphs("one", 4), paragraphs("two", 3))
 BESIDE = {KEY, f"{KEY}.manifest.json", f"{KEY}.chapters.json"}
@@ -97,11 +98,15 @@ def test_makes_one_file_with_chapters(
     assert [chapter["title"] for chapter in chapters["chapters"]] == ["Part 1", "Part 2"]
 
 
-def test_unchanged_document_costs_nothing(polly: RunningEmulator, run_dag: RunDag, book_file: str) -> None:
-    """A second run of the same document sends no start and writes no file."""
+def test_unchanged_document_costs_nothing(
+    polly: RunningEmulator, run_dag: RunDag, book_file: str, s3_calls: S3Calls
+) -> None:
+    """A second run of the same document sends no start, writes no file and deletes nothing."""
     first = result_of(run_dag(document_dag(polly, document=book_file)))
     before = content(polly, first["OutputS3Uri"])
+    s3_calls.names.clear()
     second = result_of(run_dag(document_dag(polly, document=book_file)))
+    assert set(s3_calls.names) == {"GetObject", "HeadObject"}
     assert starts(polly) == first["TotalPieces"]
     assert (second["Unchanged"], second["RequestCharacters"]) == (True, 0)
     assert second["Chapters"] == first["Chapters"]
