@@ -22,6 +22,8 @@ from tests.unit.support import own_entry_point, sensor, start_operator
         "airflow_polly_provider.operators.polly.PollyStartSpeechSynthesisTaskOperator",
         "airflow_polly_provider.operators.polly.PollyGetSpeechSynthesisTaskOperator",
         "airflow_polly_provider.operators.polly.PollySynthesizeSpeechOperator",
+        "airflow_polly_provider.operators.batch.PollySynthesizeBatchOperator",
+        "airflow_polly_provider.operators.document.PollySynthesizeDocumentOperator",
         "airflow_polly_provider.operators.lexicon.PollyPutLexiconOperator",
         "airflow_polly_provider.operators.lexicon.PollyDeleteLexiconOperator",
         "airflow_polly_provider.sensors.polly.PollySpeechSynthesisTaskSensor",
