@@ -74,9 +74,8 @@ def validate_length(document: Document, *, max_characters: int) -> Document:
     count = document.billed_characters
     if count > max_characters:
         raise PollyInvalidRequestError(
-            f"The document has {count:,} billed characters in {len(document.chapters):,} chapters; the "
-            f"maximum is {max_characters:,}. Nothing was sent. Raise max_document_characters if you accept "
-            "the price, or split the document."
+            f"The document has {count:,} billed characters; the maximum is {max_characters:,}. Nothing was "
+            "sent. Raise max_document_characters if you accept the price, or split the document."
         )
     return document
 

@@ -132,6 +132,11 @@ CHECKING_MODULES = [
     *("aws/s3.py", "output/provenance.py", "results/synthesis_task.py", "start/token.py"),
     *("request/billing.py", "request/container.py", "request/dry_run.py", "request/lexicon.py"),
     *("request/native.py", "request/validation.py"),
+    *(
+        f"{folder}/{path.name}"
+        for folder in ("assembly", "document")
+        for path in (PACKAGE / folder).glob("*.py")
+    ),
     *("text/markup.py", "text/pls.py", "text/ssml.py", "text/ssml_values.py", "text/well_formed.py"),
 ]
 

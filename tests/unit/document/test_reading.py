@@ -81,7 +81,7 @@ def test_ssml_that_declares_an_entity_is_left_to_polly() -> None:
         ("<speak> <break/></speak>", ".ssml", "nothing to speak"),
         ("<speak>", ".ssml", "not well-formed XML"),
         (epub({"one.xhtml": page("<img/>")}), ".epub", "nothing to speak"),
-        ("x" * 1001, ".txt", "1,001 billed characters in 1 chapters; the maximum is 1,000"),
+        ("x" * 1001, ".txt", "1,001 billed characters; the maximum is 1,000"),
     ],
 )
 def test_an_error_says_what_is_wrong(content: bytes | str, suffix: str, message: str) -> None:
