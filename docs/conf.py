@@ -93,8 +93,6 @@ nitpick_ignore = [
     ("py:class", "Found"),
     ("py:class", "Given"),
     ("py:class", "T"),
-    # Not listed: links to the class of the same name in output.multipart would be ambiguous.
-    ("py:class", "airflow_polly_provider.batch.manifest_requests.StoredObject"),
     # Sphinx cannot parse the signature of a dataclass with default factories.
     ("py:class", "dict[str"),
     # botocore's errors, which its documentation does not list by name.

@@ -42,7 +42,7 @@ _GET = (
 )
 
 
-class StoredObject(NamedTuple):
+class ManifestObject(NamedTuple):
     """An object that was read from S3."""
 
     content: bytes
@@ -76,7 +76,7 @@ class ManifestRequests:
         self._client = client
         self._bucket = bucket
 
-    def get(self, key: str, *, etag: str | None = None) -> StoredObject | None:
+    def get(self, key: str, *, etag: str | None = None) -> ManifestObject | None:
         """Return an object, or None if it does not exist.
 
         :param key: the object's key
@@ -103,7 +103,7 @@ class ManifestRequests:
             raise PollyIncompleteAnswerError(
                 f"The response to the request for {uri} has no ETag. A proxy may have sent it instead of S3."
             )
-        return StoredObject(content, answer["ETag"])
+        return ManifestObject(content, answer["ETag"])
 
     def put(self, key: str, content: bytes, **condition: str) -> str:
         """Write an object and return its ETag.

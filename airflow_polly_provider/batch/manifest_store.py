@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.aws.s3 import S3Location
     from airflow_polly_provider.batch.manifest import ItemRecord, Manifest
-    from airflow_polly_provider.batch.manifest_requests import StoredObject
+    from airflow_polly_provider.batch.manifest_requests import ManifestObject
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class ManifestStore:
                 self._delete(part.key)
         self._parts = parts
 
-    def _read(self, found: StoredObject) -> tuple[Manifest, list[PartReference]]:
+    def _read(self, found: ManifestObject) -> tuple[Manifest, list[PartReference]]:
         try:
             manifest, parts = read_main(found.content)
             self._validate_keys(parts)

@@ -12,8 +12,8 @@ from airflow_polly_provider.document.epub_navigation import read_navigation, rea
 from airflow_polly_provider.document.epub_package import read_package
 from airflow_polly_provider.document.html_blocks import read_html_content
 from airflow_polly_provider.document.model import (
-    Chapter,
     Document,
+    DocumentChapter,
     chapter_of,
     chapters_by_headings,
     one_line,
@@ -82,12 +82,12 @@ class _Book:
                 self.headings.setdefault((path, _comparable(block.text)), []).append(at)
         self.blocks += page.blocks
 
-    def starts(self, targets: list[Target]) -> dict[int, Chapter]:
+    def starts(self, targets: list[Target]) -> dict[int, DocumentChapter]:
         """Return the chapters of a table of contents, without texts, by the index of their first block.
 
         If most entries point to files that are not in the book, nothing is returned.
         """
-        starts: dict[int, Chapter] = {}
+        starts: dict[int, DocumentChapter] = {}
         known = 0
         for target in targets:
             anchors = self.anchors.get(target.path)
@@ -101,10 +101,10 @@ class _Book:
             if at >= len(self.blocks):
                 continue
             if at not in starts:
-                starts[at] = Chapter(target.title, target.level, "")
+                starts[at] = DocumentChapter(target.title, target.level, "")
             elif _comparable(target.title) != _comparable(starts[at].title or ""):
                 first = starts[at]
-                starts[at] = Chapter(f"{first.title}: {target.title}", first.level, "")
+                starts[at] = DocumentChapter(f"{first.title}: {target.title}", first.level, "")
         return starts if 2 * known >= len(targets) else {}
 
     def _heading_after(self, at: int, target: Target) -> int:
@@ -113,7 +113,7 @@ class _Book:
         after = bisect_right(headings, at)
         return headings[after] if after < len(headings) else at
 
-    def chapters(self, starts: dict[int, Chapter]) -> list[Chapter]:
+    def chapters(self, starts: dict[int, DocumentChapter]) -> list[DocumentChapter]:
         """Return the chapters with texts. What comes before the first one is a chapter without title."""
         positions = sorted(starts)
         chapters = chapter_of(None, 1, self.blocks[: positions[0]])

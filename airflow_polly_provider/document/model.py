@@ -13,7 +13,7 @@ TextType = Literal["text", "ssml"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class DocumentChapter:
     """A part of a document, with one title.
 
     :param title: the heading on one line; None for text before the first heading, and for a document without
@@ -52,7 +52,7 @@ class Document:
     title: str | None
     author: str | None
     language: str | None
-    chapters: tuple[Chapter, ...]
+    chapters: tuple[DocumentChapter, ...]
 
     @property
     def billed_characters(self) -> int:
@@ -72,7 +72,7 @@ class Block:
     level: int | None = None
 
 
-def chapter_of(title: str | None, level: int, blocks: list[Block]) -> list[Chapter]:
+def chapter_of(title: str | None, level: int, blocks: list[Block]) -> list[DocumentChapter]:
     """Return the chapter with these blocks, as a list; an empty list if there is nothing to speak.
 
     :param title: the title; None if it has none
@@ -80,15 +80,15 @@ def chapter_of(title: str | None, level: int, blocks: list[Block]) -> list[Chapt
     :param blocks: the paragraphs and headings
     """
     text = "\n\n".join(block.text for block in blocks)
-    return [Chapter(title, level, text)] if has_speech(text) else []
+    return [DocumentChapter(title, level, text)] if has_speech(text) else []
 
 
-def chapters_by_headings(blocks: list[Block]) -> list[Chapter]:
+def chapters_by_headings(blocks: list[Block]) -> list[DocumentChapter]:
     """Return the chapters of a text. Each heading begins a chapter.
 
     :param blocks: the paragraphs and headings in reading order
     """
-    chapters: list[Chapter] = []
+    chapters: list[DocumentChapter] = []
     begin = 0
     for at in [*(at for at, block in enumerate(blocks) if block.level is not None), len(blocks)]:
         if at > begin:

@@ -9,7 +9,7 @@ from airflow_polly_provider.document.encoding import decode_markup, decode_text
 from airflow_polly_provider.document.epub_chapters import read_epub
 from airflow_polly_provider.document.html_chapters import read_html
 from airflow_polly_provider.document.markdown_chapters import read_markdown
-from airflow_polly_provider.document.model import Chapter, Document
+from airflow_polly_provider.document.model import Document, DocumentChapter
 from airflow_polly_provider.document.ssml_chapter import read_ssml
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 
@@ -28,7 +28,7 @@ def read_text(text: str) -> Document:
     :param text: the text
     """
     text = clean_text(text)
-    return Document(None, None, None, (Chapter(None, 1, text),) if has_speech(text) else ())
+    return Document(None, None, None, (DocumentChapter(None, 1, text),) if has_speech(text) else ())
 
 
 _READERS: dict[str, Callable[[str], Document]] = {

@@ -6,7 +6,7 @@ from typing import Any
 from xml.parsers import expat
 
 from airflow_polly_provider.document.characters import has_speech
-from airflow_polly_provider.document.model import Chapter, Document
+from airflow_polly_provider.document.model import Document, DocumentChapter
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.text.well_formed import validate_well_formed
 
@@ -23,7 +23,7 @@ def read_ssml(ssml: str) -> Document:
     """
     if problem := ssml_problem(ssml):
         raise PollyInvalidRequestError(problem)
-    return Document(None, None, None, (Chapter(None, 1, ssml, "ssml"),))
+    return Document(None, None, None, (DocumentChapter(None, 1, ssml, "ssml"),))
 
 
 def ssml_problem(ssml: str) -> str | None:

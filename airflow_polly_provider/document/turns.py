@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_polly_provider.document.characters import clean_text, has_speech
-from airflow_polly_provider.document.model import Chapter, Document
+from airflow_polly_provider.document.model import Document, DocumentChapter
 from airflow_polly_provider.document.ssml_chapter import ssml_problem
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.text.markup import Ssml
@@ -33,7 +33,7 @@ def read_turns(turns: object) -> Document:
         raise PollyInvalidRequestError(
             f"turns must be a list of mappings with voice_id and text, not {type(turns).__name__}."
         )
-    chapters: list[Chapter] = []
+    chapters: list[DocumentChapter] = []
     invalid: list[str] = []
     count = 0
     for at, turn in enumerate(turns):
@@ -96,10 +96,10 @@ def _text_type(turn: Mapping[Any, Any]) -> Any:
     return turn.get("text_type") or ("ssml" if isinstance(turn.get("text"), Ssml) else "text")
 
 
-def _chapter(turn: Mapping[Any, Any]) -> Chapter:
+def _chapter(turn: Mapping[Any, Any]) -> DocumentChapter:
     text_type = _text_type(turn)
     text = str(turn["text"])
-    return Chapter(
+    return DocumentChapter(
         title=None,
         level=1,
         text=text if text_type == "ssml" else clean_text(text),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_polly_provider.document.epub_chapters import read_epub
-from airflow_polly_provider.document.model import Chapter
+from airflow_polly_provider.document.model import DocumentChapter
 from tests.unit.document.epub_files import archive, epub, members_of, nav, ncx, page, point
 
 
@@ -154,4 +154,4 @@ def test_declared_encodings_are_used() -> None:
         latin.replace("iso", "ISO").encode("cp1252"),
     ):
         members = {**members_of({"one.xhtml": ""}), "OEBPS/one.xhtml": content}
-        assert read_epub(archive(members)).chapters == (Chapter(None, 1, "café “x”"),)
+        assert read_epub(archive(members)).chapters == (DocumentChapter(None, 1, "café “x”"),)
