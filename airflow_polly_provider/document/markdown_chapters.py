@@ -50,13 +50,13 @@ def read_markdown(source: str) -> Document:
 
 
 def _as_html(source: str) -> str:
-    # Only Markdown files need this library, which Airflow installs.
+    # Only Markdown files need this library, which Airflow installs through rich.
     try:
         from markdown_it import MarkdownIt
     except ImportError as error:
         raise PollyInvalidRequestError(
-            "Markdown files need the package markdown-it-py. Install it on the workers, or convert the file "
-            "to HTML or text."
+            "Markdown files need the package markdown-it-py. Install it on the workers, for example with the "
+            "extra airflow-polly-provider[markdown], or convert the file to HTML or text."
         ) from error
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable(["table", "strikethrough"])
     tokens = parser.parse(source)

@@ -72,7 +72,9 @@ def test_a_text_between_rules_is_not_front_matter(source: str) -> None:
 
 def test_without_the_markdown_parser_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "markdown_it", None)
-    with pytest.raises(PollyInvalidRequestError, match="need the package markdown-it-py"):
+    with pytest.raises(
+        PollyInvalidRequestError, match=r"need the package markdown-it-py.*airflow-polly-provider\[markdown\]"
+    ):
         read_markdown("text")
 
 
