@@ -190,9 +190,7 @@ def main() -> None:
         grown = max(each[2] for each in results)
         print(f"| {way} | {seconds:.1f} | {worker:.1f} | {server:.1f} | {grown:.1f} |")
     (join_seconds, join_cpu), (copy_seconds, copy_cpu) = medians[JOIN], medians[COPY]
-    print(
-        f"\njoin / copy: {join_seconds / copy_seconds:.2f} of the time, {join_cpu / copy_cpu:.2f} of the CPU time"
-    )
+    print(f"\njoin / copy: {join_seconds / copy_seconds:.2f} (time), {join_cpu / copy_cpu:.2f} (CPU time)")
 
 
 if __name__ == "__main__":
