@@ -2,8 +2,7 @@
 
 Run it with ``python -m benchmarks.documents.faults``. In each round, a process runs the first try of a
 document of 20 pieces, and kills itself with SIGKILL before or after one of its requests to Polly or S3. A
-second process runs the next try. The rounds end when a first try has no more requests. In a last round, one
-piece fails instead. The emulator writes tones.
+second process runs the next try. In a last round, one piece fails instead. The emulator writes tones.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import itertools
 import multiprocessing
 import os
 import signal
@@ -36,7 +34,6 @@ PIECES = 20
 KEY = "books/zebras.mp3"
 _START = "StartSpeechSynthesisTask"
 _SECONDS = 300
-_OF_EACH_OPERATION = 2
 _PRELOADED = ["airflow_polly_provider.emulator.testing", "benchmarks.documents.killed_try"]
 
 
@@ -88,25 +85,19 @@ class Rounds:
         self._whole = self._digest()
 
     def kills(self, *, every: int) -> Iterator[Round]:
-        """Kill the first try before, and then after, each of its requests.
+        """Kill the first try before and after each of its requests, the seldom operations first.
 
-        :param every: kill only at every request of this number, and at the first and the last two requests of
-            each operation
+        :param every: of each operation, kill only at every request of this number, the first and the last
         """
-        for when in (BEFORE, AFTER):
-            for number in itertools.count(1):
-                if number % every and not self._is_seldom(number):
+        for operation, count in reversed(Counter(self._requests).most_common()):
+            for number in range(1, count + 1):
+                if number % every and number not in (1, count):
                     continue
-                if (request := self._killed(Kill(when, number))) is None:
-                    break
-                self._complete(2)
-                yield self._result(f"{when} {request}, request {number}")
-
-    def _is_seldom(self, number: int) -> bool:
-        """Return whether a request is one of the first or the last two of its operation in a whole try."""
-        name = (self._requests[number - 1 : number] or [""])[0]
-        others = (self._requests[: number - 1].count(name), self._requests[number:].count(name))
-        return min(others) < _OF_EACH_OPERATION
+                for when in (BEFORE, AFTER):
+                    # The number of status requests differs from try to try.
+                    if self._is_killed(Kill(when, operation, number)):
+                        self._complete(2)
+                        yield self._result(f"{when} {operation} {number} of {count}")
 
     def failed_piece(self) -> Round:
         """Let one piece fail in the first try."""
@@ -121,15 +112,15 @@ class Rounds:
         self._emulator.reset()
         self._began = datetime.now(tz=UTC)
 
-    def _killed(self, kill: Kill) -> str | None:
-        """Run the first try; return the request at which it was killed, or None if it has ended before."""
+    def _is_killed(self, kill: Kill) -> bool:
+        """Run the first try, and return whether it was killed. It was not if it has fewer requests."""
         self._new_run()
         code, requests = self._run(1, kill)
-        if code == 0:
-            return None
+        if code == 0 and requests.count(kill.operation) < kill.number:
+            return False
         if code != -signal.SIGKILL:
             raise RuntimeError(self._end_of_log())
-        return requests[-1]
+        return True
 
     def _complete(self, number: int) -> list[str]:
         code, requests = self._run(number, None)
@@ -194,7 +185,7 @@ def main() -> int:
         "--every",
         type=int,
         default=1,
-        help="kill at fewer requests: every request of this number, and the first and last of each operation",
+        help="kill at fewer requests: these, the first and the last of each operation",
     )
     given = parser.parse_args()
     os.environ["AIRFLOW__AWS_POLLY__START_LOOK_SECONDS"] = "1"

@@ -24,10 +24,12 @@ class Kill(NamedTuple):
     """The point at which a process kills itself.
 
     :param when: ``before`` or ``after`` a request to Polly or S3
-    :param number: the number of the request, from 1
+    :param operation: the service and the operation
+    :param number: the number of the request among those of this operation, from 1
     """
 
     when: str
+    operation: str
     number: int
 
 
@@ -53,17 +55,18 @@ class Try(NamedTuple):
 class _Killer:
     """Sends the name of each request of this process, and kills it at one of them."""
 
-    def __init__(self, number: int, requests: Connection) -> None:
-        self._number = number
+    def __init__(self, kill: Kill | None, requests: Connection) -> None:
+        self._kill = kill
         self._requests = requests
         self._count = 0
         self._lock = threading.Lock()
 
     def __call__(self, model: Any, **_: Any) -> None:
         with self._lock:
-            self._count += 1
-            self._requests.send(f"{model.service_model.service_name}.{model.name}")
-            if self._count == self._number:
+            operation = f"{model.service_model.service_name}.{model.name}"
+            self._requests.send(operation)
+            self._count += self._kill is not None and operation == self._kill.operation
+            if self._kill is not None and self._count == self._kill.number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -77,8 +80,8 @@ def run_try(this: Try, kill: Kill | None, requests: Connection) -> None:
     with open(this.log, "w") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
-    when, number = kill or Kill(BEFORE, 0)
-    botocore.handlers.BUILTIN_HANDLERS.append((f"{when}-call", _Killer(number, requests)))
+    when = BEFORE if kill is None else kill.when
+    botocore.handlers.BUILTIN_HANDLERS.append((f"{when}-call", _Killer(kill, requests)))
     operator = PollySynthesizeDocumentOperator(
         task_id="speak",
         document=this.document,
