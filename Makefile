@@ -119,9 +119,12 @@ bench-scale: env-celery ## Measure many texts on Celery, and the effect of faile
 bench-batch: env-celery ## Compare one batch task with mapped tasks; needs PostgreSQL, takes two hours (not a test)
 	.venv-celery/bin/python -m benchmarks.batch $(BENCH_ARGS)
 
-bench-documents: env ## Measure how documents are split and joined (not a test)
+bench-documents: env ## Measure how documents are split, joined and recovered; takes more than an hour (not a test)
 	$(bin)/python -m benchmarks.documents.splitting
 	$(bin)/python -m benchmarks.documents.joining
+	$(bin)/python -m benchmarks.documents.joining_s3
+	$(bin)/python -m benchmarks.documents.throughput
+	$(bin)/python -m benchmarks.documents.faults
 
 bench-commands: env ## Measure the CPU time that the package adds to `airflow` commands (not a test)
 	@scripts/bootstrap.sh .venv-without --no-install-project --no-group lint
