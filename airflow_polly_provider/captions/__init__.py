@@ -1,0 +1,1 @@
+"""Captions and transcripts, made from Polly's speech marks."""

@@ -1,0 +1,1 @@
+"""Measures the conversion of speech marks: ``python -m benchmarks.captions.conversion --help``."""
