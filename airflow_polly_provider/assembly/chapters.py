@@ -38,7 +38,7 @@ def chapter_times(manifest: DocumentManifest) -> list[ChapterTime]:
     """
     found, end = [], 0
     for chapter, pieces in manifest.chapter_pieces():
-        start, end = end, end + sum((piece.samples or 0) + piece.pause_samples for piece in pieces)
+        start, end = end, end + sum(piece.total_samples for piece in pieces)
         found.append(ChapterTime(chapter, start, end, sum(piece.characters for piece in pieces)))
     return found
 
@@ -48,7 +48,7 @@ def duration_seconds(manifest: DocumentManifest) -> float:
 
     :param manifest: its manifest
     """
-    samples = sum((piece.samples or 0) + piece.pause_samples for piece in manifest.pieces)
+    samples = sum(piece.total_samples for piece in manifest.pieces)
     return samples / (manifest.sample_rate or 1)
 
 

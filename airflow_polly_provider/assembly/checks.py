@@ -6,10 +6,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
+from airflow_polly_provider.assembly.manifest import CaptionsRecord
 from airflow_polly_provider.assembly.report import piece_names
 from airflow_polly_provider.audio.raw import RAW_FORMATS
 from airflow_polly_provider.audio.wav import WAV
 from airflow_polly_provider.batch.checks import validate_voices
+from airflow_polly_provider.captions.convert import CAPTION_FORMATS
+from airflow_polly_provider.captions.layout import CueLayout
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.request.literals import Reuse
 from airflow_polly_provider.text.limits import MAX_BILLED_CHARACTERS
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.assembly.manifest import DocumentManifest
     from airflow_polly_provider.batch.items import BatchItem
+    from airflow_polly_provider.captions.convert import CaptionFormat
     from airflow_polly_provider.hooks.polly import PollyHook
 
 MIN_PIECE_CHARACTERS = 100
@@ -27,6 +31,7 @@ MIN_PIECE_CHARACTERS = 100
 MAX_PAUSE_SECONDS = 60.0
 """The longest silence between two parts of a document."""
 
+_WITHOUT_SPEECH_MARKS = "generative"
 _MAX_WAV_BYTES = (1 << 32) - 1
 _SLOW_CHARACTERS_PER_SECOND = 12
 """A low estimate for European languages, so that this check fails rather than the finished file."""
@@ -85,6 +90,50 @@ def validate_reuse(reuse: Reuse) -> Reuse:
     return reuse
 
 
+def captions_record(
+    formats: Sequence[CaptionFormat] | None, layout: CueLayout | None
+) -> CaptionsRecord | None:
+    """Return the captions of a document after checking the operator's parameters; None for no captions.
+
+    :param formats: the operator's ``captions``
+    :param layout: the operator's ``caption_layout``
+    :raises ValueError: a format is unknown or given twice, or there is a layout without captions
+    """
+    given: Any = formats
+    if given is None:
+        if layout is not None:
+            raise ValueError("caption_layout needs captions, for example captions=('vtt',).")
+        return None
+    is_list = isinstance(given, list | tuple) and bool(given)
+    if not is_list or any(name not in CAPTION_FORMATS for name in given) or len({*given}) != len(given):
+        raise ValueError(
+            f"captions must be a list of different formats ({', '.join(CAPTION_FORMATS)}) or None, not "
+            f"{given!r:.100}."
+        )
+    layout = layout or CueLayout()
+    return CaptionsRecord(
+        formats=tuple(given),
+        max_lines=layout.max_lines,
+        max_line_characters=layout.max_line_characters,
+        max_seconds=layout.max_seconds,
+        pause_seconds=layout.pause_seconds,
+    )
+
+
+def validate_engine_of_captions(captions: CaptionsRecord | None, engine: str | None) -> None:
+    """Raise an error if the voices of an engine have no speech marks, which captions are made from.
+
+    :param captions: the captions of the document; None for none
+    :param engine: the request's ``Engine``
+    :raises PollyInvalidRequestError: there would be no captions
+    """
+    if captions is not None and engine == _WITHOUT_SPEECH_MARKS:
+        raise PollyInvalidRequestError(
+            f"captions need speech marks, but the voices of engine {engine!r} have none. Nothing was sent to "
+            "Polly. Choose another engine, or remove captions."
+        )
+
+
 def validate_characters_to_bill(max_request_characters: int | None, manifest: DocumentManifest) -> None:
     """Raise an error if Polly would bill more characters for a document than the limit.
 
@@ -94,13 +143,14 @@ def validate_characters_to_bill(max_request_characters: int | None, manifest: Do
     """
     if max_request_characters is None:
         return
-    new = manifest.to_synthesize()
-    billed = sum(piece.characters for piece in new)
+    billed = manifest.characters_to_bill()
     if billed > max_request_characters:
+        marks = len(manifest.marks_to_synthesize())
+        also = f" and the speech marks of {marks:,} pieces" if marks else ""
         raise PollyInvalidRequestError(
-            f"Polly would bill {billed:,} characters for {len(new):,} pieces, but max_request_characters is "
-            f"{max_request_characters:,}. This try started nothing. Shorten the document or raise the limit, "
-            "then clear the task."
+            f"Polly would bill {billed:,} characters for {len(manifest.to_synthesize()):,} pieces{also}, but "
+            f"max_request_characters is {max_request_characters:,}. This try started nothing. Shorten the "
+            "document or raise the limit, then clear the task."
         )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_polly_provider.assembly.captions import remove_outdated
 from airflow_polly_provider.assembly.errors import translate_head_errors, translate_joining_errors
 from airflow_polly_provider.assembly.manifest import JOINED
+from airflow_polly_provider.assembly.marks import stored_object
 from airflow_polly_provider.assembly.previous import PreviousFile
-from airflow_polly_provider.assembly.recording import is_file_of, record_file
+from airflow_polly_provider.assembly.recording import is_file_of, outdated_objects, record_file
 from airflow_polly_provider.audio.joining import joiner_of
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
-from airflow_polly_provider.output.multipart import StoredObject
 from airflow_polly_provider.output.provenance import is_in_bucket
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class EarlierWork:
         self._manifests = manifests
         self.is_delivered = False
         """Whether this run has delivered its file before, so that the task was cleared after a success."""
+        self.replaced: DocumentManifest | None = None
+        """The manifest of the file that this run replaces, even if nothing is taken from it."""
 
     def previous_file(self, *, reuse: Reuse, dry_run: bool) -> PreviousFile | None:
         """Return the file from which pieces can be taken; None if there is none.
@@ -54,11 +57,16 @@ class EarlierWork:
         """
         manifest = self._load_manifest()
         plan = self._plans.load()
-        if plan is not None and plan.phase == JOINED and self._is_of_this_run(plan):
-            if manifest is not None and manifest.layout_id == plan.layout_id:
+        if plan is not None and self._is_of_this_run(plan):
+            is_recorded = manifest is not None and manifest.layout_id == plan.layout_id
+            if plan.phase == JOINED and is_recorded:
                 self.is_delivered = plan.run_token != self._settings.run_token
-            elif not dry_run and (finished := self._recorded_now(plan)) is not None:
+            elif plan.phase == JOINED and not dry_run and (finished := self._recorded_now(plan)) is not None:
+                self.replaced = plan
                 return finished
+            if not dry_run:
+                self._remove_leftovers(plan, is_recorded=is_recorded)
+        self.replaced = manifest
         if manifest is None or manifest.phase != JOINED or manifest.etag is None:
             return None
         # A task that was cleared after its file was complete has another token. A run that was deleted and
@@ -91,6 +99,13 @@ class EarlierWork:
         began = run.try_number > 1 or manifest.began == run.began
         return manifest.run == self._settings.run_id and began
 
+    def _remove_leftovers(self, plan: DocumentManifest, *, is_recorded: bool) -> None:
+        """Remove the speech marks that an earlier try wrote or replaced, but could not remove itself."""
+        leftovers = outdated_objects(self._settings, plan) if is_recorded else []
+        if not is_recorded and plan.captions is not None:
+            leftovers = [self._settings.places.marks(plan.layout_id)]
+        remove_outdated(self._settings, leftovers)
+
     def _recorded_now(self, plan: DocumentManifest) -> PreviousFile | None:
         head = self._head()
         if head is None or not is_file_of(plan, head):
@@ -101,23 +116,24 @@ class EarlierWork:
             record_file(self._settings, self._manifests, plan, head["ETag"])
         return PreviousFile(plan, is_of_this_run=True)
 
-    def validate_previous(
-        self, manifest: DocumentManifest, previous: PreviousFile | None
-    ) -> StoredObject | None:
-        """Check that the previous file has not changed, and return it; None if no piece is taken from it.
+    def validate_previous(self, manifest: DocumentManifest, previous: PreviousFile | None) -> None:
+        """Check that the previous file and its speech marks have not changed, if they are used.
 
         :param manifest: the planned document
         :param previous: the previous file
         :raises PollyInvalidRequestError: the file was changed or removed, or its manifest is damaged
         """
+        if previous is None:
+            return
+        self._validate_marks(manifest, previous)
         taken = [piece for piece in manifest.pieces if piece.previous_offset is not None]
-        if not taken or previous is None:
-            return None
+        if not taken:
+            return
         output = self._settings.places.output
         head = self._head()
         if head is not None and head["ETag"] == manifest.previous_etag:
             self._validate_places(manifest, previous, head["ContentLength"])
-            return StoredObject(output, head["ContentLength"], head["ETag"])
+            return
         what = "no longer exists" if head is None else "was replaced or changed"
         characters = sum(piece.characters for piece in taken)
         raise PollyInvalidRequestError(
@@ -130,11 +146,36 @@ class EarlierWork:
     def _validate_places(self, manifest: DocumentManifest, previous: PreviousFile, size: int) -> None:
         """Check that the pieces are inside the file. Otherwise, an error would occur after the payment."""
         if problem := _problem_of(manifest, previous, size):
+            raise self._damaged(problem)
+
+    def _damaged(self, problem: str) -> PollyInvalidRequestError:
+        return PollyInvalidRequestError(
+            f"The manifest {self._manifests.location.uri} is damaged or forged: {problem}. Nothing was "
+            "sent to Polly. Find out what wrote it. To pay for the whole document again, set "
+            "reuse='never'."
+        )
+
+    def _validate_marks(self, manifest: DocumentManifest, previous: PreviousFile) -> None:
+        taken = [
+            (piece, piece.marks)
+            for piece in manifest.pieces
+            if piece.marks is not None and piece.marks.previous_offset is not None
+        ]
+        if not taken:
+            return
+        location = self._settings.places.marks(previous.manifest.layout_id)
+        with translate_head_errors(self._settings.hook, location):
+            stored = stored_object(self._settings.s3, location)
+        if stored is None:
+            characters = sum(piece.characters for piece, _ in taken)
             raise PollyInvalidRequestError(
-                f"The manifest {self._manifests.location.uri} is damaged or forged: {problem}. Nothing was "
-                "sent to Polly. Find out what wrote it. To pay for the whole document again, set "
-                "reuse='never'."
+                f"{location.uri} no longer exists, so the speech marks of {len(taken):,} pieces, with "
+                f"{characters:,} characters, would have to be paid for again. Nothing was sent to Polly. "
+                "Restore the object. Or run the task without captions, and then again with captions: this "
+                "pays only for the speech marks."
             )
+        if any((marks.previous_offset or 0) + (marks.size or 0) > stored.size for _, marks in taken):
+            raise self._damaged("the speech marks of a piece are not inside their file")
 
     def _head(self) -> Mapping[str, Any] | None:
         """Return the response to HeadObject for the joined file, before anything is started."""

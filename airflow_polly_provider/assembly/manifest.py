@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest import BatchRunId
+    from airflow_polly_provider.captions.convert import CaptionFormat
+    from airflow_polly_provider.request.literals import TextType
 
 PLANNED = "planned"
 """The phase in which pieces are synthesized."""
@@ -33,6 +35,49 @@ class ChapterRecord:
 
 
 @dataclass(slots=True)
+class MarksRecord:
+    """The speech marks of a piece, and their place in the document's file of speech marks.
+
+    :param id: the digest of everything that affects the marks
+    :param text_size: the size of the piece's text in bytes of UTF-8, with SSML tags
+    :param previous_offset: the position of the first byte in the previous file of speech marks, if they are
+        taken from there
+    :param previous_ms: the start of the piece in the previous audio file, in milliseconds
+    :param previous_text: the position of the piece's text in the previous document, in bytes
+    :param offset: the position of the first byte in the file of speech marks
+    :param size: the size of the marks there in bytes
+    """
+
+    id: str
+    text_size: int
+    previous_offset: int | None = None
+    previous_ms: int | None = None
+    previous_text: int | None = None
+    offset: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsRecord:
+    """The captions that belong to a document.
+
+    :param formats: ``vtt``, ``srt`` and ``json``, in the order given
+    :param max_lines: the maximum number of lines of a cue
+    :param max_line_characters: the maximum width of a line; None for the default of its script
+    :param max_seconds: the maximum duration of a cue
+    :param pause_seconds: the length of a pause that ends a cue
+    :param text_type: ``text`` or ``ssml`` if all pieces have this type; otherwise None
+    """
+
+    formats: tuple[CaptionFormat, ...]
+    max_lines: int
+    max_line_characters: int | None
+    max_seconds: float
+    pause_seconds: float
+    text_type: TextType | None = None
+
+
+@dataclass(slots=True)
 class PieceRecord:
     """A piece of the document: the speech of one synthesis task, and the pause after it.
 
@@ -49,6 +94,7 @@ class PieceRecord:
     :param samples: the number of samples of the speech
     :param pause_size: the size of the silence in bytes
     :param pause_samples: the number of samples of the silence
+    :param marks: the speech marks of the piece, if the document has captions
     """
 
     id: str
@@ -62,6 +108,12 @@ class PieceRecord:
     samples: int | None = None
     pause_size: int = 0
     pause_samples: int = 0
+    marks: MarksRecord | None = None
+
+    @property
+    def total_samples(self) -> int:
+        """The number of samples of the speech and the silence after it."""
+        return (self.samples or 0) + self.pause_samples
 
 
 @dataclass(slots=True)
@@ -82,6 +134,9 @@ class DocumentManifest:
     :param chapters: the chapters in order
     :param pieces: the pieces in order
     :param previous_etag: the ETag of the file that contains the pieces with a ``previous_offset``
+    :param previous_layout_id: the layout id of the file whose speech marks are taken or replaced
+    :param previous_captions: the formats of the captions of the file that is replaced
+    :param captions: the captions; None if the document has none
     :param sample_rate: the sample rate of the joined file in Hz. Before the pieces are joined, the requested
         one, or None for Polly's default
     :param audio_form: what all frames of an mp3 file have in common (``audio.joining``)
@@ -107,6 +162,9 @@ class DocumentManifest:
     pieces: list[PieceRecord]
     phase: str = PLANNED
     previous_etag: str | None = None
+    previous_layout_id: str | None = None
+    previous_captions: tuple[CaptionFormat, ...] = ()
+    captions: CaptionsRecord | None = None
     sample_rate: int | None = None
     audio_form: str | None = None
     header_size: int = 0
@@ -125,9 +183,10 @@ class DocumentManifest:
         theirs = (other.output_format, other.container, other.title, other.author, other.language)
         return (
             mine == theirs
+            and self.captions == other.captions
             and self.chapters == other.chapters
-            and [(piece.id, piece.pause_seconds) for piece in self.pieces]
-            == [(piece.id, piece.pause_seconds) for piece in other.pieces]
+            and [_content_of(piece) for piece in self.pieces]
+            == [_content_of(piece) for piece in other.pieces]
         )
 
     def to_synthesize(self) -> list[PieceRecord]:
@@ -138,6 +197,19 @@ class DocumentManifest:
                 new.setdefault(piece.id, piece)
         return list(new.values())
 
+    def marks_to_synthesize(self) -> list[PieceRecord]:
+        """Return the pieces whose speech marks are not in the previous file of marks, each of them once."""
+        new: dict[str, PieceRecord] = {}
+        for piece in self.pieces:
+            if piece.marks is not None and piece.marks.previous_offset is None:
+                new.setdefault(piece.marks.id, piece)
+        return list(new.values())
+
+    def characters_to_bill(self) -> int:
+        """Return the number of characters that Polly bills for what is not taken from earlier files."""
+        new = [*self.to_synthesize(), *self.marks_to_synthesize()]
+        return sum(piece.characters for piece in new)
+
     def chapter_pieces(self) -> list[tuple[ChapterRecord, list[PieceRecord]]]:
         """Return each chapter with its pieces."""
         found, first = [], 0
@@ -145,3 +217,7 @@ class DocumentManifest:
             found.append((chapter, self.pieces[first : first + chapter.piece_count]))
             first += chapter.piece_count
         return found
+
+
+def _content_of(piece: PieceRecord) -> tuple[str, float, str | None]:
+    return piece.id, piece.pause_seconds, None if piece.marks is None else piece.marks.id

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from airflow_polly_provider.assembly.manifest import (
     PHASES,
+    CaptionsRecord,
     ChapterRecord,
     DocumentManifest,
+    MarksRecord,
     PieceRecord,
 )
+from airflow_polly_provider.assembly.planning import SSML
 from airflow_polly_provider.batch import json_members as members
 from airflow_polly_provider.batch.manifest import BatchRunId
+from airflow_polly_provider.captions.convert import CAPTION_FORMATS
 from airflow_polly_provider.start.token import TOKEN_CHARACTERS
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = "airflow_polly_provider/document-manifest"
 VERSION = 1
+
+T = TypeVar("T")
 
 
 class _Member(NamedTuple):
@@ -36,14 +42,55 @@ class _Member(NamedTuple):
     read: Callable[[Any], Any]
 
 
+def _defaults(kind: type[Any]) -> dict[str, Any]:
+    return {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+
+
+def _read(given: Mapping[str, Any], described: tuple[_Member, ...], kind: type[Any]) -> dict[str, Any]:
+    defaults = _defaults(kind)
+    return {
+        member.attribute: members.value_of(given, member.name, member.read)
+        for member in described
+        if member.name in given or member.attribute not in defaults
+    }
+
+
+def _nested(described: tuple[_Member, ...], kind: type[T]) -> Callable[[Any], T]:
+    """Return a reader of objects."""
+    return lambda value: kind(**_read(members.mapping(value), described, kind))
+
+
 _DIGEST = members.matching("[0-9a-f]{64}")
+_LAYOUT_ID = members.matching("[0-9a-f]{32}")
 _TEXT = members.or_none(members.string)
 _COUNT = members.or_none(members.count)
 
+
+def _format_names(value: Any) -> tuple[str, ...]:
+    return tuple(map(members.one_of(CAPTION_FORMATS), members.array(value)))
+
+
+_CAPTIONS = (
+    _Member("Formats", "formats", _format_names),
+    _Member("MaxLines", "max_lines", members.count),
+    _Member("MaxLineCharacters", "max_line_characters", _COUNT),
+    _Member("MaxSeconds", "max_seconds", members.seconds),
+    _Member("PauseSeconds", "pause_seconds", members.seconds),
+    _Member("TextType", "text_type", members.or_none(members.one_of(("text", SSML)))),
+)
+_MARKS = (
+    _Member("Id", "id", _DIGEST),
+    _Member("TextSize", "text_size", members.count),
+    _Member("PreviousOffset", "previous_offset", _COUNT),
+    _Member("PreviousMs", "previous_ms", _COUNT),
+    _Member("PreviousText", "previous_text", _COUNT),
+    _Member("Offset", "offset", _COUNT),
+    _Member("Size", "size", _COUNT),
+)
 _HEADER = (
     _Member("RunBegan", "began", members.string),
     _Member("RunToken", "run_token", members.matching(f"[a-z2-7]{{{TOKEN_CHARACTERS}}}")),
-    _Member("LayoutId", "layout_id", members.matching("[0-9a-f]{32}")),
+    _Member("LayoutId", "layout_id", _LAYOUT_ID),
     _Member("Phase", "phase", members.one_of(PHASES)),
     _Member("OutputS3Key", "key", members.text),
     _Member("OutputFormat", "output_format", members.text),
@@ -52,6 +99,9 @@ _HEADER = (
     _Member("Author", "author", _TEXT),
     _Member("Language", "language", _TEXT),
     _Member("PreviousETag", "previous_etag", _TEXT),
+    _Member("PreviousLayoutId", "previous_layout_id", members.or_none(_LAYOUT_ID)),
+    _Member("PreviousCaptions", "previous_captions", _format_names),
+    _Member("Captions", "captions", members.or_none(_nested(_CAPTIONS, CaptionsRecord))),
     _Member("SampleRate", "sample_rate", _COUNT),
     _Member("AudioForm", "audio_form", _TEXT),
     _Member("HeaderSize", "header_size", members.count),
@@ -78,11 +128,9 @@ _PIECE = (
     _Member("Samples", "samples", _COUNT),
     _Member("PauseSize", "pause_size", members.count),
     _Member("PauseSamples", "pause_samples", members.count),
+    _Member("Marks", "marks", members.or_none(_nested(_MARKS, MarksRecord))),
 )
-
-
-def _defaults(kind: type[Any]) -> dict[str, Any]:
-    return {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+_NESTED: Mapping[type[Any], tuple[_Member, ...]] = {CaptionsRecord: _CAPTIONS, MarksRecord: _MARKS}
 
 
 def _written(value: Any, described: tuple[_Member, ...]) -> dict[str, Any]:
@@ -90,18 +138,9 @@ def _written(value: Any, described: tuple[_Member, ...]) -> dict[str, Any]:
     defaults = _defaults(type(value))
     found = {member.name: (getattr(value, member.attribute), member.attribute) for member in described}
     return {
-        name: given
+        name: _written(given, _NESTED[type(given)]) if type(given) in _NESTED else given
         for name, (given, attribute) in found.items()
         if attribute not in defaults or given != defaults[attribute]
-    }
-
-
-def _read(given: Mapping[str, Any], described: tuple[_Member, ...], kind: type[Any]) -> dict[str, Any]:
-    defaults = _defaults(kind)
-    return {
-        member.attribute: members.value_of(given, member.name, member.read)
-        for member in described
-        if member.name in given or member.attribute not in defaults
     }
 
 
@@ -147,12 +186,11 @@ def read_manifest(content: bytes) -> DocumentManifest:
     manifest = DocumentManifest(
         run=BatchRunId(**{name: members.value_of(run, name, read) for name, read in readers.items()}),
         chapters=[
-            ChapterRecord(**_read(members.mapping(each), _CHAPTER, ChapterRecord))
+            _nested(_CHAPTER, ChapterRecord)(each)
             for each in members.value_of(given, "Chapters", members.array)
         ],
         pieces=[
-            PieceRecord(**_read(members.mapping(each), _PIECE, PieceRecord))
-            for each in members.value_of(given, "Pieces", members.array)
+            _nested(_PIECE, PieceRecord)(each) for each in members.value_of(given, "Pieces", members.array)
         ],
         **_read(given, _HEADER, DocumentManifest),
     )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _NOT_IN_A_PREFIX = re.compile(r"[^0-9a-zA-Z/!\-_.*'():;$@=+,?&]")
 
 
+CAPTION_SUFFIXES = {"vtt": "vtt", "srt": "srt", "json": "transcript.json"}
+"""What the keys of the captions add to the key of the joined file, by format."""
+
+
 class DocumentPlaces(NamedTuple):
     """The places of a document's objects.
 
@@ -35,6 +39,20 @@ class DocumentPlaces(NamedTuple):
     prefix: str
     batch_manifest: S3Location
     plan: S3Location
+
+    def captions(self, name: str) -> S3Location:
+        """Return the place of the captions in a format.
+
+        :param name: ``vtt``, ``srt`` or ``json``
+        """
+        return S3Location(self.output.bucket, f"{self.output.key}.{CAPTION_SUFFIXES[name]}")
+
+    def marks(self, layout_id: str) -> S3Location:
+        """Return the place of the speech marks that belong to a joined file.
+
+        :param layout_id: the layout id of the joined file
+        """
+        return S3Location(self.output.bucket, f"{self.output.key}.{layout_id}.marks")
 
 
 def document_places(
@@ -64,6 +82,8 @@ def document_places(
         batch_manifest=S3Location(bucket, batch_manifest),
         plan=S3Location(bucket, batch_manifest.removesuffix(".json") + ".plan.json"),
     )
+    for longest in (places.captions("json"), places.marks("0" * 32)):
+        validate_key(longest.key, parameter="output_s3_key with the endings of its captions")
     _validate_different(places)
     return places
 
@@ -81,6 +101,7 @@ def _validate_different(places: DocumentPlaces) -> None:
         ("the key of the chapters", places.chapters),
         ("the key of the batch's manifest", places.batch_manifest),
         ("the key of the plan", places.plan),
+        *((f"the key of the {name} captions", places.captions(name)) for name in CAPTION_SUFFIXES),
     ):
         if (other := seen.setdefault(location.key, name)) != name:
             raise PollyInvalidRequestError(f"{name} and {other} are the same: {location.key!r:.100}.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow_polly_provider.assembly.manifest import ChapterRecord, PieceRecord
+from airflow_polly_provider.assembly.manifest import ChapterRecord, MarksRecord, PieceRecord
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
 from airflow_polly_provider.start.token import speech_digest
 from airflow_polly_provider.text.limits import billed_characters
@@ -13,11 +13,12 @@ from airflow_polly_provider.text.splitting import split_text
 from airflow_polly_provider.text.ssml_splitting import split_ssml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from airflow_polly_provider.request.literals import TextType
     from airflow_polly_provider.text.pieces import KnownPiece
 
-SSML = "ssml"
+SSML: Final = "ssml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class PlannedPieces:
 
     :param chapters: the chapters
     :param pieces: the pieces in order
-    :param requests: for each id, the members of its request that affect the speech, with the text
+    :param requests: for each id of a piece or of its speech marks, the members of the request that affect
+        the result, with the text
     """
 
     chapters: list[ChapterRecord] = field(default_factory=list)
@@ -70,6 +72,8 @@ class PieceRules:
 
     :param request_of: returns the members of a passage's request that affect the speech, without the text
     :param lexicons: the contents of the lexicons that the requests name, by name
+    :param marks_request_of: returns the same for the request of a passage's speech marks; None if the
+        document has no captions
     :param max_characters: the maximum number of billed characters of a piece
     :param piece_pause_seconds: the silence between two pieces of a passage
     :param chapter_pause_seconds: the silence between two chapters
@@ -78,6 +82,7 @@ class PieceRules:
 
     request_of: Callable[[Passage], Mapping[str, Any]]
     lexicons: Mapping[str, str]
+    marks_request_of: Callable[[Passage], Mapping[str, Any]] | None = None
     max_characters: int
     piece_pause_seconds: float
     chapter_pause_seconds: float
@@ -107,6 +112,15 @@ def planned_pieces(sections: Sequence[Section], rules: PieceRules) -> PlannedPie
     return planned
 
 
+def text_type_of(sections: Iterable[Section]) -> TextType | None:
+    """Return ``text`` or ``ssml`` if all passages of a document have this type; otherwise None.
+
+    :param sections: the chapters of the document
+    """
+    found = {passage.text_type == SSML for section in sections for passage in section.passages}
+    return None if len(found) > 1 else SSML if True in found else "text"
+
+
 def _add_passage(planned: PlannedPieces, passage: Passage, rules: PieceRules) -> None:
     speech = rules.request_of(passage)
     is_ssml = passage.text_type == SSML
@@ -125,10 +139,21 @@ def _add_passage(planned: PlannedPieces, passage: Passage, rules: PieceRules) ->
             length=piece.length,
             characters=billed_characters(piece.text, ssml=is_ssml),
             pause_seconds=rules.piece_pause_seconds,
+            marks=_marks_of(planned, passage, piece.text, rules),
         )
         planned.pieces.append(record)
     pause = passage.pause_seconds
     planned.pieces[-1].pause_seconds = rules.chapter_pause_seconds if pause is None else pause
+
+
+def _marks_of(planned: PlannedPieces, passage: Passage, text: str, rules: PieceRules) -> MarksRecord | None:
+    """Return the record of a piece's speech marks, and add the request for them."""
+    if rules.marks_request_of is None:
+        return None
+    request = {**rules.marks_request_of(passage), "Text": text}
+    marks_id = speech_digest(request, rules.lexicons)
+    planned.requests[marks_id] = request
+    return MarksRecord(marks_id, len(text.encode()))
 
 
 def _name_of(number: int, section: Section) -> str:

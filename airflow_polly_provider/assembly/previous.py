@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_polly_provider.assembly.marks import mark_places
 from airflow_polly_provider.text.pieces import KnownPiece
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_polly_provider.assembly.manifest import DocumentManifest, PieceRecord
+    from airflow_polly_provider.assembly.manifest import DocumentManifest, MarksRecord, PieceRecord
 
 
 class PreviousFile:
@@ -24,9 +25,21 @@ class PreviousFile:
         self.manifest = manifest
         self.is_of_this_run = is_of_this_run
         self._positions: dict[str, list[int]] = {}
+        self._marks: dict[str, MarksRecord] = {}
         for position, piece in enumerate(manifest.pieces):
             if piece.offset is not None and piece.size is not None:
                 self._positions.setdefault(piece.id, []).append(position)
+        for place in mark_places(manifest):
+            marks = place.marks
+            if marks.offset is not None and marks.size is not None:
+                taken = replace(
+                    marks,
+                    previous_offset=marks.offset,
+                    previous_ms=place.time_ms,
+                    previous_text=place.text_bytes,
+                    offset=None,
+                )
+                self._marks.setdefault(marks.id, taken)
 
     def known_pieces(self) -> list[KnownPiece]:
         """Return the pieces of the file for :func:`~airflow_polly_provider.text.splitting.split_text`."""
@@ -38,7 +51,10 @@ class PreviousFile:
         :param pieces: the pieces of the next file in order
         """
         taken, expected = [], 0
-        for piece in pieces:
+        for each in pieces:
+            piece = each
+            if each.marks is not None and (known := self._marks.get(each.marks.id)) is not None:
+                piece = replace(each, marks=replace(known))
             positions = self._positions.get(piece.id)
             if positions is None:
                 taken.append(piece)

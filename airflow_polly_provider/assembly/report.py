@@ -46,6 +46,7 @@ def document_result(
         "OutputS3Uri": places.output.uri,
         "ChaptersS3Uri": places.chapters.uri,
         "ManifestS3Uri": places.manifest.uri,
+        **_captions(manifest, places),
         **_totals(manifest, started, billed, engine),
         "DurationSeconds": round(duration_seconds(manifest), 3),
         "Unchanged": unchanged,
@@ -54,7 +55,7 @@ def document_result(
 
 
 def piece_names(manifest: DocumentManifest) -> dict[str, str]:
-    """Return the number and the chapter of each piece, by the piece's id.
+    """Return the number and the chapter of each piece and of its speech marks, by their ids.
 
     :param manifest: the document. Of pieces with the same id, the first one counts
     """
@@ -65,6 +66,8 @@ def piece_names(manifest: DocumentManifest) -> dict[str, str]:
         for piece in pieces:
             number += 1
             names.setdefault(piece.id, f"piece {number} ({title})")
+            if piece.marks is not None:
+                names.setdefault(piece.marks.id, f"speech marks of piece {number} ({title})")
     return names
 
 
@@ -95,9 +98,17 @@ def document_estimate(manifest: DocumentManifest, *, engine: str | None) -> dict
         }
         for chapter, pieces in manifest.chapter_pieces()
     ]
-    new = manifest.to_synthesize()
-    billed = sum(piece.characters for piece in new)
+    new, billed = manifest.to_synthesize(), manifest.characters_to_bill()
     return {**_totals(manifest, len(new), billed, engine), **chapters_that_fit(chapters), "DryRun": True}
+
+
+def _captions(manifest: DocumentManifest, places: DocumentPlaces) -> dict[str, Any]:
+    if manifest.captions is None:
+        return {}
+    return {
+        "CaptionsS3Uris": {name: places.captions(name).uri for name in manifest.captions.formats},
+        "SpeechMarksS3Uri": places.marks(manifest.layout_id).uri,
+    }
 
 
 def _totals(manifest: DocumentManifest, started: int, billed: int, engine: str | None) -> dict[str, Any]:

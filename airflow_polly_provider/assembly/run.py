@@ -12,6 +12,7 @@ from airflow_polly_provider.assembly.earlier import EarlierWork
 from airflow_polly_provider.assembly.errors import translate_joining_errors
 from airflow_polly_provider.assembly.joining import FileJoiner
 from airflow_polly_provider.assembly.manifest import JOINED, DocumentManifest
+from airflow_polly_provider.assembly.marks import mark_places, stored_object, write_marks
 from airflow_polly_provider.assembly.recording import LAYOUT_METADATA, is_file_of, record_file
 from airflow_polly_provider.assembly.store import DocumentStore
 from airflow_polly_provider.audio.wav import WAV, WAV_CONTENT_TYPE
@@ -22,6 +23,7 @@ from airflow_polly_provider.output.multipart import StoredObject
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_polly_provider.assembly.manifest import CaptionsRecord
     from airflow_polly_provider.assembly.planning import PlannedPieces
     from airflow_polly_provider.assembly.previous import PreviousFile
     from airflow_polly_provider.assembly.settings import DocumentSettings
@@ -45,6 +47,7 @@ class FileProperties:
     :param title: the title
     :param author: the author
     :param language: the language, such as ``en-US``
+    :param captions: the captions beside the file; None for none
     """
 
     output_format: str
@@ -53,6 +56,7 @@ class FileProperties:
     title: str | None
     author: str | None
     language: str | None
+    captions: CaptionsRecord | None = None
 
 
 class DocumentRun:
@@ -88,7 +92,7 @@ class DocumentRun:
         :param previous: the previous file, from which pieces are taken; None to take none
         """
         pieces = planned.pieces if previous is None else previous.taken_from(planned.pieces)
-        return DocumentManifest(
+        plan = DocumentManifest(
             run=self.settings.run_id,
             began=self.settings.run.began,
             run_token=self.settings.run_token,
@@ -102,10 +106,14 @@ class DocumentRun:
             chapters=planned.chapters,
             pieces=pieces,
             sample_rate=file.sample_rate,
+            captions=file.captions,
             previous_etag=None if previous is None else previous.manifest.etag,
             audio_form=None if previous is None else previous.manifest.audio_form,
             output_uri=None if previous is None else previous.manifest.output_uri,
         )
+        if (replaced := self.earlier.replaced) is not None and replaced.captions is not None:
+            plan.previous_layout_id, plan.previous_captions = replaced.layout_id, replaced.captions.formats
+        return plan
 
     def begin(self, manifest: DocumentManifest) -> None:
         """Record the plan of the document before anything is started.
@@ -131,7 +139,7 @@ class DocumentRun:
         return plan
 
     def join(self, manifest: DocumentManifest, records: Sequence[ItemRecord]) -> None:
-        """Write the joined file, its chapters and its manifest.
+        """Write the joined file, its speech marks, captions and chapters, and its manifest.
 
         :param manifest: the document
         :param records: the records of the new pieces
@@ -146,6 +154,17 @@ class DocumentRun:
             break
         with translate_joining_errors(self.settings.hook, self._places.output):
             self._write_file(manifest, output_uris, self._previous(manifest))
+
+    def _write_marks(self, manifest: DocumentManifest, output_uris: Mapping[str, str]) -> None:
+        previous = None
+        if any(place.marks.previous_offset is not None for place in mark_places(manifest)):
+            location = self._places.marks(manifest.previous_layout_id or "")
+            if (previous := stored_object(self.settings.s3, location)) is None:
+                raise PollyError(
+                    f"{location.uri} was removed while the new pieces were synthesized. Does another run "
+                    "write to the same key? The next try uses the pieces that are already paid for."
+                )
+        write_marks(self.settings, manifest, output_uris, previous)
 
     def _previous(self, manifest: DocumentManifest) -> StoredObject | None:
         if all(piece.previous_offset is None for piece in manifest.pieces):
@@ -166,6 +185,9 @@ class DocumentRun:
         is_wav = manifest.container == WAV
 
         def note_complete() -> None:
+            # Damaged speech marks are found before anything is replaced.
+            if manifest.captions is not None:
+                self._write_marks(manifest, output_uris)
             manifest.phase = JOINED
             self._plans.replace(manifest)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.assembly.checks import (
+    captions_record,
     validate_characters_to_bill,
     validate_document_size,
+    validate_engine_of_captions,
     validate_pause,
     validate_piece_size,
     validate_reuse,
@@ -14,7 +17,7 @@ from airflow_polly_provider.assembly.checks import (
     validate_wav_size,
 )
 from airflow_polly_provider.assembly.places import document_places
-from airflow_polly_provider.assembly.planning import PieceRules, planned_pieces
+from airflow_polly_provider.assembly.planning import PieceRules, planned_pieces, text_type_of
 from airflow_polly_provider.assembly.report import document_estimate, document_result, failed_pieces
 from airflow_polly_provider.assembly.requests import PieceRequests
 from airflow_polly_provider.assembly.run import DocumentRun, FileProperties
@@ -64,6 +67,8 @@ if TYPE_CHECKING:
     from airflow_polly_provider.assembly.planning import Section
     from airflow_polly_provider.assembly.previous import PreviousFile
     from airflow_polly_provider.batch.run import BatchRun
+    from airflow_polly_provider.captions.convert import CaptionFormat
+    from airflow_polly_provider.captions.layout import CueLayout
     from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
     from airflow_polly_provider.document.model import Document
     from airflow_polly_provider.request.literals import (
@@ -137,8 +142,13 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
     :param manifest_s3_key: key of the document's manifest in the bucket. Default: the key of the file and
         ``.manifest.json``
     :param durable: whether to add a token to the key of each piece; default True. See the start operator
-    :param max_request_characters: maximum number of characters to bill for the document, without unchanged
-        pieces; None means no limit
+    :param captions: formats of captions to write beside the file: ``vtt``, ``srt`` and ``json`` (a transcript
+        with the time of each word); None (default) for none. Polly bills the speech marks for them like
+        speech, so a document with captions costs twice as much
+    :param caption_layout: the size and the times of captions; None for the defaults of
+        :class:`~airflow_polly_provider.captions.layout.CueLayout`
+    :param max_request_characters: maximum number of characters to bill for the document, with speech marks
+        and without unchanged pieces; None means no limit
     :param check_voice: whether to check with DescribeVoices that the region supports the voice, engine and
         language; default False
     :param dry_run: whether to only report what would be started and billed; default False. Give True, False
@@ -212,6 +222,8 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         output_s3_key_prefix: str | XComArg | None = None,
         manifest_s3_key: str | XComArg | None = None,
         durable: bool = True,
+        captions: Sequence[CaptionFormat] | None = None,
+        caption_layout: CueLayout | None = None,
         max_request_characters: int | None = None,
         check_voice: bool = False,
         dry_run: bool | str = False,
@@ -250,6 +262,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         self.manifest_s3_key: Any = manifest_s3_key
         self._has_turns = turns is not None
         self.durable = durable
+        self.captions = captions_record(captions, caption_layout)
         self.max_request_characters = validate_max_request_characters(max_request_characters)
         self.check_voice = check_voice
         # BaseOperator has a method dry_run, so the attribute has another name.
@@ -263,6 +276,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         settle_rendered(self, self._templates, context)
         validate_rendered_items(self.turns, self._templates_in_turns, parameter="turns")
         validate_joinable(str(self.output_format))
+        validate_engine_of_captions(self.captions, self.engine)
         document = self._read(context)
         settings = self._settings(context)
         run = DocumentRun(settings)
@@ -270,7 +284,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         previous = run.earlier.previous_file(reuse=self.reuse, dry_run=dry_run)
         sections = section_of_turns(document) if self._has_turns else sections_of(document)
         planned = planned_pieces(sections, self._rules(requests, sections, previous))
-        file = self._file_properties(document, requests.of(sections[0].passages[0]))
+        file = self._file_properties(document, sections, requests.of(sections[0].passages[0]))
         manifest = run.plan(planned, file, previous)
         run.earlier.validate_previous(manifest, previous)
         if previous is not None and not dry_run and manifest.has_content_of(previous.manifest):
@@ -360,13 +374,16 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
             request_of=requests.of,
             # The content of a lexicon can change under the same name.
             lexicons={name: self.hook.get_lexicon(name)["Lexicon"]["Content"] for name in names},
+            marks_request_of=None if self.captions is None else requests.marks_of,
             max_characters=self.max_piece_characters,
             piece_pause_seconds=self.piece_pause_seconds,
             chapter_pause_seconds=self.chapter_pause_seconds,
             known=() if previous is None else previous.known_pieces(),
         )
 
-    def _file_properties(self, document: Document, request: Mapping[str, Any]) -> FileProperties:
+    def _file_properties(
+        self, document: Document, sections: Sequence[Section], request: Mapping[str, Any]
+    ) -> FileProperties:
         wav_form(self.output_container, request)
         rate = request.get("SampleRate")
         return FileProperties(
@@ -376,6 +393,9 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
             title=document.title if self.title is None else str(self.title),
             author=document.author if self.author is None else str(self.author),
             language=self.language_code or document.language,
+            captions=None
+            if self.captions is None
+            else replace(self.captions, text_type=text_type_of(sections)),
         )
 
     def _report(self, context: Context, manifest: DocumentManifest) -> dict[str, Any]:
@@ -401,8 +421,9 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         records = [] if batch is None else batch.manifest.records
         if failed := failed_items(records):
             raise PollyBatchError(
-                f"{len(failed):,} of {len(manifest.pieces):,} pieces of the document failed. A retry, or the "
-                f"task after it is cleared, starts only the failed ones:\n{failed_pieces(manifest, failed)}"
+                f"{len(failed):,} of {len(records):,} synthesis tasks of the document failed. A retry, or "
+                "the task after it is cleared, starts only the failed ones:\n"
+                f"{failed_pieces(manifest, failed)}"
             )
         if batch is not None:
             self._require_all_ended(batch)

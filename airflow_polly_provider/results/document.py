@@ -26,6 +26,8 @@ DOCUMENT_XCOM_KEYS = (
     "Chapters",
     "ChaptersS3Uri",
     "ManifestS3Uri",
+    "CaptionsS3Uris",
+    "SpeechMarksS3Uri",
     "TotalPieces",
     "UnchangedPieces",
     "RequestCharacters",
@@ -72,6 +74,11 @@ class DocumentXCom(TypedDict):
     """The podcast chapters (JSON) as ``s3://bucket/key``; absent after a dry run."""
     ManifestS3Uri: NotRequired[str]
     """The document's manifest as ``s3://bucket/key``; absent after a dry run."""
+    CaptionsS3Uris: NotRequired[dict[str, str]]
+    """The captions as ``s3://bucket/key``, by their format; only with ``captions``."""
+    SpeechMarksS3Uri: NotRequired[str]
+    """The sentence and word marks of the whole file as ``s3://bucket/key``; only with ``captions``. The next
+    run of the document replaces the object by one with another key."""
     DurationSeconds: NotRequired[float]
     """Duration of the file in seconds; absent after a dry run."""
     EstimatedCost: NotRequired[float]

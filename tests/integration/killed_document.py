@@ -1,6 +1,7 @@
 """Run a try of the document operator that kills itself with SIGKILL before or after a request.
 
-``python -m tests.integration.killed_document BUCKET FILE BEGAN before|after SERVICE.OPERATION NUMBER``
+``python -m tests.integration.killed_document BUCKET FILE BEGAN before|after SERVICE.OPERATION NUMBER``,
+and the formats of captions, separated by commas, if the document has captions.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def context_of_run(began: datetime, **identity: Any) -> dict[str, Any]:
     return of_run
 
 
-def main(bucket: str, file: str, began: str, when: str, operation: str, number: str) -> None:
+def main(
+    bucket: str, file: str, began: str, when: str, operation: str, number: str, captions: str = ""
+) -> None:
     count = itertools.count(1)
 
     def kill(**_: Any) -> None:
@@ -58,7 +61,8 @@ def main(bucket: str, file: str, began: str, when: str, operation: str, number: 
             os.kill(os.getpid(), signal.SIGKILL)
 
     botocore.handlers.BUILTIN_HANDLERS.append((f"{when}-call.{operation}", kill))
-    execute(operator(bucket, file), context_of_run(datetime.fromisoformat(began)))
+    formats = captions.split(",") if captions else None
+    execute(operator(bucket, file, captions=formats), context_of_run(datetime.fromisoformat(began)))
 
 
 if __name__ == "__main__":

@@ -62,12 +62,12 @@ def file(tmp_path: Path) -> str:
 
 
 def run_and_kill(
-    polly: RunningEmulator, file: str, began: datetime, when: str, operation: str, number: int
+    polly: RunningEmulator, file: str, began: datetime, *killed: str, captions: str = ""
 ) -> None:
     """Run the first try in a process that kills itself."""
     command = [sys.executable, "-m", "tests.integration.killed_document", polly.bucket, file]
     done = subprocess.run(
-        [*command, began.isoformat(), when, operation, str(number)],
+        [*command, began.isoformat(), *killed, captions],
         cwd=_PROJECT,
         env={**os.environ, "AIRFLOW_CONN_AWS_DEFAULT": polly.airflow_connection()},
         capture_output=True,
@@ -104,11 +104,45 @@ def test_next_try_completes_the_document(
     polly: RunningEmulator, file: str, when: str, operation: str, number: int
 ) -> None:
     began = datetime.now(tz=UTC)
-    run_and_kill(polly, file, began, when, operation, number)
+    run_and_kill(polly, file, began, when, operation, str(number))
 
     value = execute(operator(polly.bucket, file), context_of_run(began, try_number=2))
 
     assert_complete(polly, value, file)
+
+
+@pytest.mark.parametrize(
+    ("when", "operation", "number"),
+    [
+        ("after", "polly.StartSpeechSynthesisTask", 3),
+        # The marks are complete; the audio is complete; the captions replace the previous ones.
+        ("after", "s3.CompleteMultipartUpload", 1),
+        ("after", "s3.CompleteMultipartUpload", 2),
+        ("before", "s3.DeleteObject", 1),
+    ],
+)
+def test_next_try_completes_the_captions(
+    polly: RunningEmulator, file: str, tmp_path: Path, when: str, operation: str, number: int
+) -> None:
+    """An edit of a document with captions: nothing is paid twice, and no other object remains."""
+    execute(operator(polly.bucket, file, captions=["vtt"]), context(run_id="first"))
+    before = starts(polly)
+    Path(file).write_text(BOOK.replace("Zebra number 2 of", "Zebra number two of"))
+    began = datetime.now(tz=UTC)
+    run_and_kill(polly, file, began, when, operation, str(number), captions="vtt")
+
+    value = execute(operator(polly.bucket, file, captions=["vtt"]), context_of_run(began, try_number=2))
+
+    # One piece of each chapter changed, and its marks.
+    assert starts(polly) == before + 4
+    marks = value["SpeechMarksS3Uri"].removeprefix(f"s3://{polly.bucket}/")
+    assert set(keys(polly)) == BESIDE | {f"{KEY}.vtt", marks}
+    changes = {"captions": ["vtt"], "output_s3_key": "whole.mp3"}
+    whole = execute(operator(polly.bucket, file, **changes), context(run_id="whole"))
+    for uri in ("OutputS3Uri", "SpeechMarksS3Uri"):
+        assert content(polly, value[uri]) == content(polly, whole[uri])
+    captions = [content(polly, each["CaptionsS3Uris"]["vtt"]) for each in (value, whole)]
+    assert captions[0] == captions[1]
 
 
 def test_retry_starts_only_the_failed_piece(polly: RunningEmulator, file: str) -> None:

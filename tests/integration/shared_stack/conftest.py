@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     f"example_polly_{name}"
-    for name in ("basic", "mapped", "sensor", "output_key", "decorator", "ssml", "synthesize", "asset")
+    for name in (
+        "basic",
+        "mapped",
+        "sensor",
+        "output_key",
+        "decorator",
+        "ssml",
+        "synthesize",
+        "asset",
+        "captions",
+    )
 ]
 HAS_OPENLINEAGE = find_spec("airflow.providers.openlineage") is not None
 # Airflow 3 itself can fail a task that is resumed early: apache/airflow issues 71580 and 72716.

@@ -16,8 +16,8 @@ from tests.integration.stack_support import BUCKET, EXAMPLE_DAGS
 if TYPE_CHECKING:
     from tests.integration.shared_stack.runs import Runs
 
-BASIC, MAPPED, SENSOR, OUTPUT_KEY = (
-    f"example_polly_{name}" for name in ("basic", "mapped", "sensor", "output_key")
+BASIC, MAPPED, SENSOR, OUTPUT_KEY, CAPTIONS = (
+    f"example_polly_{name}" for name in ("basic", "mapped", "sensor", "output_key", "captions")
 )
 TEXT = (EXAMPLE_DAGS / "texts" / "alice.txt").read_text().removesuffix("\n")
 PLATFORMS = ("Platform one is closed.", "Platform two is open.", "Mind the gap, please.")
@@ -90,3 +90,15 @@ def test_triggerer_is_still_the_process_that_was_started_and_logged_no_traceback
     assert runs.triggerer.status() != psutil.STATUS_ZOMBIE
     assert triggerer.process() == runs.triggerer
     assert "Traceback" not in log, log
+
+
+def test_document_with_captions_waits_once_for_all_pieces(runs: Runs) -> None:
+    runs.assert_success(CAPTIONS)
+    pushed = runs.xcoms(CAPTIONS, "article")
+
+    assert "deferred" in runs.states_of(CAPTIONS, "article")
+    for uri in (pushed["OutputS3Uri"], pushed["SpeechMarksS3Uri"], *pushed["CaptionsS3Uris"].values()):
+        runs.assert_object_exists(uri)
+    assert (
+        pushed["CaptionsS3Uris"]["vtt"].removeprefix("s3:/") in runs.xcoms(CAPTIONS, "player")["return_value"]
+    )

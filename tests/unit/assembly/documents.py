@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from airflow_polly_provider.assembly.manifest import (
     JOINED,
     PHASES,
+    CaptionsRecord,
     ChapterRecord,
     DocumentManifest,
+    MarksRecord,
     PieceRecord,
 )
 from airflow_polly_provider.batch.manifest import BatchRunId
+from airflow_polly_provider.captions.convert import CAPTION_FORMATS
 
 RUN = BatchRunId("books", "manual__2026-11-27T00:00:00+00:00", "speak", -1, "")
 BEGAN = "2026-11-27T00:00:01.250000+00:00"
@@ -72,6 +75,26 @@ def document(pieces: list[PieceRecord], **fields: Any) -> DocumentManifest:
 _TEXTS = st.text(max_size=20)
 _COUNTS = st.integers(0, 2**60)
 _OPTIONAL_TEXTS, _OPTIONAL_COUNTS = st.none() | _TEXTS, st.none() | _COUNTS
+_FORMATS = st.lists(st.sampled_from(CAPTION_FORMATS), unique=True).map(lambda formats: (*formats,))
+_CAPTIONS = st.builds(
+    CaptionsRecord,
+    formats=_FORMATS,
+    max_lines=_COUNTS,
+    max_line_characters=_OPTIONAL_COUNTS,
+    max_seconds=st.floats(0, 60),
+    pause_seconds=st.floats(0, 60),
+    text_type=st.sampled_from([None, "text", "ssml"]),
+)
+_MARKS = st.builds(
+    MarksRecord,
+    id=st.integers(0, 5).map(piece_id),
+    text_size=_COUNTS,
+    previous_offset=_OPTIONAL_COUNTS,
+    previous_ms=_OPTIONAL_COUNTS,
+    previous_text=_OPTIONAL_COUNTS,
+    offset=_OPTIONAL_COUNTS,
+    size=_OPTIONAL_COUNTS,
+)
 _PIECES = st.builds(
     PieceRecord,
     id=st.integers(0, 5).map(piece_id),
@@ -85,6 +108,7 @@ _PIECES = st.builds(
     samples=_OPTIONAL_COUNTS,
     pause_size=_COUNTS,
     pause_samples=_COUNTS,
+    marks=st.none() | _MARKS,
 )
 
 
@@ -107,6 +131,9 @@ def manifests(draw: st.DrawFn) -> DocumentManifest:
         pieces=[piece for part in parts for piece in part],
         phase=draw(st.sampled_from(sorted(PHASES))),
         previous_etag=draw(_OPTIONAL_TEXTS),
+        previous_layout_id=draw(st.none() | st.text("0123456789abcdef", min_size=32, max_size=32)),
+        previous_captions=draw(_FORMATS),
+        captions=draw(st.none() | _CAPTIONS),
         sample_rate=draw(_OPTIONAL_COUNTS),
         audio_form=draw(_OPTIONAL_TEXTS),
         header_size=draw(_COUNTS),

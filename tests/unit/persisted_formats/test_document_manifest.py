@@ -7,9 +7,16 @@ Later runs take unchanged pieces from the file that an earlier version made. Nev
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from airflow_polly_provider.assembly.manifest import ChapterRecord, DocumentManifest, PieceRecord
+from airflow_polly_provider.assembly.manifest import (
+    CaptionsRecord,
+    ChapterRecord,
+    DocumentManifest,
+    MarksRecord,
+    PieceRecord,
+)
 from airflow_polly_provider.assembly.manifest_format import FORMAT, VERSION, manifest_content, read_manifest
 from airflow_polly_provider.assembly.places import document_places
 from airflow_polly_provider.assembly.planning import Passage, PieceRules, Section, planned_pieces
@@ -62,6 +69,31 @@ JOINED = DocumentManifest(
     request_characters=1480,
 )
 
+FIRST_MARKS, SECOND_MARKS = "c1" * 32, "d2" * 32
+
+
+def with_marks(manifest: DocumentManifest, *marks: MarksRecord, **changes: Any) -> DocumentManifest:
+    pieces = [replace(piece, marks=each) for piece, each in zip(manifest.pieces, marks, strict=True)]
+    return replace(manifest, pieces=pieces, **changes)
+
+
+PLANNED_WITH_CAPTIONS = with_marks(
+    PLANNED,
+    MarksRecord(FIRST_MARKS, 702),
+    MarksRecord(SECOND_MARKS, 803, 4096, 45040, 702, size=5000),
+    MarksRecord(FIRST_MARKS, 702),
+    previous_layout_id="fedcba9876543210fedcba9876543210",
+    previous_captions=("vtt", "srt"),
+    captions=CaptionsRecord(("vtt", "json"), 2, None, 7.0, 0.7, "ssml"),
+)
+JOINED_WITH_CAPTIONS = with_marks(
+    JOINED,
+    MarksRecord(FIRST_MARKS, 702, offset=0, size=4096),
+    MarksRecord(SECOND_MARKS, 803, offset=4096, size=5000),
+    MarksRecord(FIRST_MARKS, 702, offset=9096, size=4100),
+    captions=CaptionsRecord(("srt",), 1, 37, 5.5, 1.0),
+)
+
 
 def encoded(case: str) -> bytes:
     return json.dumps(golden("document_manifests")[case]).encode()
@@ -77,6 +109,13 @@ class TestManifest:
     def test_of_the_earlier_version_can_be_read(self) -> None:
         assert read_manifest(encoded("planned")) == PLANNED
         assert read_manifest(encoded("joined")) == JOINED
+
+    def test_with_captions_is_unchanged(self) -> None:
+        """The manifests of a document with captions, which later runs take speech marks from."""
+        expected = golden("document_manifests_with_captions")
+        for name, manifest in (("planned", PLANNED_WITH_CAPTIONS), ("joined", JOINED_WITH_CAPTIONS)):
+            assert_unchanged(json.loads(manifest_content(manifest)), expected[name])
+            assert read_manifest(json.dumps(expected[name]).encode()) == manifest
 
     def test_with_members_of_a_later_version_can_be_read(self) -> None:
         content = golden("document_manifests")["joined"]
@@ -95,6 +134,7 @@ def test_metadata_of_a_joined_file_keeps_its_name() -> None:
 
 def test_default_keys_are_unchanged() -> None:
     places = document_places("my-bucket", "books/Zoë 1.mp3", manifest_key=None, prefix=None, run_id=RUN)
+    assert places.marks("0123") == ("my-bucket", "books/Zoë 1.mp3.0123.marks"), ADVICE
     assert [*places] == [
         ("my-bucket", "books/Zoë 1.mp3"),
         ("my-bucket", "books/Zoë 1.mp3.manifest.json"),
