@@ -26,9 +26,9 @@ units-with := test-python-3.12 test-python-3.13
 check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ui demo-audiobook test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-events test-celery test-clients test-wheel
+.PHONY: help demo demo-ui demo-audiobook test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-browser test-events test-celery test-clients test-wheel
 .PHONY: screenshots lint-files lint-workflows lock-tools hooks dist smoke-aws env-tools
-.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-commands
+.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-captions bench-commands
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,11 @@ test-celery: env-celery ## Test many texts on Celery while machines fail; needs 
 test-clients: env-clients ## Test the emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
 	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
+test-browser: ## Test the read-along page and joined audio files in Chromium; as root, installs it with apt-get if it is missing
+	@scripts/install_browser.sh
+	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-browser --no-group lint --group browser $(speech)
+	.venv-browser/bin/python -m pytest tests/browser -rs $(PYTEST_ARGS)
+
 test-wheel: env-tools ## Unit and integration tests against the built wheel, with coverage (DIST=dist: against the wheel in dist/)
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
 
@@ -125,6 +130,9 @@ bench-documents: env ## Measure how documents are split, joined and recovered; t
 	$(bin)/python -m benchmarks.documents.joining_s3
 	$(bin)/python -m benchmarks.documents.throughput
 	$(bin)/python -m benchmarks.documents.faults
+
+bench-captions: env ## Measure the conversion of 10 hours of speech marks to captions (not a test)
+	$(bin)/python -m benchmarks.captions.conversion $(BENCH_ARGS)
 
 bench-commands: env ## Measure the CPU time that the package adds to `airflow` commands (not a test)
 	@scripts/bootstrap.sh .venv-without --no-install-project --no-group lint

@@ -7,7 +7,6 @@ It runs example DAGs on a real Airflow against the emulator, and captures Airflo
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.browsers import find_browser
 from scripts.stack.airflow import AirflowStack
 from scripts.stack.emulator import aws_connection, running_emulator
 from scripts.stack.signals import terminable
@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "example_dags"
 IMAGES = ROOT / "docs" / "images"
 BUCKET = "polly-demo"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Time limit in Chromium's virtual time, because the UI loads its data after the page. While nothing is being
 # loaded, virtual time runs faster than real time.
 VIRTUAL_MILLISECONDS = 20_000
@@ -55,8 +54,7 @@ SHOTS = (
 def main() -> int:
     """Take all screenshots."""
     argparse.ArgumentParser(prog="python -m scripts.screenshots", description=__doc__).parse_args()
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if browser is None:
+    if (browser := find_browser()) is None:
         print("No Chromium on the PATH. On Debian: apt-get install chromium", file=sys.stderr)
         return 1
     IMAGES.mkdir(exist_ok=True)
