@@ -163,6 +163,8 @@ class EarlierWork:
         ]
         if not taken:
             return
+        if previous.manifest.captions is None:
+            raise self._damaged("its pieces have speech marks, but it has no captions")
         location = self._settings.places.marks(previous.manifest.layout_id)
         with translate_head_errors(self._settings.hook, location):
             stored = stored_object(self._settings.s3, location)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_polly_provider.assembly.earlier import EarlierWork
-from airflow_polly_provider.assembly.manifest import JOINED
+from airflow_polly_provider.assembly.manifest import JOINED, MarksRecord
 from airflow_polly_provider.assembly.places import document_places
 from airflow_polly_provider.assembly.previous import PreviousFile
 from airflow_polly_provider.assembly.recording import LAYOUT_METADATA
@@ -222,3 +222,12 @@ class TestValidatePrevious:
         manifest.output_format = "mp3"
         with pytest.raises(PollyInvalidRequestError, match="AudioForm"):
             work(None, head=HEAD).validate_previous(manifest, previous)
+
+    def test_that_speech_marks_without_captions_are_an_error(self) -> None:
+        """Without captions in the manifest, the plan would not name the file of the marks."""
+        manifest = finished()
+        manifest.pieces[0].marks = MarksRecord("a" * 64, 10, offset=0, size=100)
+        previous = PreviousFile(manifest)
+        (piece,) = previous.taken_from([planned(1, marks=MarksRecord("a" * 64, 10))])
+        with pytest.raises(PollyInvalidRequestError, match="have speech marks, but it has no captions"):
+            work(None, head=HEAD).validate_previous(document([piece]), previous)
