@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from airflow_polly_provider.assembly.chapters import duration_seconds
-from airflow_polly_provider.assembly.marks import stored_object
-from airflow_polly_provider.captions.convert import CAPTION_CONTENT_TYPES, captions_from_marks
+from airflow_polly_provider.assembly.marks import content_of, stored_object
+from airflow_polly_provider.captions.convert import CAPTION_CONTENT_TYPES, captions_from_sentences
 from airflow_polly_provider.captions.layout import CueLayout
+from airflow_polly_provider.captions.sentences import read_sentences
 from airflow_polly_provider.captions.webvtt import is_language_tag
 from airflow_polly_provider.exceptions import PollyOutputObjectError
-from airflow_polly_provider.output.multipart import ranges_between
-from airflow_polly_provider.output.object_writer import PART_BYTES, written_object
+from airflow_polly_provider.output.object_writer import written_object
 from airflow_polly_provider.output.s3_access import COPY_PART_BYTES
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
     from airflow_polly_provider.assembly.manifest import CaptionsRecord, DocumentManifest
     from airflow_polly_provider.assembly.settings import DocumentSettings
-    from airflow_polly_provider.aws.s3 import S3Location
+    from airflow_polly_provider.captions.convert import CaptionFormat
+    from airflow_polly_provider.captions.sentences import SpokenSentence
     from airflow_polly_provider.output.multipart import StoredObject
     from airflow_polly_provider.output.s3_access import S3Access
 
 log = logging.getLogger(__name__)
+
+
+class UnusableMarksError(PollyOutputObjectError):
+    """The speech marks of a complete file are gone or damaged."""
 
 
 def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> None:
@@ -34,7 +40,7 @@ def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> No
 
     :param settings: the settings of the try
     :param manifest: the manifest of the joined file
-    :raises PollyOutputObjectError: the speech marks are gone or damaged
+    :raises UnusableMarksError: the speech marks are gone or damaged
     """
     captions = manifest.captions
     if captions is None:
@@ -42,10 +48,9 @@ def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> No
     location = settings.places.marks(manifest.layout_id)
     stored = stored_object(settings.s3, location)
     if stored is None:
-        raise PollyOutputObjectError(
+        raise UnusableMarksError(
             f"{location.uri} is gone, so the captions of the finished file cannot be made. Find out what "
-            "removed it. Run the task without captions, and then again with captions: this pays only for the "
-            "speech marks."
+            "removed it. The next try pays for these speech marks again, but not for audio."
         )
     # The language can come from the file of the document, which can contain anything there.
     language = manifest.language if is_language_tag(manifest.language or "") else None
@@ -54,32 +59,45 @@ def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> No
         made_as = {"Bucket": target.bucket, "Key": target.key, "ContentType": CAPTION_CONTENT_TYPES[name]}
         with written_object(settings.s3.client, made_as, largest_copy_bytes=COPY_PART_BYTES) as writer:
             try:
-                for chunk in captions_from_marks(
-                    _content(settings.s3, stored),
+                for chunk in captions_from_sentences(
+                    _sentences(settings.s3, stored, manifest),
                     name,
                     duration_seconds=duration_seconds(manifest),
                     language=language,
                     layout=_layout(captions),
-                    text_type=captions.text_type,
                 ):
                     writer.write(chunk.encode())
             except ValueError as error:
-                raise PollyOutputObjectError(f"The captions cannot be made: {error}") from error
+                raise UnusableMarksError(
+                    f"The captions of {settings.places.output.uri} cannot be made: {error}. The next try "
+                    "pays for the speech marks again, but not for audio."
+                ) from error
 
 
-def remove_outdated(settings: DocumentSettings, outdated: Iterable[S3Location]) -> None:
-    """Remove speech marks and captions that belong to a file that was replaced. Raises no error.
+def are_captions_missing(settings: DocumentSettings, manifest: DocumentManifest) -> bool:
+    """Return whether captions that belong to a joined file are gone.
 
     :param settings: the settings of the try
-    :param outdated: the places of the objects
+    :param manifest: the manifest of the joined file
     """
-    for location in outdated:
+    formats = () if manifest.captions is None else manifest.captions.formats
+    return any(settings.s3.head(settings.places.captions(name)) is None for name in formats)
+
+
+def remove_captions(settings: DocumentSettings, formats: Iterable[CaptionFormat]) -> None:
+    """Remove captions that belong to a file that was replaced. Raises no error.
+
+    :param settings: the settings of the try
+    :param formats: their formats
+    """
+    for name in formats:
+        location = settings.places.captions(name)
         try:
             settings.s3.client.delete_object(Bucket=location.bucket, Key=location.key)
         except (ClientError, BotoCoreError) as error:
             log.warning(
-                "The file is complete, but an object that belongs to the replaced file could not be removed "
-                "(%s). Remove %s, and allow s3:DeleteObject on it.",
+                "The file is complete, but captions of the replaced file could not be removed (%s). Remove "
+                "%s, and allow s3:DeleteObject on it.",
                 error,
                 location.uri,
             )
@@ -94,7 +112,11 @@ def _layout(captions: CaptionsRecord) -> CueLayout:
     )
 
 
-def _content(s3: S3Access, stored: StoredObject) -> Iterator[bytes]:
-    if stored.size:
-        for limits in ranges_between(0, stored.size, PART_BYTES):
-            yield stored.read(s3.client, *limits)
+def _sentences(s3: S3Access, stored: StoredObject, manifest: DocumentManifest) -> Iterator[SpokenSentence]:
+    """Yield the sentences of a document. Only SSML has tags and entities that are not shown."""
+    marks = (piece.marks for piece in manifest.pieces if piece.marks is not None)
+    for is_ssml, group in groupby(marks, key=lambda each: each.is_ssml):
+        pieces = list(group)
+        start = pieces[0].offset or 0
+        end = (pieces[-1].offset or 0) + (pieces[-1].size or 0)
+        yield from read_sentences(content_of(s3, stored, start, end), text_type="ssml" if is_ssml else "text")

@@ -98,6 +98,7 @@ def captions_record(
     :param formats: the operator's ``captions``
     :param layout: the operator's ``caption_layout``
     :raises ValueError: a format is unknown or given twice, or there is a layout without captions
+    :raises TypeError: the layout has another type
     """
     given: Any = formats
     if given is None:
@@ -110,9 +111,11 @@ def captions_record(
             f"captions must be a list of different formats ({', '.join(CAPTION_FORMATS)}) or None, not "
             f"{given!r:.100}."
         )
-    layout = layout or CueLayout()
+    layout = CueLayout() if layout is None else layout
+    if not isinstance(layout, CueLayout):
+        raise TypeError(f"caption_layout must be a CueLayout, not {type(layout).__name__}.")
     return CaptionsRecord(
-        formats=tuple(given),
+        formats=tuple(name for name in CAPTION_FORMATS if name in given),
         max_lines=layout.max_lines,
         max_line_characters=layout.max_line_characters,
         max_seconds=layout.max_seconds,

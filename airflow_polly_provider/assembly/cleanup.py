@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MARKS_NAME = re.compile(r"[0-9a-f]{32}\.marks")
 _AT_ONCE = 1000
 """The maximum number of keys in one DeleteObjects request."""
 
@@ -60,6 +62,30 @@ def remove_work_objects(settings: DocumentSettings, *, keep_pieces: bool) -> Non
             places.output.bucket,
             places.prefix,
             problem,
+        )
+
+
+def remove_other_marks(settings: DocumentSettings, layout_id: str | None) -> None:
+    """Remove the speech marks of replaced files, and of runs that ended too early. Raises no error.
+
+    :param settings: the settings of the try
+    :param layout_id: the layout id of the existing file, whose speech marks are kept; None to keep none
+    """
+    places = settings.places
+    bucket, prefix = places.output.bucket, places.marks_prefix
+    kept = None if layout_id is None else places.marks(layout_id).key
+    try:
+        found = settings.s3.client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+        for key in (each["Key"] for each in found):
+            if key != kept and _MARKS_NAME.fullmatch(key, len(prefix)):
+                settings.s3.client.delete_object(Bucket=bucket, Key=key)
+    except (ClientError, BotoCoreError) as error:
+        log.warning(
+            "The file is complete, but old speech marks below s3://%s/%s could not be removed (%s). Allow "
+            "s3:ListBucket on the bucket and s3:DeleteObject on them.",
+            bucket,
+            prefix,
+            error,
         )
 
 

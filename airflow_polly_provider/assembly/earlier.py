@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.assembly.captions import remove_outdated
 from airflow_polly_provider.assembly.errors import translate_head_errors, translate_joining_errors
 from airflow_polly_provider.assembly.manifest import JOINED
 from airflow_polly_provider.assembly.marks import stored_object
 from airflow_polly_provider.assembly.previous import PreviousFile
-from airflow_polly_provider.assembly.recording import is_file_of, outdated_objects, record_file
+from airflow_polly_provider.assembly.recording import is_file_of, record_file
 from airflow_polly_provider.audio.joining import joiner_of
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
@@ -57,15 +56,12 @@ class EarlierWork:
         """
         manifest = self._load_manifest()
         plan = self._plans.load()
-        if plan is not None and self._is_of_this_run(plan):
-            is_recorded = manifest is not None and manifest.layout_id == plan.layout_id
-            if plan.phase == JOINED and is_recorded:
+        if plan is not None and plan.phase == JOINED and self._is_of_this_run(plan):
+            if manifest is not None and manifest.layout_id == plan.layout_id:
                 self.is_delivered = plan.run_token != self._settings.run_token
-            elif plan.phase == JOINED and not dry_run and (finished := self._recorded_now(plan)) is not None:
+            elif not dry_run and (finished := self._recorded_now(plan)) is not None:
                 self.replaced = plan
                 return finished
-            if not dry_run:
-                self._remove_leftovers(plan, is_recorded=is_recorded)
         self.replaced = manifest
         if manifest is None or manifest.phase != JOINED or manifest.etag is None:
             return None
@@ -98,13 +94,6 @@ class EarlierWork:
         # Clearing an ended run changes the time, but then this is not the first try.
         began = run.try_number > 1 or manifest.began == run.began
         return manifest.run == self._settings.run_id and began
-
-    def _remove_leftovers(self, plan: DocumentManifest, *, is_recorded: bool) -> None:
-        """Remove the speech marks that an earlier try wrote or replaced, but could not remove itself."""
-        leftovers = outdated_objects(self._settings, plan) if is_recorded else []
-        if not is_recorded and plan.captions is not None:
-            leftovers = [self._settings.places.marks(plan.layout_id)]
-        remove_outdated(self._settings, leftovers)
 
     def _recorded_now(self, plan: DocumentManifest) -> PreviousFile | None:
         head = self._head()

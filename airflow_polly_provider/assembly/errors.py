@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_polly_provider.hooks.polly import PollyHook
 
 _JOINING_ACTIONS = (
-    "s3:GetObject on the pieces and on output_s3_key, s3:PutObject on output_s3_key and, if a KMS key "
-    "encrypts the bucket, kms:Decrypt and kms:GenerateDataKey on that key"
+    "s3:GetObject on the pieces and on output_s3_key, s3:PutObject on output_s3_key and on the keys that "
+    "begin with it and, if a KMS key encrypts the bucket, kms:Decrypt and kms:GenerateDataKey on that key"
 )
 
 
@@ -60,10 +60,31 @@ def translate_joining_errors(hook: PollyHook, output: S3Location) -> Iterator[No
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        hint = ""
-        if isinstance(error, ClientError) and http_status(error) == 403:
-            hint = f" Allow {_JOINING_ACTIONS} to the identity that was used ({hook.describe_connection()})."
         raise PollyOutputObjectError(
-            f"All pieces are synthesized, but joining them to {output.uri} failed: {error}.{hint} The next "
-            "try, or the task after it is cleared, joins them and pays nothing."
+            f"All pieces are synthesized, but joining them to {output.uri} failed: "
+            f"{_described(error, hook)} The next try, or the task after it is cleared, joins them and pays "
+            "nothing."
         ) from error
+
+
+@contextmanager
+def translate_caption_errors(hook: PollyHook, output: S3Location) -> Iterator[None]:
+    """Translate errors of the requests that write the captions of a complete file.
+
+    :param hook: the hook, whose connection is named in the error
+    :param output: the place of the file
+    :raises PollyOutputObjectError: S3 rejected a request or did not respond
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise PollyOutputObjectError(
+            f"{output.uri} is complete, but writing its captions failed: {_described(error, hook)} The next "
+            "try, or the task after it is cleared, writes them and pays nothing."
+        ) from error
+
+
+def _described(error: Exception, hook: PollyHook) -> str:
+    if not isinstance(error, ClientError) or http_status(error) != 403:
+        return f"{error}."
+    return f"{error}. Allow {_JOINING_ACTIONS} to the identity that was used ({hook.describe_connection()})."

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_polly_provider.batch.manifest import BatchRunId
     from airflow_polly_provider.captions.convert import CaptionFormat
-    from airflow_polly_provider.request.literals import TextType
 
 PLANNED = "planned"
 """The phase in which pieces are synthesized."""
@@ -40,6 +39,7 @@ class MarksRecord:
 
     :param id: the digest of everything that affects the marks
     :param text_size: the size of the piece's text in bytes of UTF-8, with SSML tags
+    :param is_ssml: whether the text is SSML
     :param previous_offset: the position of the first byte in the previous file of speech marks, if they are
         taken from there
     :param previous_ms: the start of the piece in the previous audio file, in milliseconds
@@ -50,6 +50,7 @@ class MarksRecord:
 
     id: str
     text_size: int
+    is_ssml: bool = False
     previous_offset: int | None = None
     previous_ms: int | None = None
     previous_text: int | None = None
@@ -61,12 +62,12 @@ class MarksRecord:
 class CaptionsRecord:
     """The captions that belong to a document.
 
-    :param formats: ``vtt``, ``srt`` and ``json``, in the order given
+    :param formats: those of ``vtt``, ``srt`` and ``json`` that are written, in this order. It is empty if the
+        speech marks exist, but writing the captions failed
     :param max_lines: the maximum number of lines of a cue
     :param max_line_characters: the maximum width of a line; None for the default of its script
     :param max_seconds: the maximum duration of a cue
     :param pause_seconds: the length of a pause that ends a cue
-    :param text_type: ``text`` or ``ssml`` if all pieces have this type; otherwise None
     """
 
     formats: tuple[CaptionFormat, ...]
@@ -74,7 +75,6 @@ class CaptionsRecord:
     max_line_characters: int | None
     max_seconds: float
     pause_seconds: float
-    text_type: TextType | None = None
 
 
 @dataclass(slots=True)

@@ -14,7 +14,6 @@ from airflow_polly_provider.assembly.manifest import (
     MarksRecord,
     PieceRecord,
 )
-from airflow_polly_provider.assembly.planning import SSML
 from airflow_polly_provider.batch import json_members as members
 from airflow_polly_provider.batch.manifest import BatchRunId
 from airflow_polly_provider.captions.convert import CAPTION_FORMATS
@@ -76,11 +75,11 @@ _CAPTIONS = (
     _Member("MaxLineCharacters", "max_line_characters", _COUNT),
     _Member("MaxSeconds", "max_seconds", members.seconds),
     _Member("PauseSeconds", "pause_seconds", members.seconds),
-    _Member("TextType", "text_type", members.or_none(members.one_of(("text", SSML)))),
 )
 _MARKS = (
     _Member("Id", "id", _DIGEST),
     _Member("TextSize", "text_size", members.count),
+    _Member("IsSsml", "is_ssml", members.flag),
     _Member("PreviousOffset", "previous_offset", _COUNT),
     _Member("PreviousMs", "previous_ms", _COUNT),
     _Member("PreviousText", "previous_text", _COUNT),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_polly_provider.audio.chapters import milliseconds_of
 from airflow_polly_provider.audio.joined_marks import MarkShifter
 from airflow_polly_provider.aws.s3 import parse_output_uri
+from airflow_polly_provider.captions.marks import read_marks
 from airflow_polly_provider.exceptions import PollyOutputObjectError
 from airflow_polly_provider.output.multipart import StoredObject, ranges_between
 from airflow_polly_provider.output.object_writer import PART_BYTES, written_object
@@ -32,12 +33,14 @@ class MarkPlace(NamedTuple):
     :param number: the number of the piece, from 1
     :param marks: the marks
     :param time_ms: the start of the piece in the joined file, in milliseconds
+    :param end_ms: the end of its speech there
     :param text_bytes: the position of the piece's text in the texts of all pieces, in bytes of UTF-8
     """
 
     number: int
     marks: MarksRecord
     time_ms: int
+    end_ms: int
     text_bytes: int
 
 
@@ -47,10 +50,11 @@ def mark_places(manifest: DocumentManifest) -> Iterator[MarkPlace]:
     :param manifest: the manifest of a joined file
     """
     samples = text_bytes = 0
+    rate = manifest.sample_rate or 1
     for number, piece in enumerate(manifest.pieces, start=1):
         if piece.marks is not None:
-            time_ms = milliseconds_of(samples, manifest.sample_rate or 1)
-            yield MarkPlace(number, piece.marks, time_ms, text_bytes)
+            time_ms, end_ms = (milliseconds_of(at, rate) for at in (samples, samples + (piece.samples or 0)))
+            yield MarkPlace(number, piece.marks, time_ms, end_ms, text_bytes)
             text_bytes += piece.marks.text_size
         samples += piece.total_samples
 
@@ -88,6 +92,33 @@ def write_marks(
             for data in source.moved(place, len(manifest.pieces)):
                 writer.write(data)
             place.marks.size = writer.size - place.marks.offset
+    _validate(settings.s3, location)
+
+
+def content_of(s3: S3Access, stored: StoredObject, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes of an object between two positions.
+
+    :param s3: the access to S3
+    :param stored: the object
+    :param start: the first position
+    :param end: the position after the last byte
+    """
+    if start < end:
+        for limits in ranges_between(start, end, PART_BYTES):
+            yield stored.read(s3.client, *limits)
+
+
+def _validate(s3: S3Access, location: S3Location) -> None:
+    """Check that captions can be made from the marks, before the audio replaces an existing file."""
+    stored = stored_object(s3, location)
+    try:
+        for _ in read_marks(() if stored is None else content_of(s3, stored, 0, stored.size)):
+            pass
+    except ValueError as error:
+        raise PollyOutputObjectError(
+            f"The captions cannot be made: {error}. Run the task without captions: this joins the audio, and "
+            "pays nothing."
+        ) from error
 
 
 class _Marks:
@@ -111,22 +142,29 @@ class _Marks:
         if marks.previous_offset is None:
             location = parse_output_uri(self._output_uris[marks.id])
             name = f"{name}, {location.uri}"
+            advice = "Delete these speech marks, so that they are made again."
             content = self._new(location)
         else:
             if self._previous is None:
                 raise PollyOutputObjectError(
                     "The previous speech marks are needed, but they were not opened."
                 )
+            name = f"{name}, in {self._previous.stored.location.uri}"
+            advice = (
+                "Do not delete this object: run the task without captions, and then again with captions. "
+                "This pays only for the speech marks."
+            )
             time_ms -= marks.previous_ms or 0
             text_bytes -= marks.previous_text or 0
             content = self._previous.read(marks.previous_offset, marks.previous_offset + (marks.size or 0))
-        shifter = MarkShifter(name, time_ms=time_ms, text_bytes=text_bytes)
+        # The marks belong to another synthesis task than the audio, which may be a little shorter.
+        shifter = MarkShifter(name, time_ms=time_ms, text_bytes=text_bytes, latest_ms=place.end_ms)
         try:
             for chunk in content:
                 yield shifter.feed(chunk)
             yield shifter.finish()
         except ValueError as error:
-            raise PollyOutputObjectError(f"The captions cannot be made: {error}.") from error
+            raise PollyOutputObjectError(f"The captions cannot be made: {error}. {advice}") from error
 
     def _new(self, location: S3Location) -> Iterator[bytes]:
         stored = stored_object(self._s3, location)
@@ -135,9 +173,7 @@ class _Marks:
                 f"The speech marks of a piece are gone from {location.uri}. Find out what removed or moved "
                 "them. The next try starts and pays for a new synthesis task for these marks."
             )
-        if stored.size:
-            for limits in ranges_between(0, stored.size, PART_BYTES):
-                yield stored.read(self._s3.client, *limits)
+        yield from content_of(self._s3, stored, 0, stored.size)
 
 
 class _Blocks:
@@ -149,7 +185,7 @@ class _Blocks:
 
     def __init__(self, s3: S3Access, stored: StoredObject) -> None:
         self._s3 = s3
-        self._stored = stored
+        self.stored = stored
         self._start = 0
         self._block = b""
 
@@ -158,8 +194,8 @@ class _Blocks:
         while start < end:
             if not self._start <= start < self._start + len(self._block):
                 self._start = start
-                until = min(start + _BLOCK_BYTES, self._stored.size)
-                self._block = self._stored.read(self._s3.client, start, until)
+                until = min(start + _BLOCK_BYTES, self.stored.size)
+                self._block = self.stored.read(self._s3.client, start, until)
             data = self._block[start - self._start : end - self._start]
             start += len(data)
             yield data

@@ -52,7 +52,12 @@ class DocumentPlaces(NamedTuple):
 
         :param layout_id: the layout id of the joined file
         """
-        return S3Location(self.output.bucket, f"{self.output.key}.{layout_id}.marks")
+        return S3Location(self.output.bucket, f"{self.marks_prefix}{layout_id}.marks")
+
+    @property
+    def marks_prefix(self) -> str:
+        """The beginning of the keys of the files of speech marks."""
+        return f"{self.output.key}.marks/"
 
 
 def document_places(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.assembly.manifest import ChapterRecord, MarksRecord, PieceRecord
 from airflow_polly_provider.exceptions import PollyInvalidRequestError
@@ -13,12 +13,11 @@ from airflow_polly_provider.text.splitting import split_text
 from airflow_polly_provider.text.ssml_splitting import split_ssml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_polly_provider.request.literals import TextType
     from airflow_polly_provider.text.pieces import KnownPiece
 
-SSML: Final = "ssml"
+SSML = "ssml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +111,6 @@ def planned_pieces(sections: Sequence[Section], rules: PieceRules) -> PlannedPie
     return planned
 
 
-def text_type_of(sections: Iterable[Section]) -> TextType | None:
-    """Return ``text`` or ``ssml`` if all passages of a document have this type; otherwise None.
-
-    :param sections: the chapters of the document
-    """
-    found = {passage.text_type == SSML for section in sections for passage in section.passages}
-    return None if len(found) > 1 else SSML if True in found else "text"
-
-
 def _add_passage(planned: PlannedPieces, passage: Passage, rules: PieceRules) -> None:
     speech = rules.request_of(passage)
     is_ssml = passage.text_type == SSML
@@ -153,7 +143,7 @@ def _marks_of(planned: PlannedPieces, passage: Passage, text: str, rules: PieceR
     request = {**rules.marks_request_of(passage), "Text": text}
     marks_id = speech_digest(request, rules.lexicons)
     planned.requests[marks_id] = request
-    return MarksRecord(marks_id, len(text.encode()))
+    return MarksRecord(marks_id, len(text.encode()), is_ssml=passage.text_type == SSML)
 
 
 def _name_of(number: int, section: Section) -> str:

@@ -25,7 +25,7 @@ class PreviousFile:
         self.manifest = manifest
         self.is_of_this_run = is_of_this_run
         self._positions: dict[str, list[int]] = {}
-        self._marks: dict[str, MarksRecord] = {}
+        self._marks: dict[str, list[MarksRecord]] = {}
         for position, piece in enumerate(manifest.pieces):
             if piece.offset is not None and piece.size is not None:
                 self._positions.setdefault(piece.id, []).append(position)
@@ -39,7 +39,7 @@ class PreviousFile:
                     previous_text=place.text_bytes,
                     offset=None,
                 )
-                self._marks.setdefault(marks.id, taken)
+                self._marks.setdefault(marks.id, []).append(taken)
 
     def known_pieces(self) -> list[KnownPiece]:
         """Return the pieces of the file for :func:`~airflow_polly_provider.text.splitting.split_text`."""
@@ -50,11 +50,14 @@ class PreviousFile:
 
         :param pieces: the pieces of the next file in order
         """
-        taken, expected = [], 0
+        taken, expected, next_marks = [], 0, 0
         for each in pieces:
             piece = each
             if each.marks is not None and (known := self._marks.get(each.marks.id)) is not None:
-                piece = replace(each, marks=replace(known))
+                # Marks that are read in their order need fewer requests.
+                marks = next((one for one in known if (one.previous_offset or 0) >= next_marks), known[0])
+                next_marks = (marks.previous_offset or 0) + (marks.size or 0)
+                piece = replace(each, marks=replace(marks))
             positions = self._positions.get(piece.id)
             if positions is None:
                 taken.append(piece)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_polly_provider.assembly.captions import remove_outdated, write_captions
+from airflow_polly_provider.assembly.captions import (
+    UnusableMarksError,
+    remove_captions,
+    write_captions,
+)
 from airflow_polly_provider.assembly.chapters import podcast_chapters
+from airflow_polly_provider.assembly.errors import translate_caption_errors
 from airflow_polly_provider.audio.chapters import CHAPTERS_CONTENT_TYPE
+from airflow_polly_provider.exceptions import PollyOutputObjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_polly_provider.assembly.manifest import DocumentManifest
     from airflow_polly_provider.assembly.settings import DocumentSettings
     from airflow_polly_provider.assembly.store import DocumentStore
-    from airflow_polly_provider.aws.s3 import S3Location
 
 LAYOUT_METADATA = "polly-layout"
 """The name of the metadata of a joined file that contains its layout id."""
@@ -29,39 +35,29 @@ def is_file_of(manifest: DocumentManifest, head: Mapping[str, Any] | None) -> bo
     return head is not None and head["Metadata"].get(LAYOUT_METADATA) == manifest.layout_id
 
 
-def outdated_objects(settings: DocumentSettings, manifest: DocumentManifest) -> list[S3Location]:
-    """Return the speech marks and captions of the replaced file that the document does not write itself.
-
-    :param settings: the settings of the try
-    :param manifest: the plan of the document
-    """
-    places = settings.places
-    formats = () if manifest.captions is None else manifest.captions.formats
-    outdated = [places.captions(name) for name in manifest.previous_captions if name not in formats]
-    if manifest.previous_layout_id is not None:
-        outdated.append(places.marks(manifest.previous_layout_id))
-    return outdated
-
-
 def record_file(
     settings: DocumentSettings, store: DocumentStore, manifest: DocumentManifest, etag: str
 ) -> None:
     """Write the captions, the chapters and the manifest of a joined file.
 
+    The file is complete, so its manifest is written even if the captions cannot be.
+
     :param settings: the settings of the try
     :param store: the place of the manifest
     :param manifest: the manifest, with the places of all pieces
     :param etag: the ETag of the file
+    :raises PollyOutputObjectError: the captions cannot be written
     """
     manifest.etag = etag
-    outdated = outdated_objects(settings, manifest)
+    formats = () if manifest.captions is None else manifest.captions.formats
+    outdated = [name for name in manifest.previous_captions if name not in formats]
     manifest.previous_etag = manifest.previous_layout_id = None
     manifest.previous_captions = ()
     for piece in manifest.pieces:
         piece.previous_offset = None
         if piece.marks is not None:
             piece.marks.previous_offset = piece.marks.previous_ms = piece.marks.previous_text = None
-    write_captions(settings, manifest)
+    problem = _problem_of_captions(settings, manifest)
     settings.s3.client.put_object(
         Bucket=settings.places.chapters.bucket,
         Key=settings.places.chapters.key,
@@ -69,4 +65,23 @@ def record_file(
         ContentType=CHAPTERS_CONTENT_TYPE,
     )
     store.save(manifest)
-    remove_outdated(settings, outdated)
+    if problem is not None:
+        raise problem
+    remove_captions(settings, outdated)
+
+
+def _problem_of_captions(settings: DocumentSettings, manifest: DocumentManifest) -> Exception | None:
+    """Write the captions. If this fails, return the error, and note in the manifest what is missing."""
+    try:
+        with translate_caption_errors(settings.hook, settings.places.output):
+            write_captions(settings, manifest)
+    except UnusableMarksError as error:
+        manifest.captions = None
+        for piece in manifest.pieces:
+            piece.marks = None
+        return error
+    except PollyOutputObjectError as error:
+        if manifest.captions is not None:
+            manifest.captions = replace(manifest.captions, formats=())
+        return error
+    return None

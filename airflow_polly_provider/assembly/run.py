@@ -6,10 +6,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_polly_provider.assembly.captions import are_captions_missing, write_captions
 from airflow_polly_provider.assembly.chapters import file_header
-from airflow_polly_provider.assembly.cleanup import remove_work_objects
+from airflow_polly_provider.assembly.cleanup import remove_other_marks, remove_work_objects
 from airflow_polly_provider.assembly.earlier import EarlierWork
-from airflow_polly_provider.assembly.errors import translate_joining_errors
+from airflow_polly_provider.assembly.errors import translate_caption_errors, translate_joining_errors
 from airflow_polly_provider.assembly.joining import FileJoiner
 from airflow_polly_provider.assembly.manifest import JOINED, DocumentManifest
 from airflow_polly_provider.assembly.marks import mark_places, stored_object, write_marks
@@ -81,6 +82,7 @@ class DocumentRun:
             "then pays for the whole document.",
         )
         self.earlier = EarlierWork(settings, self._plans, self._manifests)
+        self._replaces_marks = False
 
     def plan(
         self, planned: PlannedPieces, file: FileProperties, previous: PreviousFile | None
@@ -112,6 +114,7 @@ class DocumentRun:
             output_uri=None if previous is None else previous.manifest.output_uri,
         )
         if (replaced := self.earlier.replaced) is not None and replaced.captions is not None:
+            self._replaces_marks = True
             plan.previous_layout_id, plan.previous_captions = replaced.layout_id, replaced.captions.formats
         return plan
 
@@ -136,6 +139,7 @@ class DocumentRun:
                 "Clear the task: pieces that are already synthesized are not paid for again."
             )
         self._manifests.load()
+        self._replaces_marks = plan.previous_layout_id is not None
         return plan
 
     def join(self, manifest: DocumentManifest, records: Sequence[ItemRecord]) -> None:
@@ -209,9 +213,22 @@ class DocumentRun:
             )
         record_file(self.settings, self._manifests, manifest, head["ETag"])
 
-    def clean_up(self, *, keep_pieces: bool) -> None:
+    def restore_captions(self, manifest: DocumentManifest) -> None:
+        """Write the captions of the existing file again if some of them are gone.
+
+        :param manifest: the manifest of the file
+        :raises PollyOutputObjectError: they cannot be written
+        """
+        with translate_caption_errors(self.settings.hook, self._places.output):
+            if are_captions_missing(self.settings, manifest):
+                write_captions(self.settings, manifest)
+
+    def clean_up(self, manifest: DocumentManifest, *, keep_pieces: bool) -> None:
         """Remove the objects that were needed only until the file was complete. Raises no error.
 
+        :param manifest: the manifest of the file
         :param keep_pieces: whether to keep the pieces
         """
         remove_work_objects(self.settings, keep_pieces=keep_pieces)
+        if self._replaces_marks or manifest.captions is not None:
+            remove_other_marks(self.settings, None if manifest.captions is None else manifest.layout_id)

@@ -34,10 +34,12 @@ class MarkShifter:
     :param time_ms: the start of the piece in the joined file, in milliseconds
     :param text_bytes: the position of the piece's text in the whole text, in bytes of UTF-8. It is negative
         if the piece has more markup in front of its text than the whole text has
+    :param latest_ms: the latest time of a mark in the joined file, in milliseconds; later marks get this time
     """
 
-    def __init__(self, name: str, *, time_ms: int, text_bytes: int) -> None:
+    def __init__(self, name: str, *, time_ms: int, text_bytes: int, latest_ms: int | None = None) -> None:
         self._name = name
+        self._latest_ms = latest_ms
         self._shifts = {"time": time_ms, "start": text_bytes, "end": text_bytes}
         self._held = bytearray()
         self._searched = 0
@@ -134,6 +136,8 @@ class MarkShifter:
         moved = value + self._shifts[key]
         if value < 0 or moved < 0:
             raise self._invalid(f"{key!r} is {value}, and would be {moved} in the joined file", self.lines)
+        if key == "time" and self._latest_ms is not None:
+            return min(moved, max(self._latest_ms, 0))
         return moved
 
     def _value(self, line: str, at: int) -> tuple[object, int]:
@@ -153,10 +157,7 @@ class MarkShifter:
         return at + 1
 
     def _invalid(self, reason: str, number: int) -> ValueError:
-        return ValueError(
-            f"line {number:,} of the speech marks of {self._name} is not valid: {reason}. "
-            "Delete these speech marks, so that they are made again"
-        )
+        return ValueError(f"line {number:,} of the speech marks of {self._name} is not valid: {reason}")
 
 
 def _skip(line: str, at: int) -> int:

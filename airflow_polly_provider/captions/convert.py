@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_polly_provider.captions.marks import BinaryFile
+    from airflow_polly_provider.captions.sentences import SpokenSentence
 
 CaptionFormat = Literal["vtt", "srt", "json"]
 CAPTION_FORMATS: tuple[CaptionFormat, ...] = ("vtt", "srt", "json")
@@ -55,10 +56,36 @@ def captions_from_marks(
     :raises ValueError: another format, no language tag, or a line that is not a speech mark, when the
         iterator reaches it
     """
+    return captions_from_sentences(
+        read_sentences(marks, text_type=text_type),
+        format,
+        duration_seconds=duration_seconds,
+        language=language,
+        layout=layout,
+    )
+
+
+def captions_from_sentences(
+    sentences: Iterable[SpokenSentence],
+    format: str,
+    *,
+    duration_seconds: float | None = None,
+    language: str | None = None,
+    layout: CueLayout = _DEFAULT_LAYOUT,
+) -> Iterator[str]:
+    """Return an iterator over the text of a file with captions or a transcript.
+
+    :param sentences: the sentences in order, from
+        :func:`~airflow_polly_provider.captions.sentences.read_sentences`
+    :param format: as for :func:`captions_from_marks`, and so are the other parameters
+    :param duration_seconds: the length of the audio in seconds, if it is known
+    :param language: the language as a tag such as ``en-US``
+    :param layout: the limits of a cue
+    :raises ValueError: another format, or no language tag
+    """
     if format not in CAPTION_FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, CAPTION_FORMATS))}, not {format!r}")
     duration_ms = None if duration_seconds is None else round(duration_seconds * 1000)
-    sentences = read_sentences(marks, text_type=text_type)
     if format == "json":
         return write_transcript(sentences, duration_ms=duration_ms)
     cues = make_cues(sentences, layout=layout, duration_ms=duration_ms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.assembly.checks import (
@@ -17,7 +16,7 @@ from airflow_polly_provider.assembly.checks import (
     validate_wav_size,
 )
 from airflow_polly_provider.assembly.places import document_places
-from airflow_polly_provider.assembly.planning import PieceRules, planned_pieces, text_type_of
+from airflow_polly_provider.assembly.planning import PieceRules, planned_pieces
 from airflow_polly_provider.assembly.report import document_estimate, document_result, failed_pieces
 from airflow_polly_provider.assembly.requests import PieceRequests
 from airflow_polly_provider.assembly.run import DocumentRun, FileProperties
@@ -284,7 +283,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         previous = run.earlier.previous_file(reuse=self.reuse, dry_run=dry_run)
         sections = section_of_turns(document) if self._has_turns else sections_of(document)
         planned = planned_pieces(sections, self._rules(requests, sections, previous))
-        file = self._file_properties(document, sections, requests.of(sections[0].passages[0]))
+        file = self._file_properties(document, requests.of(sections[0].passages[0]))
         manifest = run.plan(planned, file, previous)
         run.earlier.validate_previous(manifest, previous)
         if previous is not None and not dry_run and manifest.has_content_of(previous.manifest):
@@ -381,9 +380,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
             known=() if previous is None else previous.known_pieces(),
         )
 
-    def _file_properties(
-        self, document: Document, sections: Sequence[Section], request: Mapping[str, Any]
-    ) -> FileProperties:
+    def _file_properties(self, document: Document, request: Mapping[str, Any]) -> FileProperties:
         wav_form(self.output_container, request)
         rate = request.get("SampleRate")
         return FileProperties(
@@ -393,9 +390,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
             title=document.title if self.title is None else str(self.title),
             author=document.author if self.author is None else str(self.author),
             language=self.language_code or document.language,
-            captions=None
-            if self.captions is None
-            else replace(self.captions, text_type=text_type_of(sections)),
+            captions=self.captions,
         )
 
     def _report(self, context: Context, manifest: DocumentManifest) -> dict[str, Any]:
@@ -409,6 +404,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
 
     def _deliver_existing(self, context: Context, run: DocumentRun, previous: PreviousFile) -> dict[str, Any]:
         """Deliver the file that an earlier run made from the same document, or an earlier try of this run."""
+        run.restore_captions(previous.manifest)
         if previous.is_of_this_run:
             return self._deliver(context, run, previous.manifest)
         self.log.info("The document has not changed, so %s is up to date", run.settings.places.output.uri)
@@ -439,7 +435,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         log_document(value)
         push_own_xcoms(self, context, value, DOCUMENT_XCOM_KEYS)
         self._output = report_output(self, context, value, written=not unchanged)
-        run.clean_up(keep_pieces=self.keep_pieces)
+        run.clean_up(manifest, keep_pieces=self.keep_pieces)
         return value
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any]:

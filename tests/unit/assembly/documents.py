@@ -83,12 +83,12 @@ _CAPTIONS = st.builds(
     max_line_characters=_OPTIONAL_COUNTS,
     max_seconds=st.floats(0, 60),
     pause_seconds=st.floats(0, 60),
-    text_type=st.sampled_from([None, "text", "ssml"]),
 )
 _MARKS = st.builds(
     MarksRecord,
     id=st.integers(0, 5).map(piece_id),
     text_size=_COUNTS,
+    is_ssml=st.booleans(),
     previous_offset=_OPTIONAL_COUNTS,
     previous_ms=_OPTIONAL_COUNTS,
     previous_text=_OPTIONAL_COUNTS,

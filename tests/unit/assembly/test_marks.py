@@ -129,6 +129,14 @@ def test_damaged_marks_are_named(content: bytes) -> None:
     assert s3.aborted
 
 
+def test_marks_after_the_end_of_the_audio_get_its_time() -> None:
+    """Audio and marks are two synthesis tasks. A mark of the next piece must not be before this one."""
+    manifest = document(joined(piece(3), piece(0)))
+    manifest.pieces[0].samples = 500
+    marks = written(fake_s3(), manifest, [3, 0])
+    assert [mark["time"] for mark in marks] == [0, 7, 307, 500, 500, 502, 509]
+
+
 def test_missing_marks_are_named() -> None:
     s3 = fake_s3()
     del s3.objects[key_of(1)]

@@ -80,11 +80,11 @@ def with_marks(manifest: DocumentManifest, *marks: MarksRecord, **changes: Any) 
 PLANNED_WITH_CAPTIONS = with_marks(
     PLANNED,
     MarksRecord(FIRST_MARKS, 702),
-    MarksRecord(SECOND_MARKS, 803, 4096, 45040, 702, size=5000),
+    MarksRecord(SECOND_MARKS, 803, True, 4096, 45040, 702, size=5000),
     MarksRecord(FIRST_MARKS, 702),
     previous_layout_id="fedcba9876543210fedcba9876543210",
     previous_captions=("vtt", "srt"),
-    captions=CaptionsRecord(("vtt", "json"), 2, None, 7.0, 0.7, "ssml"),
+    captions=CaptionsRecord(("vtt", "json"), 2, None, 7.0, 0.7),
 )
 JOINED_WITH_CAPTIONS = with_marks(
     JOINED,
@@ -134,7 +134,7 @@ def test_metadata_of_a_joined_file_keeps_its_name() -> None:
 
 def test_default_keys_are_unchanged() -> None:
     places = document_places("my-bucket", "books/Zoë 1.mp3", manifest_key=None, prefix=None, run_id=RUN)
-    assert places.marks("0123") == ("my-bucket", "books/Zoë 1.mp3.0123.marks"), ADVICE
+    assert places.marks("0123") == ("my-bucket", "books/Zoë 1.mp3.marks/0123.marks"), ADVICE
     assert [*places] == [
         ("my-bucket", "books/Zoë 1.mp3"),
         ("my-bucket", "books/Zoë 1.mp3.manifest.json"),
