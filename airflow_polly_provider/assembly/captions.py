@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class UnusableMarksError(PollyOutputObjectError):
-    """The speech marks of a complete file are gone or damaged."""
+    """The speech marks of a complete file are gone or damaged. The message does not say what to do."""
 
 
 def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> None:
@@ -50,7 +50,7 @@ def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> No
     if stored is None:
         raise UnusableMarksError(
             f"{location.uri} is gone, so the captions of the finished file cannot be made. Find out what "
-            "removed it. The next try pays for these speech marks again, but not for audio."
+            "removed it."
         )
     # The language can come from the file of the document, which can contain anything there.
     language = manifest.language if is_language_tag(manifest.language or "") else None
@@ -69,8 +69,7 @@ def write_captions(settings: DocumentSettings, manifest: DocumentManifest) -> No
                     writer.write(chunk.encode())
             except ValueError as error:
                 raise UnusableMarksError(
-                    f"The captions of {settings.places.output.uri} cannot be made: {error}. The next try "
-                    "pays for the speech marks again, but not for audio."
+                    f"The captions of {settings.places.output.uri} cannot be made: {error}."
                 ) from error
 
 

@@ -79,7 +79,10 @@ def _problem_of_captions(settings: DocumentSettings, manifest: DocumentManifest)
         manifest.captions = None
         for piece in manifest.pieces:
             piece.marks = None
-        return error
+        return PollyOutputObjectError(
+            f"{error} The next try pays for the speech marks again if those of the pieces are gone too, but "
+            "not for audio."
+        )
     except PollyOutputObjectError as error:
         if manifest.captions is not None:
             manifest.captions = replace(manifest.captions, formats=())

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_polly_provider.assembly.captions import are_captions_missing, write_captions
+from airflow_polly_provider.assembly.captions import UnusableMarksError, are_captions_missing, write_captions
 from airflow_polly_provider.assembly.chapters import file_header
 from airflow_polly_provider.assembly.cleanup import remove_other_marks, remove_work_objects
 from airflow_polly_provider.assembly.earlier import EarlierWork
@@ -18,7 +18,7 @@ from airflow_polly_provider.assembly.recording import LAYOUT_METADATA, is_file_o
 from airflow_polly_provider.assembly.store import DocumentStore
 from airflow_polly_provider.audio.wav import WAV, WAV_CONTENT_TYPE
 from airflow_polly_provider.aws.s3 import parse_output_uri
-from airflow_polly_provider.exceptions import PollyError
+from airflow_polly_provider.exceptions import PollyError, PollyOutputObjectError
 from airflow_polly_provider.output.multipart import StoredObject
 
 if TYPE_CHECKING:
@@ -220,8 +220,15 @@ class DocumentRun:
         :raises PollyOutputObjectError: they cannot be written
         """
         with translate_caption_errors(self.settings.hook, self._places.output):
-            if are_captions_missing(self.settings, manifest):
+            if not are_captions_missing(self.settings, manifest):
+                return
+            try:
                 write_captions(self.settings, manifest)
+            except UnusableMarksError as error:
+                raise PollyOutputObjectError(
+                    f"{error} Run the task without captions, and then again with captions: this pays only "
+                    "for the speech marks."
+                ) from error
 
     def clean_up(self, manifest: DocumentManifest, *, keep_pieces: bool) -> None:
         """Remove the objects that were needed only until the file was complete. Raises no error.

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from airflow_polly_provider.assembly import captions as captions_module
 from airflow_polly_provider.assembly.run import DocumentRun
 from airflow_polly_provider.emulator.testing import running_emulator
-from airflow_polly_provider.exceptions import PollyOutputObjectError
+from airflow_polly_provider.exceptions import PollyInvalidRequestError, PollyOutputObjectError
 from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, starts
 from tests.integration.conftest import prepare
@@ -77,6 +77,24 @@ def test_removed_captions_are_written_again(polly: RunningEmulator, file: str) -
 
     assert (second["Unchanged"], starts(polly)) == (True, started)
     assert content(polly, second["CaptionsS3Uris"]["vtt"]) == before
+
+
+def test_removed_captions_and_speech_marks_are_paid_for_after_the_advice(
+    polly: RunningEmulator, file: str
+) -> None:
+    first = run(polly, file, context(run_id="first"))
+    started = starts(polly)
+    for key in (VTT, *marks_keys(polly)):
+        delete(polly, key)
+
+    with pytest.raises(PollyInvalidRequestError, match="run the task without captions, and then again"):
+        run(polly, file, context(run_id="second"))
+    assert starts(polly) == started
+    run(polly, file, context(run_id="third"), captions=None)
+    run(polly, file, context(run_id="fourth"))
+
+    assert starts(polly) == started + first["TotalPieces"]
+    assert VTT in keys(polly)
 
 
 def test_captions_that_s3_denied_are_written_by_the_next_try(
