@@ -77,8 +77,8 @@ class DocumentXCom(TypedDict):
     CaptionsS3Uris: NotRequired[dict[str, str]]
     """The captions as ``s3://bucket/key``, by their format; only with ``captions``."""
     SpeechMarksS3Uri: NotRequired[str]
-    """The sentence and word marks of the whole file as ``s3://bucket/key``; only with ``captions``. The next
-    run of the document replaces the object by one with another key."""
+    """The sentence and word marks of the whole file as ``s3://bucket/key``; only with ``captions``. A run
+    that changes the file replaces the object by one with another key."""
     DurationSeconds: NotRequired[float]
     """Duration of the file in seconds; absent after a dry run."""
     EstimatedCost: NotRequired[float]

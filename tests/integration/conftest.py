@@ -67,6 +67,20 @@ def speaking_emulator(
     return prepare(speaking_emulator_process, monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def tone_emulator() -> Iterator[RunningEmulator]:
+    """Run an emulator that writes a tone for each text, which takes less time than speech."""
+    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
+    """Return the emulator with tones, with an empty bucket and without tasks of earlier tests."""
+    prepare(tone_emulator, monkeypatch).reset()
+    return tone_emulator
+
+
 @pytest.fixture
 def s3_calls(monkeypatch: pytest.MonkeyPatch) -> S3Calls:
     """Record the S3 requests of the test's operators."""

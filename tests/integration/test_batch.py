@@ -70,13 +70,6 @@ def polly(emulator: RunningEmulator) -> RunningEmulator:
     return emulator
 
 
-@pytest.fixture(scope="module")
-def tone_emulator() -> Iterator[RunningEmulator]:
-    """Run an emulator that writes a tone for each text, which takes less time than speech."""
-    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def speaking(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
     """Return the emulator with audio, with an empty bucket and without tasks of earlier tests."""

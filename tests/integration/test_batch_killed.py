@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_polly_provider.batch.starting import THREADS
-from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import client_of
 from tests.integration.conftest import prepare
 from tests.integration.dag_builder import START
@@ -21,8 +20,6 @@ from tests.integration.killed_batch import operator
 from tests.unit.support import context, execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_polly_provider.emulator.testing import RunningEmulator
 
 ITEMS = 12
@@ -30,12 +27,6 @@ _PROJECT = Path(__file__).parents[2]
 _SECONDS = 120
 
 pytestmark = pytest.mark.usefixtures("short_waits")
-
-
-@pytest.fixture(scope="module")
-def tone_emulator() -> Iterator[RunningEmulator]:
-    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_polly_provider.captions.layout import CueLayout
-from airflow_polly_provider.emulator.testing import running_emulator
 from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, started_tasks, starts
-from tests.integration.conftest import prepare
 from tests.integration.dag_builder import each_waiting_mode
 from tests.integration.document_support import KEY, TASK, book, document_dag, paragraphs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_polly_provider.emulator.testing import RunningEmulator
     from tests.integration.dag_runs import FinishedRun, RunDag
 
@@ -27,20 +23,6 @@ CAPTIONS = {f"{KEY}.vtt", f"{KEY}.srt", f"{KEY}.transcript.json"}
 BESIDE = {KEY, f"{KEY}.manifest.json", f"{KEY}.chapters.json"}
 
 pytestmark = pytest.mark.usefixtures("short_waits")
-
-
-@pytest.fixture(scope="module")
-def tone_emulator() -> Iterator[RunningEmulator]:
-    """Run an emulator that writes a tone for each text, which takes less time than speech."""
-    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    """Return the emulator with audio, with an empty bucket and without tasks of earlier tests."""
-    prepare(tone_emulator, monkeypatch).reset()
-    return tone_emulator
 
 
 def result_of(run: FinishedRun) -> dict[str, Any]:

@@ -11,17 +11,14 @@ from botocore.exceptions import ClientError
 
 from airflow_polly_provider.assembly import captions as captions_module
 from airflow_polly_provider.assembly.run import DocumentRun
-from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.exceptions import PollyInvalidRequestError, PollyOutputObjectError
 from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, starts
-from tests.integration.conftest import prepare
 from tests.integration.document_support import KEY, book, paragraphs
 from tests.integration.killed_document import context_of_run, operator
 from tests.unit.support import context, execute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_polly_provider.emulator.testing import RunningEmulator
@@ -30,18 +27,6 @@ VTT = f"{KEY}.vtt"
 BOOK = book(paragraphs("one", 3))
 
 pytestmark = pytest.mark.usefixtures("short_waits")
-
-
-@pytest.fixture(scope="module")
-def tone_emulator() -> Iterator[RunningEmulator]:
-    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def polly(tone_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> RunningEmulator:
-    prepare(tone_emulator, monkeypatch).reset()
-    return tone_emulator
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_polly_provider.emulator.testing import running_emulator
 from airflow_polly_provider.exceptions import PollyBatchError
 from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, starts
@@ -34,12 +33,6 @@ _PROJECT = Path(__file__).parents[2]
 _SECONDS = 120
 
 pytestmark = pytest.mark.usefixtures("short_waits")
-
-
-@pytest.fixture(scope="module")
-def tone_emulator() -> Iterator[RunningEmulator]:
-    with running_emulator(audio="tone", scheduled_seconds=0.05, in_progress_seconds=0.1) as emulator:
-        yield emulator
 
 
 @pytest.fixture
