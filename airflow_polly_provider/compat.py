@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Asset as Asset
     from airflow.sdk import AssetAlias as AssetAlias
     from airflow.sdk import BaseOperator as BaseOperator
+    from airflow.sdk import BaseOperatorLink as BaseOperatorLink
     from airflow.sdk import BaseSensorOperator as BaseSensorOperator
     from airflow.sdk import Context as Context
     from airflow.sdk import ObjectStoragePath as ObjectStoragePath
@@ -58,6 +59,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "Asset": ("airflow.sdk", "airflow.datasets:Dataset"),
     "AssetAlias": ("airflow.sdk", "airflow.datasets:DatasetAlias"),
     "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
     "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
     "Context": ("airflow.sdk", "airflow.utils.context"),
     "DAG": ("airflow.sdk", "airflow.models.dag"),

@@ -57,6 +57,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_polly_provider.links.polly.PollyOutputLink",
             "airflow_polly_provider.links.polly.PollyBatchTasksLink",
             "airflow_polly_provider.links.polly.PollyManifestLink",
+            "airflow_polly_provider.links.polly.PollyListenLink",
         ],
         "config": {
             "aws_polly": {
@@ -134,6 +135,28 @@ def get_provider_info() -> dict[str, Any]:
                         "version_added": "0.1.0",
                         "example": None,
                         "default": "True",
+                    },
+                    "listen": {
+                        "description": (
+                            "Whether the Airflow UI has the tab Listen on tasks and runs, which plays their "
+                            "audio, and whether the tasks have a link to it (Airflow 3.1 and later). The API "
+                            "server reads the audio from S3, with the connection that the task used."
+                        ),
+                        "type": "boolean",
+                        "version_added": "0.1.0",
+                        "example": None,
+                        "default": "True",
+                    },
+                    "listen_audio": {
+                        "description": (
+                            "How the tab Listen gets audio. proxy: the API server reads it from S3 and "
+                            "passes it on. presigned: the browser reads it from S3, with a URL that is valid "
+                            "for an hour. The browser then needs access to the bucket's endpoint."
+                        ),
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": "presigned",
+                        "default": "proxy",
                     },
                 },
             },

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 SECTION = "aws_polly"
 
+LISTEN_ROUTE = "polly-listen"
+"""The last part of the address of a task instance's tab *Listen* in Airflow's UI."""
+
 _START_QUOTAS = {"standard": 10.0, "neural": 10.0, "long-form": 1.0, "generative": 1.0}
 
 
@@ -39,20 +42,8 @@ def status_requests_per_second() -> float:
 
 
 def measure_duration() -> bool:
-    """Return whether to read the duration of finished audio from S3.
-
-    If the value is invalid, log a warning and return the default. An error would fail a task whose synthesis
-    task is already paid for.
-    """
-    given = _given("measure_duration", "True")
-    # Airflow's getboolean accepts the same values.
-    if (lowered := str(given).strip().lower()) in {"f", "false", "0"}:
-        return False
-    if lowered not in {"t", "true", "1"}:
-        log.warning(
-            "[%s] measure_duration must be True or False, not %r. Using the default, True.", SECTION, given
-        )
-    return True
+    """Return whether to read the duration of finished audio from S3."""
+    return _boolean("measure_duration")
 
 
 def price_per_million_characters() -> Mapping[str, float]:
@@ -180,10 +171,31 @@ def _number(option: str, *, default: float, zero_allowed: bool = False) -> float
     return default
 
 
+def _boolean(option: str) -> bool:
+    """Return a boolean option whose default is True.
+
+    If the value is invalid, log a warning and return the default. An error would fail a task whose synthesis
+    task is already paid for.
+
+    :param option: name of the option
+    """
+    given = _given(option, "True")
+    # Airflow's getboolean accepts the same values.
+    if (lowered := str(given).strip().lower()) in {"f", "false", "0"}:
+        return False
+    if lowered not in {"t", "true", "1"}:
+        log.warning("[%s] %s must be True or False, not %r. Using the default, True.", SECTION, option, given)
+    return True
+
+
 def supervisor_linger_seconds() -> float:
     """Return how long a worker's supervisor may keep running after its task ended (Airflow 3), in seconds."""
     interval: float = conf.getfloat("workers", "min_heartbeat_interval", fallback=0.0)
     return interval + 2.0 if interval else 0.0
+
+
+def _is_airflow_at_least(version: str) -> bool:
+    return Version(Version(airflow_version).base_version) >= Version(version)
 
 
 def needs_airflow_3_3(parameter: str) -> None:
@@ -192,7 +204,7 @@ def needs_airflow_3_3(parameter: str) -> None:
     :param parameter: name of the parameter
     :raises ValueError: the installed Airflow is older than 3.3
     """
-    if Version(Version(airflow_version).base_version) < Version("3.3"):
+    if not _is_airflow_at_least("3.3"):
         raise ValueError(f"{parameter}=True needs Airflow 3.3 or later; this is {airflow_version}.")
 
 
@@ -200,3 +212,27 @@ def default_deferrable() -> bool:
     """Return Airflow's option ``[operators] default_deferrable``."""
     deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
     return deferrable
+
+
+def has_listen_tab() -> bool:
+    """Return whether the installed Airflow can show the tab *Listen*: Airflow 3.1 and later."""
+    return _is_airflow_at_least("3.1")
+
+
+def listen_enabled() -> bool:
+    """Return whether the Airflow UI has the tab *Listen* on tasks and runs (Airflow 3.1+)."""
+    return _boolean("listen")
+
+
+def listen_audio() -> str:
+    """Return how the tab *Listen* gets audio: ``proxy`` or ``presigned``.
+
+    If the value is invalid, log a warning and return ``proxy``.
+    """
+    given = str(_given("listen_audio", "proxy")).strip().lower()
+    if given in {"proxy", "presigned"}:
+        return given
+    log.warning(
+        "[%s] listen_audio must be proxy or presigned, not %r. Using the default, proxy.", SECTION, given
+    )
+    return "proxy"

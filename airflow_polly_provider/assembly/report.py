@@ -10,7 +10,7 @@ from airflow_polly_provider.request.pricing import ESTIMATED_COST, estimated_cos
 from airflow_polly_provider.results.document import chapters_that_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_polly_provider.assembly.manifest import DocumentManifest
     from airflow_polly_provider.assembly.places import DocumentPlaces
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def document_result(
-    manifest: DocumentManifest, places: DocumentPlaces, *, engine: str | None, unchanged: bool
+    manifest: DocumentManifest, places: DocumentPlaces, *, request: Mapping[str, Any], unchanged: bool
 ) -> dict[str, Any]:
     """Return the result of a document whose file is complete.
 
     :param manifest: the document's manifest
     :param places: the places of its objects
-    :param engine: the request's ``Engine``
+    :param request: the members that the requests of all pieces have, unless a turn of a dialogue has others;
+        None for those that the user did not set
     :param unchanged: whether an earlier run made the file, so that this run costs nothing
     """
     rate = manifest.sample_rate or 1
@@ -47,7 +48,8 @@ def document_result(
         "ChaptersS3Uri": places.chapters.uri,
         "ManifestS3Uri": places.manifest.uri,
         **_captions(manifest, places),
-        **_totals(manifest, started, billed, engine),
+        **_totals(manifest, started, billed, request["Engine"]),
+        **{name: value for name, value in request.items() if value is not None},
         "DurationSeconds": round(duration_seconds(manifest), 3),
         "Unchanged": unchanged,
         **chapters_that_fit(chapters),

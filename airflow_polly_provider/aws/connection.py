@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+from airflow_polly_provider.aws.endpoints import environment_endpoint, is_of_aws
 from airflow_polly_provider.compat import AirflowNotFoundException
 from airflow_polly_provider.exceptions import PollyConnectionNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 
 log = logging.getLogger(__name__)
@@ -92,6 +95,34 @@ class NamedConnectionHook(AwsBaseHook):
                 )
                 warned = True
             time.sleep(_LOOK_UP_AGAIN_SECONDS)
+
+    @property
+    def has_custom_endpoint(self) -> bool:
+        """Whether requests to Polly or S3 go to an endpoint that does not belong to AWS, such as an emulator.
+
+        The connection, the environment or AWS's configuration file can set the endpoint. False if this cannot
+        be found out. Raises no error, creates no client, and sends no request to AWS.
+        """
+        try:
+            return not all(map(is_of_aws, self._given_endpoints()))
+        except Exception as error:  # noqa: BLE001 - no error may fail a task whose synthesis task is paid for
+            log.info("Cannot find out the endpoints of the connection %r: %s", self.aws_conn_id, error)
+            return False
+
+    def _given_endpoints(self) -> Iterator[str]:
+        """Yield the endpoints of Polly and S3 that are not chosen by boto3."""
+        was_known = "conn_config" in self.__dict__
+        # The base class looks up the connection only once.
+        connection = self.conn_config if was_known else super().conn_config
+        if not was_known and self._is_named and not isinstance(connection.conn_id, str):
+            self.__dict__.pop("conn_config", None)
+        ignores = getattr(connection.botocore_config, "ignore_configured_endpoint_urls", None)
+        for service in ("polly", "s3"):
+            endpoint = connection.get_service_endpoint_url(service)
+            if endpoint is None and not ignores:
+                endpoint = environment_endpoint(service, connection.profile_name)
+            if endpoint is not None:
+                yield endpoint
 
     def _note(self, *, is_missing: bool) -> None:
         if not is_missing:

@@ -1,16 +1,18 @@
-"""Links to the AWS console, built from the ``OutputUri`` in XCom. They store no data themselves."""
+"""Links to the AWS console and to the tab *Listen*. They store no data themselves."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 
 from airflow_polly_provider.aws.s3 import parse_output_uri
 from airflow_polly_provider.aws.service_model import partition_of
-from airflow_polly_provider.compat import XCom
+from airflow_polly_provider.compat import BaseOperatorLink, XCom, conf
+from airflow_polly_provider.results.aws_connection import AWS_CONNECTION_KEY
+from airflow_polly_provider.settings import LISTEN_ROUTE, has_listen_tab, listen_enabled
 
 if TYPE_CHECKING:
     from airflow_polly_provider.compat import BaseOperator, TaskInstanceKey
@@ -21,7 +23,11 @@ _GLOBAL_HOST_REGION = "us-east-1"
 
 
 class _OutputLink(BaseAwsLink):
-    """A link built from the task instance's ``OutputUri``. The link is empty until the URI is known."""
+    """A link to the AWS console, built from the task instance's ``OutputUri``.
+
+    The link is empty until the URI is known, and if the connection uses an endpoint that does not belong to
+    AWS: the console does not show its objects and synthesis tasks.
+    """
 
     key = "OutputUri"
     format_str: ClassVar[str]
@@ -34,11 +40,17 @@ class _OutputLink(BaseAwsLink):
         """
         # Airflow 3 calls this on the worker, before and after a deferral. On the worker, the operator has the
         # value, and pulling an XCom that does not exist yet would log an error.
-        if hasattr(operator, "output_uri"):
-            output_uri = operator.output_uri
+        running: Any = operator
+        on_worker = hasattr(running, "output_uri")
+        output_uri = running.output_uri if on_worker else XCom.get_value(key=self.key, ti_key=ti_key)
+        if not output_uri or not (url := self.url_for(output_uri)):
+            return ""
+        if on_worker:
+            is_elsewhere = running.hook.has_custom_endpoint
         else:
-            output_uri = XCom.get_value(key=self.key, ti_key=ti_key)
-        return self.url_for(output_uri) if output_uri else ""
+            connection = XCom.get_value(key=AWS_CONNECTION_KEY, ti_key=ti_key)
+            is_elsewhere = bool(connection and connection.get("CustomEndpoint"))
+        return "" if is_elsewhere else url
 
     def url_for(self, output_uri: str) -> str:
         """Return the console URL for an output.
@@ -79,9 +91,6 @@ class PollyOutputLink(_OutputLink):
     format_str = "https://{region}.console.{domain}/s3/object/{bucket}?region={region}&prefix={key}"
 
 
-CONSOLE_LINKS = (PollySynthesisTasksLink(), PollyOutputLink())
-
-
 class PollyBatchTasksLink(PollySynthesisTasksLink):
     """Link from a batch to the list of synthesis tasks in the Amazon Polly console."""
 
@@ -95,4 +104,36 @@ class PollyManifestLink(PollyOutputLink):
     key = "ManifestUri"
 
 
-BATCH_LINKS = (PollyBatchTasksLink(), PollyManifestLink())
+class PollyListenLink(BaseOperatorLink):
+    """Link to the tab *Listen* of the task instance, which plays its audio (Airflow 3.1 and later)."""
+
+    name = "Listen"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the link's URL; an empty string if the task has no audio in S3, or if there is no tab.
+
+        Airflow 3 calls this on the worker, before and after a deferral, and stores the URL.
+
+        :param operator: the operator of the task instance
+        :param ti_key: the task instance
+        """
+        if not getattr(operator, "has_audio_in_s3", False) or not has_listen_tab() or not listen_enabled():
+            return ""
+        route = f"dags/{_quoted(ti_key.dag_id)}/runs/{_quoted(ti_key.run_id)}/tasks/{_quoted(ti_key.task_id)}"
+        if ti_key.map_index is not None and ti_key.map_index >= 0:
+            route += f"/mapped/{ti_key.map_index}"
+        # As in Airflow's own links. Without a base_url, the path is valid on the host that shows the UI.
+        base_url = conf.get("api", "base_url", fallback="") or ""
+        return f"{base_url.rstrip('/')}/{route}/plugin/{LISTEN_ROUTE}"
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="")
+
+
+# On earlier versions of Airflow, a link that is always empty would be shown as a disabled button.
+_LISTEN_LINKS: tuple[BaseOperatorLink, ...] = (PollyListenLink(),) if has_listen_tab() else ()
+
+SPEECH_TASK_LINKS = (*_LISTEN_LINKS, PollySynthesisTasksLink(), PollyOutputLink())
+SPEECH_LINKS = (*_LISTEN_LINKS, PollyOutputLink())
+BATCH_LINKS = (*_LISTEN_LINKS, PollyBatchTasksLink(), PollyManifestLink())

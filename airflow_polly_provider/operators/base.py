@@ -10,12 +10,12 @@ from airflow_polly_provider.aws.base import AwsBaseOperator
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, raise_if_failed
 from airflow_polly_provider.compat import AirflowTaskTimeout
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.links.polly import SPEECH_TASK_LINKS
 from airflow_polly_provider.output.object_duration import with_duration
 from airflow_polly_provider.results.delivery import (
     deliver_synthesis_task,
+    failure_pushed,
     push_status,
-    status_pushed_on_failure,
 )
 from airflow_polly_provider.results.lineage import openlineage_of
 from airflow_polly_provider.settings import default_deferrable
@@ -51,7 +51,7 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
     """
 
     aws_hook_class = PollyHook
-    operator_extra_links = CONSOLE_LINKS
+    operator_extra_links = SPEECH_TASK_LINKS
     ui_color = "#eabfff"
     failed_is_final = True
     """Whether Airflow must not retry after a failed synthesis task: a retry would find the same one."""
@@ -87,6 +87,11 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
             raise ValueError(
                 f"poke_interval ({self.poke_interval} s) and timeout ({self.timeout} s) must be above 0."
             )
+
+    @property
+    def has_audio_in_s3(self) -> bool:
+        """Whether this process knows the object of the audio. Airflow builds the link to the tab from it."""
+        return self.output_uri is not None
 
     def _wait(
         self,
@@ -144,9 +149,9 @@ class PollyWaitingOperator(AwsBaseOperator[PollyHook]):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
-        with status_pushed_on_failure(self, context):
+        with failure_pushed(self, context):
             synthesis_task = self._completed(synthesis_task_of(event))
-        return self._deliver(context, synthesis_task) | extra_xcom_of(event)
+            return self._deliver(context, synthesis_task) | extra_xcom_of(event)
 
     def _completed(self, synthesis_task: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a synthesis task that has ended; raise an error if it failed."""

@@ -41,7 +41,7 @@ from airflow_polly_provider.request.rendered import (
 from airflow_polly_provider.request.template_file import validate_text_may_name_file
 from airflow_polly_provider.request.validation import check_member
 from airflow_polly_provider.results.batch import BATCH_XCOM_KEYS, log_batch
-from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.delivery import failure_pushed, push_aws_connection, push_own_xcoms
 from airflow_polly_provider.results.lineage import batch_openlineage_of, report_batch
 from airflow_polly_provider.start.current_run import current_run
 from airflow_polly_provider.start.token import request_token, task_run
@@ -175,6 +175,8 @@ class PollySynthesizeBatchOperator(PollyBatchWaitingOperator):
     )
     output_uri: str | None = None
     """The manifest's https address if this process knows it. Airflow builds the extra links from it."""
+    has_audio_in_s3 = False
+    """Whether this process has delivered items. Airflow builds the link to the tab from it."""
     _written: Sequence[str] = ()
     """The manifest and the objects that the batch wrote, for OpenLineage."""
 
@@ -254,6 +256,10 @@ class PollySynthesizeBatchOperator(PollyBatchWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the items, wait if requested, and return the result of the batch."""
+        with failure_pushed(self, context):
+            return self._speak(context)
+
+    def _speak(self, context: Context) -> dict[str, Any]:
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         validate_rendered_items(self.items, self._templates_in_items)
@@ -289,11 +295,12 @@ class PollySynthesizeBatchOperator(PollyBatchWaitingOperator):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
-        outcome = self._outcome_of(event)
-        manifest = parse_output_uri(outcome.manifest_s3_uri)
-        with resume(self._settings(context, manifest), outcome.manifest_etag) as run:
-            run.finish()
-            return self._deliver(context, run, manifest)
+        with failure_pushed(self, context):
+            outcome = self._outcome_of(event)
+            manifest = parse_output_uri(outcome.manifest_s3_uri)
+            with resume(self._settings(context, manifest), outcome.manifest_etag) as run:
+                run.finish()
+                return self._deliver(context, run, manifest)
 
     def _manifest_location(self, context: Context) -> S3Location:
         key = default_manifest_key(run_id_of(context["ti"]), self.output_s3_key_prefix)
@@ -333,6 +340,8 @@ class PollySynthesizeBatchOperator(PollyBatchWaitingOperator):
         self.output_uri = value.get("ManifestUri")
         log_batch(value)
         push_own_xcoms(self, context, value, BATCH_XCOM_KEYS)
+        self.has_audio_in_s3 = True
+        push_aws_connection(self, context, value)
         written = output_s3_uris(records)
         report_batch(self, context, value, written)
         self._written = [manifest.uri, *written]

@@ -31,7 +31,7 @@ from airflow_polly_provider.batch.run import begin, resume
 from airflow_polly_provider.document.reading import validate_length
 from airflow_polly_provider.document.turns import read_turns
 from airflow_polly_provider.exceptions import PollyBatchError
-from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.links.polly import SPEECH_TASK_LINKS
 from airflow_polly_provider.operators.batch_base import PollyBatchWaitingOperator
 from airflow_polly_provider.output.s3_access import S3Access
 from airflow_polly_provider.request.billing import validate_max_request_characters
@@ -45,7 +45,7 @@ from airflow_polly_provider.request.rendered import (
 )
 from airflow_polly_provider.request.template_file import validate_text_may_name_file
 from airflow_polly_provider.request.validation import check_member
-from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.delivery import failure_pushed, push_aws_connection, push_own_xcoms
 from airflow_polly_provider.results.document import DOCUMENT_XCOM_KEYS, log_document
 from airflow_polly_provider.results.lineage import openlineage_of, report_output
 from airflow_polly_provider.start.current_run import current_run
@@ -168,7 +168,7 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
     amazon provider's operators.
     """
 
-    operator_extra_links = CONSOLE_LINKS
+    operator_extra_links = SPEECH_TASK_LINKS
     template_fields: Sequence[str] = aws_template_fields(
         "document",
         "turns",
@@ -190,6 +190,8 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
     )
     output_uri: str | None = None
     """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
+    has_audio_in_s3 = False
+    """Whether this process has delivered the file. Airflow builds the link to the tab from it."""
     _output: Mapping[str, Any] | None = None
     """The result whose file was written, for OpenLineage."""
 
@@ -271,6 +273,10 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Synthesize what changed, wait, join the file, and return the result of the document."""
+        with failure_pushed(self, context):
+            return self._speak(context)
+
+    def _speak(self, context: Context) -> dict[str, Any]:
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         validate_rendered_items(self.turns, self._templates_in_turns, parameter="turns")
@@ -316,6 +322,10 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
+        with failure_pushed(self, context):
+            return self._resume(context, event)
+
+    def _resume(self, context: Context, event: dict[str, Any] | None) -> dict[str, Any]:
         # Templated keys may be rendered as numbers again.
         settle_rendered(self, self._templates, context)
         outcome = self._outcome_of(event)
@@ -430,10 +440,22 @@ class PollySynthesizeDocumentOperator(PollyBatchWaitingOperator):
         self, context: Context, run: DocumentRun, manifest: DocumentManifest, *, unchanged: bool = False
     ) -> dict[str, Any]:
         """Push the XComs of the document, report its file, and remove what is no longer needed."""
-        value = document_result(manifest, run.settings.places, engine=self.engine, unchanged=unchanged)
+        value = document_result(
+            manifest,
+            run.settings.places,
+            request={
+                "VoiceId": self.voice_id,
+                "Engine": self.engine,
+                "LanguageCode": self.language_code,
+                "OutputFormat": self.output_format,
+            },
+            unchanged=unchanged,
+        )
         self.output_uri = value.get("OutputUri")
         log_document(value)
+        self.has_audio_in_s3 = True
         push_own_xcoms(self, context, value, DOCUMENT_XCOM_KEYS)
+        push_aws_connection(self, context, value)
         self._output = report_output(self, context, value, written=not unchanged)
         run.clean_up(manifest, keep_pieces=self.keep_pieces)
         return value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_polly_provider.aws.base import aws_template_fields
 from airflow_polly_provider.operators.base import PollyWaitingOperator
-from airflow_polly_provider.results.delivery import status_pushed_on_failure
+from airflow_polly_provider.results.delivery import failure_pushed
 from airflow_polly_provider.results.synthesis_task import synthesis_task_id_of
 from airflow_polly_provider.wait.schedule import DEFAULT_POKE_INTERVAL_SECONDS, DEFAULT_TIMEOUT_SECONDS
 from airflow_polly_provider.wait.worker import LOOK_UP_PATIENCE_SECONDS, look_up
@@ -75,9 +75,9 @@ class PollyGetSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Fetch the synthesis task, wait if requested, and return the SynthesisTask in its XCom form."""
-        synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
-        with status_pushed_on_failure(self, context):
+        with failure_pushed(self, context):
+            synthesis_task_id = synthesis_task_id_of(self.synthesis_task_id)
             synthesis_task = look_up(self.hook, synthesis_task_id, patience=LOOK_UP_PATIENCE_SECONDS)
             if self.wait_for_completion:
                 synthesis_task = self._wait(context, synthesis_task)
-        return self._deliver(context, synthesis_task)
+            return self._deliver(context, synthesis_task)

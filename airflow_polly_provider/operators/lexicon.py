@@ -12,7 +12,7 @@ from airflow_polly_provider.request.native import validate_string
 from airflow_polly_provider.request.rendered import settle_rendered, templates_of
 from airflow_polly_provider.request.stored_file import text_from_storage
 from airflow_polly_provider.request.template_file import text_file_name, text_from_file
-from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.delivery import failure_pushed, push_own_xcoms
 from airflow_polly_provider.results.lexicon import to_xcom_value
 from airflow_polly_provider.text.pls import MAX_LEXICON_CHARACTERS, check_pls
 
@@ -78,6 +78,10 @@ class PollyPutLexiconOperator(AwsBaseOperator[PollyHook]):
 
     def execute(self, context: Context) -> LexiconXCom:
         """Check the document, compare it with the stored lexicon, and send it if they differ."""
+        with failure_pushed(self, context):
+            return self._put(context)
+
+    def _put(self, context: Context) -> LexiconXCom:
         settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         content = self._content(context)
@@ -149,6 +153,10 @@ class PollyDeleteLexiconOperator(AwsBaseOperator[PollyHook]):
 
     def execute(self, context: Context) -> DeletedLexiconXCom:
         """Delete the lexicon, and return its name and whether it was deleted."""
+        with failure_pushed(self, context):
+            return self._delete(context)
+
+    def _delete(self, context: Context) -> DeletedLexiconXCom:
         settle_rendered(self, self._templates, context)
         name = validate_lexicon_name(self.name)
         try:

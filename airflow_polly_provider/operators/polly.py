@@ -25,7 +25,7 @@ from airflow_polly_provider.request.rendered import settle_rendered, templates_o
 from airflow_polly_provider.request.template_file import spoken_text, validate_text_may_name_file
 from airflow_polly_provider.request.validation import build_request
 from airflow_polly_provider.request.voices import validate_voice
-from airflow_polly_provider.results.delivery import push_status, status_pushed_on_failure
+from airflow_polly_provider.results.delivery import failure_pushed, push_status
 from airflow_polly_provider.results.synthesis_task import to_xcom_value
 from airflow_polly_provider.start.attempt_store import AttemptStore
 from airflow_polly_provider.start.current_run import current_run
@@ -236,7 +236,7 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the synthesis task, wait if requested, and return its XCom form."""
-        with status_pushed_on_failure(self, context):
+        with failure_pushed(self, context):
             return self._speak(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -246,13 +246,13 @@ class PollyStartSpeechSynthesisTaskOperator(PollyWaitingOperator):
         :param event: the payload of the trigger's event
         """
         for_resume = for_resume_of(event)
-        with status_pushed_on_failure(self, context):
+        with failure_pushed(self, context):
             synthesis_task = self._completed(synthesis_task_of(event))
             if for_resume is not None:
                 push_status(self, context, synthesis_task)
                 plan = OutputPlan.from_stored(for_resume)
                 synthesis_task = self._placement(context, plan).put(synthesis_task)
-        return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
+            return self._deliver_speech(context, synthesis_task, extra_xcom_of(event))
 
     def _speak(self, context: Context) -> dict[str, Any]:
         dry_run = is_dry_run(self.only_estimate)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_polly_provider.aws.base import AwsBaseOperator, aws_template_fields
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.links.polly import PollyOutputLink
+from airflow_polly_provider.links.polly import SPEECH_LINKS
 from airflow_polly_provider.operators.dry_run import report_dry_run
 from airflow_polly_provider.output.speech_destination import speech_destination
 from airflow_polly_provider.output.wav_speech import open_speech_as
@@ -22,7 +22,7 @@ from airflow_polly_provider.request.template_file import spoken_text, validate_t
 from airflow_polly_provider.request.validation import build_speech_request
 from airflow_polly_provider.request.voices import validate_voice
 from airflow_polly_provider.results.cost import cost_words, with_estimated_cost
-from airflow_polly_provider.results.delivery import push_own_xcoms
+from airflow_polly_provider.results.delivery import failure_pushed, push_aws_connection, push_own_xcoms
 from airflow_polly_provider.results.lineage import openlineage_of, report_output
 from airflow_polly_provider.results.speech import SPEECH_XCOM_KEYS, speech_xcom
 from airflow_polly_provider.text.limits import MAX_SPEECH_SECONDS
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_polly_provider.compat import Context, ObjectStoragePath, XComArg
+    from airflow_polly_provider.output.speech_destination import SpeechDestination
     from airflow_polly_provider.output.speech_stream import Speech
     from airflow_polly_provider.request.literals import (
         OutputContainer,
@@ -127,10 +128,12 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
         "text_type",
         "only_estimate",
     )
-    operator_extra_links = (PollyOutputLink(),)
+    operator_extra_links = SPEECH_LINKS
     ui_color = "#eabfff"
     output_uri: str | None = None
     """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
+    has_audio_in_s3 = False
+    """Whether this process has written the audio to S3. Airflow builds the link to the tab from it."""
     _output: Mapping[str, Any] | None = None
     """The output of the task. OpenLineage reads it from the operator after the task has ended."""
 
@@ -184,6 +187,10 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
 
         With ``dry_run``, return a :class:`~airflow_polly_provider.results.estimate.SpeechEstimate` instead.
         """
+        with failure_pushed(self, context):
+            return self._speak(context)
+
+    def _speak(self, context: Context) -> SpeechXCom:
         dry_run = is_dry_run(self.only_estimate)
         settle_rendered(self, self._templates, context)
         request = self._request(context)
@@ -202,7 +209,7 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             return cast("SpeechXCom", report_dry_run(self, context, request))
         speech, output = destination.receive(partial(open_speech_as, self.hook, request, wav))
         self._log_duration(speech, output)
-        return self._deliver(context, request, speech, output)
+        return self._deliver(context, request, speech, output, destination)
 
     def _request(self, context: Context) -> dict[str, Any]:
         text, text_type = spoken_text(
@@ -240,10 +247,16 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             )
 
     def _deliver(
-        self, context: Context, request: Mapping[str, Any], speech: Speech, output: Mapping[str, str]
+        self,
+        context: Context,
+        request: Mapping[str, Any],
+        speech: Speech,
+        output: Mapping[str, str],
+        destination: SpeechDestination,
     ) -> SpeechXCom:
         """Push the XComs, report the object for lineage, and return the result without the text."""
         self.output_uri = output["OutputUri"]
+        self.has_audio_in_s3 = "OutputS3Uri" in output
         value = speech_xcom(
             request,
             output,
@@ -253,6 +266,13 @@ class PollySynthesizeSpeechOperator(AwsBaseOperator[PollyHook]):
             output_container=self.output_container,
         )
         push_own_xcoms(self, context, value, SPEECH_XCOM_KEYS)
+        push_aws_connection(
+            self,
+            context,
+            value,
+            hook_parameters=destination.hook_parameters,
+            has_custom_endpoint=destination.has_custom_endpoint,
+        )
         self._output = report_output(self, context, value, written=True)
         return value
 

@@ -47,7 +47,14 @@ class StoredSpeech(NamedTuple):
 
 
 class SpeechDestination(Protocol):
-    """A location for one piece of audio."""
+    """A location for one piece of audio.
+
+    :param hook_parameters: the parameters of the S3Hook that can read the audio; None if it is not in S3
+    :param has_custom_endpoint: whether it was stored in S3 through an endpoint that does not belong to AWS
+    """
+
+    hook_parameters: Mapping[str, Any] | None
+    has_custom_endpoint: bool
 
     def receive(self, speak: Callable[[], Speech]) -> StoredSpeech:
         """Store Polly's speech completely, or not at all.
@@ -91,7 +98,9 @@ class S3Destination:
 
     def __init__(self, location: S3Location, hook_parameters: Mapping[str, Any]) -> None:
         self.location = location
+        self.hook_parameters: Mapping[str, Any] | None = hook_parameters
         self._hook_parameters = hook_parameters
+        self.has_custom_endpoint = False
 
     def receive(self, speak: Callable[[], Speech]) -> StoredSpeech:
         """Store Polly's speech."""
@@ -104,6 +113,7 @@ class S3Destination:
                 **self._hook_parameters, transfer_config_args={"use_threads": False}
             )
             client: Any = hook.conn
+            self.has_custom_endpoint = hook.has_custom_endpoint
             # This sends no request, but it looks up the credentials.
             client.generate_presigned_url(
                 "put_object", Params={"Bucket": self.location.bucket, "Key": self.location.key}
@@ -157,6 +167,9 @@ class PathDestination:
 
     :param path: an ObjectStoragePath, or a string for one
     """
+
+    hook_parameters: Mapping[str, Any] | None = None
+    has_custom_endpoint = False
 
     def __init__(self, path: object) -> None:
         self._uri = str(path)

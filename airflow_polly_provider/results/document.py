@@ -83,6 +83,11 @@ class DocumentXCom(TypedDict):
     """Duration of the file in seconds; absent after a dry run."""
     EstimatedCost: NotRequired[float]
     """The cost of ``RequestCharacters`` in your currency; absent if the engine has no price."""
+    VoiceId: NotRequired[str]
+    """The operator's voice; turns of a dialogue may have others. Absent after a dry run."""
+    Engine: NotRequired[str]
+    LanguageCode: NotRequired[str]
+    OutputFormat: NotRequired[str]
     Unchanged: NotRequired[bool]
     """Whether the file was already up to date, so that nothing was written; absent after a dry run."""
     DryRun: NotRequired[bool]

@@ -21,10 +21,11 @@ from airflow_polly_provider.exceptions import (
     PollyWaitTimeoutError,
 )
 from airflow_polly_provider.hooks.polly import PollyHook
-from airflow_polly_provider.links.polly import CONSOLE_LINKS
+from airflow_polly_provider.links.polly import SPEECH_TASK_LINKS
 from airflow_polly_provider.output.object_duration import with_duration
 from airflow_polly_provider.results.delivery import (
     deliver_synthesis_task,
+    message_pushed_on_failure,
     push_status,
     status_pushed_on_failure,
 )
@@ -116,7 +117,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
     aws_hook_class = PollyHook
     template_fields: Sequence[str] = aws_template_fields("synthesis_task_id")
     ui_color = "#eabfff"
-    operator_extra_links = CONSOLE_LINKS
+    operator_extra_links = SPEECH_TASK_LINKS
     output_uri: str | None = None
     """``OutputUri`` if this process knows it. Airflow builds the extra links from it while the task runs."""
     _pushed_status: str | None = None
@@ -185,13 +186,18 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         )
 
     @property
+    def has_audio_in_s3(self) -> bool:
+        """Whether this process knows the object of the audio. Airflow builds the link to the tab from it."""
+        return self.output_uri is not None
+
+    @property
     def _schedule(self) -> Schedule:
         max_wait = self.max_wait.total_seconds() if self.max_wait else None
         return Schedule(self.poke_interval, self.exponential_backoff, max_wait)
 
     def execute(self, context: Context) -> Any:
         """Wait in the triggerer if deferrable, otherwise in the worker according to ``mode``."""
-        with self._skip_if_configured():
+        with message_pushed_on_failure(self, context), self._skip_if_configured():
             push_status(self, context, {"TaskId": synthesis_task_id_of(self.synthesis_task_id)})
             return self._defer(context) if self.deferrable else super().execute(context)
 
@@ -227,7 +233,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         :param context: the running task's context
         :param event: the payload of the trigger's event
         """
-        with self._skip_if_configured():
+        with message_pushed_on_failure(self, context), self._skip_if_configured():
             try:
                 with status_pushed_on_failure(self, context):
                     return self._deliver(context, synthesis_task_of(event))
@@ -256,7 +262,7 @@ class PollySpeechSynthesisTaskSensor(AwsBaseSensor[PollyHook]):
         if next_method != _ENDED_BY_AIRFLOW:
             return super().resume_execution(next_method, next_kwargs, context)
         why = f"Airflow ended the deferral: {(next_kwargs or {}).get('error')}"
-        with self._skip_if_configured():
+        with message_pushed_on_failure(self, context), self._skip_if_configured():
             try:
                 super().resume_execution(next_method, next_kwargs, context)
             except AirflowException as error:

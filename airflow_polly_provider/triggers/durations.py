@@ -1,4 +1,6 @@
-"""Reads the duration of audio for tasks that end in the triggerer, without blocking the event loop.
+"""Reads the duration and the endpoint of audio for tasks that end in the triggerer.
+
+Nothing blocks the event loop.
 
 Each connection has its own thread and client. If an S3 endpoint does not respond, only the tasks of its
 connection are delayed, and only until the first request has failed.
@@ -25,6 +27,7 @@ class _ConnectionReader:
 
     def __init__(self, settings: HookSettings) -> None:
         self.calls = BlockingCalls("polly-duration")
+        self._settings = settings
         self.reader = DurationReader(
             {
                 "aws_conn_id": settings.aws_conn_id,
@@ -33,6 +36,10 @@ class _ConnectionReader:
                 "config": settings.botocore_config,
             }
         )
+
+    def has_custom_endpoint(self) -> bool:
+        """Return whether requests to Polly or S3 go to an endpoint that does not belong to AWS."""
+        return self._settings.make_hook().has_custom_endpoint
 
 
 _readers: dict[str, _ConnectionReader] = {}
@@ -46,6 +53,20 @@ async def with_duration(synthesis_task: Mapping[str, Any], settings: HookSetting
     """
     if not has_readable_duration(synthesis_task):
         return synthesis_task
+    connection = _reader_of(settings)
+    return await connection.calls.run(connection.reader.with_duration, synthesis_task)
+
+
+async def has_custom_endpoint(settings: HookSettings) -> bool:
+    """Return whether requests to Polly or S3 go to an endpoint that does not belong to AWS. Raises no error.
+
+    :param settings: the settings of the connection
+    """
+    connection = _reader_of(settings)
+    return await connection.calls.run(connection.has_custom_endpoint)
+
+
+def _reader_of(settings: HookSettings) -> _ConnectionReader:
     if (connection := _readers.get(settings.key)) is None:
         connection = _readers[settings.key] = _ConnectionReader(settings)
-    return await connection.calls.run(connection.reader.with_duration, synthesis_task)
+    return connection

@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_polly_provider.aws.task_status import TERMINAL_STATUSES, TaskStatus
 from airflow_polly_provider.compat import XCom
 from airflow_polly_provider.exceptions import PollyError, PollyFinalError
+from airflow_polly_provider.results.aws_connection import AWS_CONNECTION_KEY, aws_connection_xcom, is_in_s3
 from airflow_polly_provider.results.cost import with_estimated_cost
 from airflow_polly_provider.results.delivery import log_completed, own_xcoms
 from airflow_polly_provider.results.synthesis_task import (
@@ -20,7 +21,7 @@ from airflow_polly_provider.results.synthesis_task import (
     to_xcom_value,
 )
 from airflow_polly_provider.triggers import events
-from airflow_polly_provider.triggers.durations import with_duration
+from airflow_polly_provider.triggers.durations import has_custom_endpoint, with_duration
 from airflow_polly_provider.triggers.lifetime import outlast_supervisor, remaining_seconds
 from airflow_polly_provider.wait.errors import timed_out
 from airflow_polly_provider.wait.poller.blocking import BlockingCalls
@@ -159,7 +160,8 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         if self.push_xcom and self.trigger_id is not None:
             try:
                 measured = await with_duration(synthesis_task, self.hook_settings)
-                await _xcom_calls.run(self._push_xcoms, measured)
+                is_custom = await has_custom_endpoint(self.hook_settings)
+                await _xcom_calls.run(self._push_xcoms, measured, has_custom_endpoint=is_custom)
             except Exception as error:  # noqa: BLE001  # any error of Airflow or of a custom XCom back-end
                 self.log.warning("Cannot push XComs in the triggerer, so a worker will push them: %s", error)
                 return TriggerEvent(payload)
@@ -168,7 +170,7 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         event.payload = payload
         return event
 
-    def _push_xcoms(self, synthesis_task: Mapping[str, Any]) -> None:
+    def _push_xcoms(self, synthesis_task: Mapping[str, Any], *, has_custom_endpoint: bool) -> None:
         """Push the XComs that a worker would push. Blocks, because it sends requests to the supervisor.
 
         The event's ``xcoms`` argument is not used: Airflow 3.3.2 encodes its values twice, and later tasks
@@ -178,6 +180,10 @@ class PollySpeechSynthesisTaskTrigger(BaseTrigger):
         value = with_estimated_cost(to_xcom_value(synthesis_task))
         log_completed(value)
         own = own_xcoms(value, OWN_XCOM_KEYS)
+        if is_in_s3(value):
+            own[AWS_CONNECTION_KEY] = aws_connection_xcom(
+                vars(self.hook_settings), has_custom_endpoint=has_custom_endpoint
+            )
         for key, field in {**own, "return_value": {**value, **(self.extra_xcom or {})}}.items():
             XCom.set(
                 key=key,

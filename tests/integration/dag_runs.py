@@ -93,6 +93,23 @@ class FinishedRun:
             if not key.startswith("_link_")
         }
 
+    def links(self, task_id: str, map_index: int = -1) -> dict[str, str]:
+        """Return the links that Airflow 3 stored for a task instance, by the names of their classes."""
+        rows = self._rows("key, value", "xcom", task_id, map_index)
+        return {
+            key.removeprefix("_link_"): json.loads(value) if isinstance(value, str | bytes) else value
+            for key, value in rows
+            if key.startswith("_link_")
+        }
+
+
+EMULATOR_CONNECTION = {
+    "AwsConnId": "aws_default",
+    "RegionName": None,
+    "Verify": None,
+    "CustomEndpoint": True,
+}
+"""The XCom ``AwsConnection`` of a task that uses the emulator."""
 
 RunDag = Callable[..., FinishedRun]
 """Type of the fixture ``run_dag``: runs a DAG with an optional ``conf``."""
@@ -107,7 +124,7 @@ def assert_pushes_synthesis_task(xcoms: Mapping[str, Any], *, status: str) -> di
     value: dict[str, Any] = xcoms["return_value"]
     # Before completion, there is no duration; without prices, there is no cost.
     keys = set(OWN_XCOM_KEYS) - ({"DurationSeconds", "EstimatedCost"} - value.keys())
-    assert set(xcoms) == {*keys, "return_value"}
+    assert set(xcoms) == {*keys, "AwsConnection", "return_value"}
     assert {key: xcoms[key] for key in keys} == {key: value[key] for key in keys}
     assert value["TaskStatus"] == status
     return value

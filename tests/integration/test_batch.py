@@ -43,6 +43,7 @@ from tests.integration.dag_builder import (
     each_waiting_mode,
     new_dag,
 )
+from tests.integration.dag_runs import EMULATOR_CONNECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def assert_sends_nothing(polly: RunningEmulator, run: FinishedRun) -> None:
     """Check that a run failed in its first try, without a start and without an object in the bucket."""
     assert run.task(TASK) == ("failed", 1), run.output
     assert (polly.counters.calls(START), keys(polly)) == (0, [])
-    assert run.xcoms(TASK) == {}
+    assert set(run.xcoms(TASK)) == {"ErrorMessage"}
 
 
 class TestModes:
@@ -108,7 +109,8 @@ class TestModes:
         assert keys(polly) == [value["ManifestS3Uri"].removeprefix(f"s3://{polly.bucket}/")]
         assert value["ManifestUri"].endswith(f"/{polly.bucket}/{keys(polly)[0]}")
         own = {key: value[key] for key in BATCH_XCOM_KEYS if key in value}
-        assert run.xcoms(TASK) == {**own, "return_value": value}
+        connection = {"AwsConnection": EMULATOR_CONNECTION}
+        assert run.xcoms(TASK) == {**own, **connection, "return_value": value}
         assert starts(polly) == 3
 
     @each_waiting_mode
@@ -232,6 +234,8 @@ class TestFailedItem:
         assert failed["TaskStatusReason"] == REASON
         assert f"{failed['Id']}: {REASON}" in run.output
         assert "return_value" not in xcoms
+        assert xcoms["ErrorMessage"].endswith(f"{failed['Id']}: {REASON}")
+        assert xcoms["AwsConnection"] == EMULATOR_CONNECTION
 
     @each_waiting_mode
     def test_is_the_only_one_that_a_retry_starts(

@@ -12,6 +12,7 @@ from airflow_polly_provider.results.document import DOCUMENT_XCOM_KEYS
 from tests.integration.aws_clients import client_of
 from tests.integration.batch_support import content, keys, started_tasks, starts
 from tests.integration.dag_builder import START, each_waiting_mode
+from tests.integration.dag_runs import EMULATOR_CONNECTION
 from tests.integration.document_support import (
     KEY,
     TASK,
@@ -62,6 +63,7 @@ def test_makes_one_file_with_chapters(
     value = result_of(run)
     assert run.xcoms(TASK) == {
         **{key: value[key] for key in DOCUMENT_XCOM_KEYS if key in value},
+        "AwsConnection": EMULATOR_CONNECTION,
         "return_value": value,
     }
     assert [chapter["Title"] for chapter in value["Chapters"]] == ["Part 1", "Part 2"]

@@ -241,6 +241,8 @@ def test_task_ends_as_the_table_says(
         assert words in run.output
     xcoms = run.xcoms(TASK_ID)
     if outcome.status is None:
+        message = xcoms.pop("ErrorMessage", None)
+        assert (message is None) == (outcome.state == "skipped")
         status = xcoms.get("TaskStatus")
         known = {} if status is None else {"TaskStatus": status}
         assert xcoms == {"TaskId": xcoms["TaskId"], **(known if outcome.known is None else outcome.known)}

@@ -91,6 +91,8 @@ class TestS3Destination:
             "DurationSeconds": xcoms["DurationSeconds"],
             "ContentType": "audio/mpeg",
         }
+        connection = xcoms.pop("AwsConnection", None)
+        assert (connection is None) == ("OutputS3Uri" not in value)
         assert xcoms == {key: value[key] for key in SPEECH_XCOM_KEYS if key != "EstimatedCost"}
         assert f"Synthesized {len(TEXT)} billed characters to s3://{clean_bucket}/{KEY}: " in run.output
         assert TEXT not in run.output

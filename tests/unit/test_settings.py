@@ -151,6 +151,7 @@ class TestUnreadableOption:
         values = {
             "price_per_million_characters": '{"standard": 4.0}  # includes 19% VAT',
             "measure_duration": "100%",
+            "listen": "100%",
             "start_look_seconds": "100%",
         }
         lines = [f"{option} = {value}" for option, value in values.items()]
@@ -162,8 +163,9 @@ class TestUnreadableOption:
     def test_is_reported_and_the_default_is_used(self, caplog: pytest.LogCaptureFixture) -> None:
         assert settings.price_per_million_characters() == {}
         assert settings.measure_duration() is True
+        assert settings.listen_enabled() is True
         assert settings.start_look_seconds() == 60.0
-        assert caplog.text.count("cannot be read") == 3
+        assert caplog.text.count("cannot be read") == 4
         assert "write %% for a percent sign" in caplog.text
 
     def test_does_not_fail_an_operator_whose_text_is_already_paid_for(self, wire: Wire) -> None:

@@ -100,6 +100,7 @@ def test_failed_wait_names_the_reason_and_pushes_the_last_known_status(
     pushed = {
         key: value for key, value in world.xcoms("each_end", task_id).items() if not key.startswith("_link_")
     }
+    assert pushed.pop("ErrorMessage")
     # ``ids`` does not contain the synthesis task of the start operator.
     assert pushed == {"TaskId": ids.get(task_id, pushed["TaskId"]), **status}
 

@@ -35,7 +35,8 @@ def book(**fields: Any) -> DocumentManifest:
 def result(
     manifest: DocumentManifest, engine: str | None = None, *, unchanged: bool = False
 ) -> dict[str, Any]:
-    return document_result(manifest, PLACES, engine=engine, unchanged=unchanged)
+    request = {"VoiceId": "Amy", "Engine": engine, "LanguageCode": None}
+    return document_result(manifest, PLACES, request=request, unchanged=unchanged)
 
 
 def failed(number: int, reason: str = "Speech was too long.") -> ItemRecord:
@@ -62,6 +63,7 @@ class TestResult:
             "RequestCharacters": 90,
             "SpokenCharacters": 270,
             "EstimatedCost": pytest.approx(90 * 4 / 10**6),
+            "VoiceId": "Amy",
             "DurationSeconds": 6.0,
             "Unchanged": False,
             "Chapters": [
@@ -82,8 +84,8 @@ class TestResult:
             ],
         }
 
-    def test_has_only_fields_that_are_pushed(self) -> None:
-        assert set(result(book())) <= {*DOCUMENT_XCOM_KEYS}
+    def test_has_only_fields_that_are_pushed_and_those_of_the_request(self) -> None:
+        assert set(result(book())) <= {*DOCUMENT_XCOM_KEYS, "VoiceId"}
 
     def test_of_an_unchanged_document_costs_nothing(self) -> None:
         value = result(book(), unchanged=True)

@@ -150,6 +150,7 @@ class TestXComs:
         running = context()
         value = execute(make(wait_for_completion=False), running)
         known = set(OWN_XCOM_KEYS) - {"DurationSeconds", "EstimatedCost"}
+        assert running["ti"].pushed.pop("AwsConnection")["AwsConnId"] == "aws_default"
         assert set(running["ti"].pushed) == known
         assert {key: value[key] for key in known} == running["ti"].pushed
         assert value["TaskStatus"] == "scheduled"

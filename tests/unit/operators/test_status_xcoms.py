@@ -42,6 +42,13 @@ WAITERS: dict[str, Any] = {
 each_waiter = pytest.mark.parametrize("make", WAITERS.values(), ids=WAITERS)
 
 
+def assert_pushed(running_context: dict[str, Any], status: dict[str, str], *, message: str) -> None:
+    """Check that exactly a status and an error message are in XCom."""
+    pushed = dict(running_context["ti"].pushed)
+    assert message in pushed.pop("ErrorMessage")
+    assert pushed == status
+
+
 @pytest.fixture(autouse=True)
 def _checks_in_quick_succession(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "FIRST_CHECKS_EVERY_SECONDS", 0.01)
@@ -64,7 +71,7 @@ def test_a_failure_is_pushed_by_a_wait_in_the_worker(wire: Wire, make: Any) -> N
     running_context = context()
     with pytest.raises(PollySynthesisTaskFailedError):
         execute(make(deferrable=False, poke_interval=0.01), running_context)
-    assert running_context["ti"].pushed == FAILURE
+    assert_pushed(running_context, FAILURE, message="The bucket does not exist")
 
 
 @each_waiter
@@ -73,7 +80,7 @@ def test_a_failure_is_pushed_after_a_deferral(make: Any) -> None:
     waiter = make(deferrable=True)
     with running(waiter), pytest.raises(PollySynthesisTaskFailedError):
         waiter.execute_complete(running_context, events.success_event(FAILED))
-    assert running_context["ti"].pushed == FAILURE
+    assert_pushed(running_context, FAILURE, message="The bucket does not exist")
 
 
 @each_waiter
@@ -82,7 +89,7 @@ def test_the_last_status_is_pushed_at_a_timeout_in_the_worker(wire: Wire, make: 
     running_context = context()
     with pytest.raises((PollyWaitTimeoutError, AirflowSensorTimeout)):
         execute(make(deferrable=False, timeout=0.3, poke_interval=0.01), running_context)
-    assert running_context["ti"].pushed == {"TaskId": "t1", "TaskStatus": "inProgress"}
+    assert_pushed(running_context, {"TaskId": "t1", "TaskStatus": "inProgress"}, message="time")
 
 
 @each_waiter
@@ -91,14 +98,14 @@ def test_the_last_status_is_pushed_at_a_timeout_after_a_deferral(make: Any) -> N
     waiter = make(deferrable=True)
     with running(waiter), pytest.raises((PollyWaitTimeoutError, AirflowSensorTimeout)):
         waiter.execute_complete(running_context, events.error_event(timed_out("t1", "inProgress")))
-    assert running_context["ti"].pushed == {"TaskId": "t1", "TaskStatus": "inProgress"}
+    assert_pushed(running_context, {"TaskId": "t1", "TaskStatus": "inProgress"}, message="timeout passed")
 
 
-def test_nothing_is_pushed_before_a_synthesis_task_exists(wire: Wire) -> None:
+def test_only_the_message_is_pushed_before_a_synthesis_task_exists(wire: Wire) -> None:
     running_context = context()
-    with pytest.raises(PollyInvalidRequestError):
+    with pytest.raises(PollyInvalidRequestError) as raised:
         execute(start_operator(text=""), running_context)
-    assert running_context["ti"].pushed == {}
+    assert running_context["ti"].pushed == {"ErrorMessage": str(raised.value)}
 
 
 def test_nothing_is_pushed_with_do_xcom_push_false(wire: Wire) -> None:

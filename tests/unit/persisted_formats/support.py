@@ -82,6 +82,16 @@ def with_spoken_characters(written_before: Any, characters: int = 5) -> Any:
     return inside | beside
 
 
+def with_connection(written_before: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return golden XComs with ``AwsConnection`` added, if they name an object in S3.
+
+    Versions that have ``AwsConnection`` write this form.
+    """
+    if "OutputS3Uri" not in written_before:
+        return written_before
+    return {**written_before, "AwsConnection": {**golden("xcoms")["aws_connection"], **fields}}
+
+
 def assert_unchanged(written: Any, expected: Any) -> None:
     """Check that a written value equals the expected one and has only types that JSON and Airflow keep."""
     if not (_is_plain(written) and written == expected):

@@ -23,6 +23,7 @@ from tests.unit.persisted_formats.support import (
     golden,
     imported,
     payload_of,
+    with_connection,
     with_spoken_characters,
 )
 from tests.unit.support import RecordingTaskInstance, Refusal, polly_mp3, synthesis_task
@@ -71,7 +72,8 @@ class TestSuccessEvent:
         payload = payload_of(ending)
         sent = with_spoken_characters(golden("events")["completed"])
         assert_unchanged(payload, sent | {"extra_xcom": {"RequestDigest": "d" * 64}})
-        assert_unchanged(pushed, with_spoken_characters(golden("xcoms")["ended_in_triggerer"]))
+        expected = with_connection(with_spoken_characters(golden("xcoms")["ended_in_triggerer"]))
+        assert_unchanged(pushed, expected)
 
     def test_with_end_from_trigger_has_a_duration_only_in_the_pushed_xcoms(
         self, account: Account, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,7 @@ from tests.unit.persisted_formats.support import (
     imported,
     payload_of,
     resumed,
+    with_connection,
     with_spoken_characters,
 )
 from tests.unit.support import connection, get_operator, sensor, start_operator, synthesis_task
@@ -59,9 +60,14 @@ def trigger_of(row: dict[str, Any]) -> Any:
     return imported(stored.classpath)(**stored.kwargs | {"synthesis_task_id": TASK_ID})
 
 
-def expected_xcoms(case: str, stored: dict[str, Any]) -> dict[str, Any]:
+def expected_xcoms(case: str, stored: dict[str, Any], operator: Any) -> dict[str, Any]:
     """Return golden XComs with the values that the stored row or event adds to ``return_value``."""
-    xcoms = with_spoken_characters(golden("xcoms")[case])
+    xcoms = with_connection(
+        with_spoken_characters(golden("xcoms")[case]),
+        AwsConnId=operator.aws_conn_id,
+        RegionName=operator.region_name,
+        Verify=operator.verify,
+    )
     return {**xcoms, "return_value": {**xcoms["return_value"], **(stored.get("extra_xcom") or {})}}
 
 
@@ -77,9 +83,10 @@ class TestDeferredTask:
         row = ROWS[case]
         event = payload_of(trigger_of(row))
         assert account.requests[-1].region == (row["kwargs"].get("region_name") or "eu-west-1"), ADVICE
+        operator = operator_of(case)
+        expected = "resumed_output_key" if "output_key" in case else "resumed"
         assert_unchanged(
-            resumed(operator_of(case), event, row["next_method"]),
-            expected_xcoms("resumed_output_key" if "output_key" in case else "resumed", row["kwargs"]),
+            resumed(operator, event, row["next_method"]), expected_xcoms(expected, row["kwargs"], operator)
         )
 
     def test_with_output_s3_key_copies_the_object_there(self, account: Account) -> None:
@@ -102,13 +109,14 @@ class TestStoredEvent:
         self, account: Account, waiter: str, event: str, case: str
     ) -> None:
         xcoms = resumed(operator_of(waiter), golden("events")[event], "execute_complete")
-        assert_unchanged(xcoms, with_spoken_characters(golden("xcoms")[case]))
+        assert_unchanged(xcoms, with_connection(with_spoken_characters(golden("xcoms")[case])))
 
     def test_with_for_resume_copies_the_object_to_output_s3_key(self, account: Account) -> None:
         event = golden("events")["completed_for_resume"]
         account.objects[ORIGINAL] = {}
-        xcoms = resumed(operator_of("start_output_key"), event, "execute_complete")
-        assert_unchanged(xcoms, expected_xcoms("resumed_output_key", event))
+        operator = operator_of("start_output_key")
+        xcoms = resumed(operator, event, "execute_complete")
+        assert_unchanged(xcoms, expected_xcoms("resumed_output_key", event, operator))
         assert account.objects == {FINAL: METADATA_NOW}, ADVICE
 
     @pytest.mark.parametrize(("waiter", "final"), [("start", False), ("get", True), ("sensor", True)])

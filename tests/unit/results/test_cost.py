@@ -82,7 +82,7 @@ class TestXCom:
             synthesis_task_id="t1", deadline=time.time() + 60, end_from_trigger=True
         )
         trigger.task_instance = context()["ti"]
-        trigger._push_xcoms(NEURAL)
+        trigger._push_xcoms(NEURAL, has_custom_endpoint=False)
         assert (pushed["EstimatedCost"], pushed["return_value"]["EstimatedCost"]) == (0.0125, 0.0125)
 
     def test_of_synthesize_speech_contains_the_cost(self, prices: None) -> None:

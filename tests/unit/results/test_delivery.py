@@ -53,6 +53,7 @@ def deliver(**fields: Any) -> None:
     deliver_synthesis_task(get_operator(), as_context(context()), synthesis_task(**fields))
 
 
+@pytest.mark.usefixtures("aws_default")
 class TestClosingLogLine:
     COMPLETED = "Synthesis task t1 completed: s3://bucket/audio.t1.mp3, 5 characters billed, 3.0 s of audio"
 

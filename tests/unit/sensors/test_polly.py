@@ -63,7 +63,8 @@ class TestPoking:
         value = execute(sensor(poke_interval=timedelta(seconds=7)), running_context)
         assert slept == [7, 7]
         assert value["TaskStatus"] == "completed"
-        assert set(running_context["ti"].pushed) == set(OWN_XCOM_KEYS) - {"EstimatedCost"}
+        expected = {*OWN_XCOM_KEYS, "AwsConnection"} - {"EstimatedCost"}
+        assert set(running_context["ti"].pushed) == expected
 
     def test_with_exponential_backoff_waits_longer_each_time_up_to_max_wait(
         self, wire: Wire, slept: list[float]

@@ -1,4 +1,4 @@
-"""The duration of audio that a task reads when it ends in the triggerer."""
+"""The duration and the endpoint of audio that a task finds out when it ends in the triggerer."""
 
 from __future__ import annotations
 
@@ -59,6 +59,21 @@ class TestTaskThatEndsInTheTriggerer:
         await end_in_triggerer(extra_xcom={"RequestDigest": "d"})
         assert pushed["DurationSeconds"] == pushed["return_value"]["DurationSeconds"] == 3.0
         assert "t1 completed: s3://bucket/audio.t1.mp3, 5 characters billed, 3.0 s of audio" in caplog.text
+
+    @pytest.mark.parametrize("endpoint", [None, "http://localhost:4566"])
+    async def test_pushes_its_connection(
+        self, wire: Wire, pushed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, endpoint: str | None
+    ) -> None:
+        extra = {} if endpoint is None else {"endpoint_url": endpoint}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(**extra))
+        await end_in_triggerer(aws_conn_id="other", region_name="eu-west-1", verify=False)
+        assert pushed["AwsConnection"] == {
+            "AwsConnId": "other",
+            "RegionName": "eu-west-1",
+            "Verify": False,
+            "CustomEndpoint": endpoint is not None,
+        }
+        assert "AwsConnection" not in pushed["return_value"]
 
     async def test_ends_without_the_duration_if_s3_denies_it(
         self, wire: Wire, pushed: dict[str, Any]
