@@ -64,7 +64,7 @@ def main() -> int:
     given = parser.parse_args()
     pythons = {name: ROOT / f".venv-{name}" / "bin" / "python" for name in ("with", "without")}
     print("| command | with the package | without | added |\n| --- | --- | --- | --- |")
-    for command in (["version"], ["plugins"]):
+    for command in (["version"], ["dags", "list"], ["plugins"]):
         spent: dict[str, list[float]] = {name: [] for name in pythons}
         with tempfile.TemporaryDirectory(prefix="polly-commands-") as home:
             # The first round does not count, because it writes byte code and Airflow's configuration.

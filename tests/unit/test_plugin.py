@@ -31,6 +31,23 @@ def test_the_plugin_and_the_provider_info_import_only_this_package() -> None:
     assert imported - sys.stdlib_module_names <= {"airflow_polly_provider"}
 
 
+def test_commands_that_read_the_whole_plugin_do_not_import_fastapi_or_the_amazon_provider() -> None:
+    """``airflow plugins`` reads the views and the applications."""
+    program = (
+        "import json, sys\n"
+        "import airflow.plugins_manager\n"
+        "before = set(sys.modules)\n"
+        "from airflow_polly_provider.plugin import PollyPlugin\n"
+        "plugin = PollyPlugin()\n"
+        "plugin.external_views, plugin.fastapi_apps\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    imported = json.loads(done.stdout.splitlines()[-1])
+    slow = ("fastapi", "starlette", "airflow.providers", "boto", "airflow_polly_provider.ui.app")
+    assert [name for name in imported if name.startswith(slow)] == []
+
+
 def test_every_public_function_of_the_ssml_module_is_a_macro() -> None:
     public = {
         name
