@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,21 +10,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scripts.browsers import find_browser
+from scripts.browsers import running_chromium
 from tests.browser.range_server import serving
+from tests.chromium import WAIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 READ_ALONG = Path(__file__).resolve().parents[2] / "docs" / "_static" / "read_along.html"
-WAIT_SECONDS = 30
-OPTIONS = (
-    "--no-sandbox",  # Chromium does not start as root without it
-    "--autoplay-policy=no-user-gesture-required",
-    "--mute-audio",
-)
 
 if find_spec("playwright") is None:
     collect_ignore_glob = ["test_*.py"]
@@ -47,18 +41,6 @@ class Site:
         return f"{self.url}/{READ_ALONG.name}?{urlencode(parameters)}"
 
 
-def wait_until(page: Page, expression: str) -> None:
-    """Wait until an expression is true. (Playwright's ``wait_for_function`` needs ``unsafe-eval``.)
-
-    :param page: the page
-    :param expression: an expression of JavaScript
-    """
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"after {WAIT_SECONDS} s, this is not true: {expression}"
-        page.wait_for_timeout(20)
-
-
 def open_page(page: Page, url: str) -> None:
     """Open the read-along page, and wait for its files, except the captions.
 
@@ -71,16 +53,10 @@ def open_page(page: Page, url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """Start headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    path = find_browser()
-    assert path, "No Chromium on the PATH. On Debian: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*OPTIONS])
+    with running_chromium(playwright, "--autoplay-policy=no-user-gesture-required") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

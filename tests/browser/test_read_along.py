@@ -14,7 +14,8 @@ import pytest
 from airflow_polly_provider.captions.convert import captions_from_marks
 from airflow_polly_provider.emulator.testing import running_emulator
 from tests.browser.books import joined_book, joined_marks, read_marks, spoken_pieces, tone_piece
-from tests.browser.conftest import READ_ALONG, open_page, wait_until
+from tests.browser.conftest import READ_ALONG, open_page
+from tests.chromium import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
