@@ -28,7 +28,7 @@ check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-ui demo-audiobook test test-2.11 test-2.11.0 test-3.0.6 $(between) $(addprefix env-,$(constraints)) $(units-with) test-lowest test-browser test-events test-celery test-clients test-wheel
 .PHONY: screenshots lint-files lint-workflows lock-tools hooks dist smoke-aws env-tools
-.PHONY: docs lint format clean env env-2.11 env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-captions bench-commands
+.PHONY: docs lint format clean env env-2.11 env-browser env-celery env-clients bench-emulator bench-blocking bench-waiting bench-faults bench-scale bench-batch bench-documents bench-captions bench-commands
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,11 +56,13 @@ test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with the versio
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(in_parallel) $(random_order)
 
-test-3.1: ## Unit tests in random order, and tests on a real Airflow 3.1; test-3.2 does the same on Airflow 3.2
+test-3.1: ## Unit tests in random order, and tests on a real Airflow 3.1 and in its UI; test-3.2 does the same on Airflow 3.2
 $(between): test-%:
-	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*)
+	@scripts/install_browser.sh
+	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*) --group browser
 	.venv-$*/bin/python -m scripts.import_all
 	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(in_parallel) $(random_order)
+	.venv-$*/bin/python -m pytest tests/ui -rs $(PYTEST_ARGS)
 
 test-python-3.12: ## Import check and unit tests with Python 3.12; test-python-3.13 does the same with Python 3.13
 $(units-with): test-python-%:
@@ -83,10 +85,8 @@ test-celery: env-celery ## Test many texts on Celery while machines fail; needs 
 test-clients: env-clients ## Test the emulator with other clients (JavaScript, capo, aiobotocore, py3-tts-wrapper) and moto's tests
 	POLLY_EMULATOR_CLIENTS=.venv-clients $(bin)/python -m pytest tests/integration/emulator/test_other_clients.py -rs $(PYTEST_ARGS)
 
-test-browser: ## Test the read-along page and joined audio files in Chromium; as root, installs it with apt-get if it is missing
-	@scripts/install_browser.sh
-	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-browser --no-group lint --group browser $(speech)
-	.venv-browser/bin/python -m pytest tests/browser -rs $(PYTEST_ARGS)
+test-browser: env-browser ## Test the Listen tab, the read-along page and joined audio in Chromium; as root, installs it with apt-get if it is missing
+	.venv-browser/bin/python -m pytest tests/browser tests/ui -rs $(PYTEST_ARGS)
 
 test-wheel: env-tools ## Unit and integration tests against the built wheel, with coverage (DIST=dist: against the wheel in dist/)
 	PYTEST_ARGS='$(in_parallel)' scripts/test_wheel.sh $(speech)
@@ -97,8 +97,8 @@ smoke-aws: env ## Run one synthesis task on real AWS; costs $$0.000124, needs cr
 dist: env-tools ## Build an sdist and a wheel in dist/ and check them (TAG=v1.2.3: also check them against that tag)
 	@scripts/build_dist.sh dist
 
-screenshots: env ## Take the screenshots of Airflow's UI for docs/images; needs Chromium
-	@$(bin)/python -m scripts.screenshots
+screenshots: env-browser ## Take the screenshots of Airflow's UI for docs/images in Chromium
+	@.venv-browser/bin/python -m scripts.screenshots
 
 docs: ## Build the documentation in docs/_build/html
 	@scripts/bootstrap.sh .venv-docs --no-default-groups --group docs --group airflow-3-3 --extra emulator
@@ -178,6 +178,11 @@ env-tools: ## Build .venv-tools from .ci/tools.txt
 
 env-2.11: ## Build .venv-2.11 from the lock
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-2.11 --no-group airflow-3-3 --group airflow-2-11
+
+env-browser: ## Build .venv-browser from the lock, and install Chromium if it is missing
+	@scripts/install_browser.sh
+	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-browser --no-group airflow-3-3 --no-group lint \
+		--group fab --group browser $(speech)
 
 env-celery: ## Build .venv-celery from the lock
 	@PYTHON_BELOW=3.14 scripts/bootstrap.sh .venv-celery --no-group airflow-3-3 --no-group lint --group celery

@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import soundfile
 
+from airflow_polly_provider.settings import LISTEN_ROUTE
 from scripts.stack.airflow import AirflowStack
 from scripts.stack.emulator import ACCESS_KEY, REGION, aws_connection, running_emulator
 from scripts.stack.errors import StackError
@@ -132,7 +133,9 @@ def _stay(stack: AirflowStack, run_id: str, endpoint_url: str) -> None:
     aws = f"{Path(sys.executable).parent}/aws"
     print("Airflow and the emulator keep running; only this machine can reach them.")
     print(f"\n  Airflow's UI   {stack.base_url} (no login)")
-    print(f"  The run above  {stack.base_url}/dags/{DAG_ID}/runs/{run_id}")
+    run = f"{stack.base_url}/dags/{DAG_ID}/runs/{run_id}"
+    print(f"  The run above  {run}")
+    print(f"  Listen to it   {run}/tasks/start/plugin/{LISTEN_ROUTE}")
     print("  To trigger     " + "\n                 ".join(f"{stack.base_url}/dags/{dag}" for dag in dags))
     print(f"  The emulator   {endpoint_url}, bucket s3://{BUCKET}")
     print(f"  Logs           {stack.home}\n\nTo list synthesis tasks and audio from another terminal:\n")

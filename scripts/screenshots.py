@@ -1,102 +1,135 @@
 """Take the screenshots of the documentation: ``make screenshots``.
 
 It runs example DAGs on a real Airflow against the emulator, and captures Airflow's UI with headless Chromium
-(the Debian package ``chromium``).
+(the Debian package ``chromium``), which Playwright drives.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from scripts.browsers import find_browser
+from scripts.browsers import running_chromium
 from scripts.stack.airflow import AirflowStack
 from scripts.stack.emulator import aws_connection, running_emulator
 from scripts.stack.signals import terminable
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "example_dags"
 IMAGES = ROOT / "docs" / "images"
 BUCKET = "polly-demo"
-# Time limit in Chromium's virtual time, because the UI loads its data after the page. While nothing is being
-# loaded, virtual time runs faster than real time.
-VIRTUAL_MILLISECONDS = 20_000
 RUN_SECONDS = 300
+WAIT_MILLISECONDS = 60_000
+# The UI draws its lists in several steps after its last request.
+DRAWING_MILLISECONDS = 2_000
+LISTEN_FRAME = 'iframe[src*="/polly/"]'
 
 
 class Shot(NamedTuple):
     """One screenshot.
 
     :param name: name of the file in ``docs/images``
-    :param path: path of the page, after Airflow's base URL; ``{run}`` stands for the run's id
     :param dag_id: the DAG to run for the screenshot
+    :param path: path of the page, after the path of the DAG run
     :param size: size of the browser's window, in pixels
+    :param theme: theme of Airflow's UI, light or dark
+    :param chapter: title of the chapter to go to, if the page is the tab Listen of a document
     """
 
     name: str
-    path: str
     dag_id: str
+    path: str
     size: tuple[int, int] = (1280, 720)
+    theme: str = "light"
+    chapter: str | None = None
 
 
+LARGE = (1280, 800)
 SHOTS = (
-    Shot("ui-xcom.png", "/dags/example_polly_basic/runs/{run}/tasks/start/xcom", "example_polly_basic"),
-    Shot("ui-log.png", "/dags/example_polly_basic/runs/{run}/tasks/start", "example_polly_basic"),
-    Shot("ui-mapped.png", "/dags/example_polly_mapped/runs/{run}/tasks/gate/mapped", "example_polly_mapped"),
+    Shot("ui-xcom.png", "example_polly_basic", "/tasks/start/xcom"),
+    Shot("ui-log.png", "example_polly_basic", "/tasks/start"),
+    Shot("ui-mapped.png", "example_polly_mapped", "/tasks/gate/mapped"),
+    Shot(
+        "ui-listen-task.png",
+        "example_polly_captions",
+        "/tasks/article/plugin/polly-listen",
+        LARGE,
+        chapter="Speaking",
+    ),
+    Shot("ui-listen-run.png", "example_polly_batch", "/plugin/polly-listen-run", LARGE),
+    Shot(
+        "ui-listen-dark.png",
+        "example_polly_audiobook",
+        "/tasks/book/plugin/polly-listen",
+        LARGE,
+        theme="dark",
+    ),
 )
 
 
 def main() -> int:
     """Take all screenshots."""
-    argparse.ArgumentParser(prog="python -m scripts.screenshots", description=__doc__).parse_args()
-    if (browser := find_browser()) is None:
-        print("No Chromium on the PATH. On Debian: apt-get install chromium", file=sys.stderr)
-        return 1
+    parser = argparse.ArgumentParser(prog="python -m scripts.screenshots", description=__doc__)
+    parser.add_argument("names", nargs="*", help="names of the files to write (default: all)")
+    names = parser.parse_args().names
+    if unknown := set(names) - {shot.name for shot in SHOTS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
     IMAGES.mkdir(exist_ok=True)
     with terminable(), tempfile.TemporaryDirectory(prefix="airflow-screenshots-") as folder:
-        photograph(browser, Path(folder))
+        photograph([shot for shot in SHOTS if not names or shot.name in names], Path(folder))
     return 0
 
 
-def photograph(browser: str, home: Path) -> None:
+def photograph(shots: list[Shot], home: Path) -> None:
     """Run the DAGs, and take screenshots of their pages.
 
-    :param browser: Chromium's command
-    :param home: folder for Airflow and the browser's profile
+    :param shots: the screenshots
+    :param home: folder for Airflow
     """
+    from playwright.sync_api import sync_playwright
+
     arguments = ("--bucket", BUCKET, "--audio", "tone", "--in-progress-seconds", "10")
     with running_emulator(home / "emulator.log", *arguments) as endpoint_url:
-        env = {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url), "POLLY_EXAMPLE_BUCKET": BUCKET}
+        env = {
+            "AIRFLOW_CONN_AWS_DEFAULT": aws_connection(endpoint_url),
+            "POLLY_EXAMPLE_BUCKET": BUCKET,
+            "AIRFLOW__AWS_POLLY__PRICE_PER_MILLION_CHARACTERS": '{"standard": 4}',
+        }
         with AirflowStack(home=home / "airflow", dags_folder=EXAMPLES, env=env) as stack:
             run_ids = stack.trigger_all(
-                {dag_id: {} for dag_id in dict.fromkeys(shot.dag_id for shot in SHOTS)}
+                {dag_id: {} for dag_id in dict.fromkeys(shot.dag_id for shot in shots)}
             )
             stack.wait_for_runs(run_ids, RUN_SECONDS)
-            for shot in SHOTS:
-                url = stack.base_url + shot.path.format(run=run_ids[shot.dag_id])
-                _take(browser, url, IMAGES / shot.name, shot.size, home / "profile")
-                print(f"{IMAGES / shot.name}: {url}", flush=True)
+            with sync_playwright() as playwright, running_chromium(playwright) as browser:
+                for shot in shots:
+                    url = f"{stack.base_url}/dags/{shot.dag_id}/runs/{run_ids[shot.dag_id]}{shot.path}"
+                    _take(browser, url, shot)
+                    print(f"{IMAGES / shot.name}: {url}", flush=True)
 
 
-def _take(browser: str, url: str, to: Path, size: tuple[int, int], profile: Path) -> None:
-    command = [
-        browser,
-        *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        f"--user-data-dir={profile}",
-        f"--window-size={size[0]},{size[1]}",
-        f"--virtual-time-budget={VIRTUAL_MILLISECONDS}",
-        f"--screenshot={to}",
-        url,
-    ]
-    began = time.time()
-    subprocess.run(command, check=True, capture_output=True, timeout=180)
-    if not to.is_file() or to.stat().st_mtime < began:
-        raise RuntimeError(f"{browser} did not write a screenshot of {url}.")
+def _take(browser: Browser, url: str, shot: Shot) -> None:
+    width, height = shot.size
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        context.set_default_timeout(WAIT_MILLISECONDS)
+        context.add_init_script(f"localStorage.setItem('theme', '{shot.theme}')")
+        page = context.new_page()
+        page.goto(url)
+        if "polly-listen" in shot.path:
+            frame = page.frame_locator(LISTEN_FRAME)
+            frame.locator("html[data-ready]").wait_for()
+            if shot.chapter:
+                frame.locator("#chapter-list button", has_text=shot.chapter).click()
+                page.mouse.move(0, 0)
+        else:
+            page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(DRAWING_MILLISECONDS)
+        page.screenshot(path=IMAGES / shot.name)
 
 
 if __name__ == "__main__":

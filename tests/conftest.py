@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Playwright
     from xdist.remote import Producer
 
 # Airflow reads its configuration during its import, so this must run before any test module is imported.
@@ -73,6 +74,15 @@ def _botocore_reads_each_file_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
         yield
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Run the driver of Playwright, for tests in a real browser. A process can run only one."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        yield driver
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,9 @@ class AirflowStack:
     :param machines: kind of component by machine name, such as ``{"worker-1": "worker", …}``; needed for
         several components of the same kind and for Celery workers. Machines share no files. By default, there
         is one component of each kind, and all components are on the same machine.
+    :param path: path below which Airflow 3 serves everything, such as ``/air/flow``; empty for the root
+    :param login: name and password of an administrator, if ``env`` sets up users for the API server. By
+        default, every visitor is an administrator
     :param startup_timeout: maximum seconds until all components are healthy
     """
 
@@ -69,19 +72,21 @@ class AirflowStack:
         database_url: str | None = None,
         parallelism: int = 4,
         machines: Mapping[str, str] | None = None,
+        path: str = "",
+        login: tuple[str, str] | None = None,
         startup_timeout: float = 180,
     ) -> None:
         # Airflow does not accept a relative SQLite URL or DAGs folder, or interprets it incorrectly.
         self.home = home.resolve()
         self.port = _free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.base_url = f"http://127.0.0.1:{self.port}{path}"
         database_url = database_url or f"sqlite:///{self.home / 'airflow.db'}"
         self._startup_timeout = startup_timeout
         self._dags_folder = dags_folder.resolve()
         self.environment = environment(
             home=self.home,
             dags_folder=self._dags_folder,
-            port=self.port,
+            base_url=self.base_url,
             database_url=database_url,
             executor=executor,
             parallelism=parallelism,
@@ -89,7 +94,7 @@ class AirflowStack:
         )
         self.metadata: RestMetadata | DatabaseMetadata
         if AIRFLOW_MAJOR >= 3:
-            self.metadata = RestMetadata(self.base_url, database_url)
+            self.metadata = RestMetadata(self.base_url, database_url, login)
             kinds = ["api-server", "scheduler", "dag-processor", "triggerer"]
         else:
             self.metadata = DatabaseMetadata(database_url, self.environment)
@@ -191,12 +196,15 @@ class AirflowStack:
         self.metadata.trigger(dag_id, run_id, conf or {})
         return run_id
 
-    def trigger_all(self, confs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    def trigger_all(
+        self, confs: Mapping[str, Mapping[str, Any]], run_id: str | None = None
+    ) -> dict[str, str]:
         """Wait until several DAGs have been parsed, start a run of each, and return the run ids by DAG id.
 
         :param confs: conf of each run, by DAG id
+        :param run_id: id of all runs; by default, each run has a new id
         """
-        run_ids = {dag_id: _new_run_id() for dag_id in confs}
+        run_ids = {dag_id: run_id or _new_run_id() for dag_id in confs}
         for dag_id in run_ids:
             self.wait_for_dag(dag_id)
         self.metadata.trigger_all(run_ids, confs)

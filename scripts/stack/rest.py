@@ -16,14 +16,16 @@ _BETWEEN_TRIGGERS_SECONDS = 1.0
 
 
 class RestMetadata(RunStates):
-    """A client for a stack's API server. Every user of the stack is an administrator.
+    """A client for a stack's API server.
 
     :param base_url: URL of the API server
     :param database_url: SQLAlchemy URL of the metadata database
+    :param login: name and password of an administrator; None if every visitor is an administrator
     """
 
-    def __init__(self, base_url: str, database_url: str) -> None:
+    def __init__(self, base_url: str, database_url: str, login: tuple[str, str] | None = None) -> None:
         super().__init__(database_url)
+        self._login = login
         # Ignore the proxy settings of the machine, because the API server is on the loopback interface.
         self._http = httpx.Client(base_url=base_url, timeout=_SECONDS, trust_env=False)
 
@@ -98,12 +100,20 @@ class RestMetadata(RunStates):
         missing_is_fine: bool = False,
     ) -> Any:
         if "Authorization" not in self._http.headers:
-            token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
-            self._http.headers["Authorization"] = f"Bearer {token}"
+            self._http.headers["Authorization"] = f"Bearer {self._token()}"
         answer = self._http.request(method, f"/api/v2{path}", json=body, params=params)
         if missing_is_fine and answer.status_code == httpx.codes.NOT_FOUND:
             return None
         return answer.raise_for_status().json()
+
+    def _token(self) -> str:
+        if self._login is None:
+            answer = self._http.get("/auth/token")
+        else:
+            name, password = self._login
+            answer = self._http.post("/auth/token", json={"username": name, "password": password})
+        token: str = answer.raise_for_status().json()["access_token"]
+        return token
 
     def _pages(
         self, path: str, key: str, params: Mapping[str, Any] | None = None

@@ -27,7 +27,7 @@ def environment(
     *,
     home: Path,
     dags_folder: Path,
-    port: int,
+    base_url: str,
     database_url: str,
     executor: str | None,
     parallelism: int,
@@ -35,14 +35,14 @@ def environment(
 ) -> dict[str, str]:
     """Return all environment variables of Airflow's processes.
 
-    :param port: port of the API server of Airflow 3
+    :param base_url: URL of the API server of Airflow 3
     :param extra: additional variables, which override all others
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
     # Allow byte code. Without it, each start of a component and each task would compile Airflow again.
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     settings = _common(dags_folder, database_url, executor, parallelism)
-    settings |= _airflow_3(port) if AIRFLOW_MAJOR >= 3 else _AIRFLOW_2
+    settings |= _airflow_3(base_url) if AIRFLOW_MAJOR >= 3 else _AIRFLOW_2
     return {
         **inherited,
         "AIRFLOW_HOME": str(home),
@@ -81,8 +81,7 @@ def _common(dags_folder: Path, database_url: str, executor: str | None, parallel
     }
 
 
-def _airflow_3(port: int) -> dict[str, str]:
-    base_url = f"http://127.0.0.1:{port}"
+def _airflow_3(base_url: str) -> dict[str, str]:
     return {
         "AIRFLOW__API__BASE_URL": base_url,
         # Airflow 3.0 would start four workers.

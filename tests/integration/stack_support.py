@@ -39,6 +39,8 @@ def polly_stack(
     env: Mapping[str, str] | Callable[[str], Mapping[str, str]] | None = None,
     region: str = REGION,
     connection_in_database: bool = False,
+    path: str = "",
+    login: tuple[str, str] | None = None,
 ) -> Iterator[PollyStack]:
     """Run the emulator with the bucket `BUCKET`, and an Airflow of the installed version that uses it.
 
@@ -49,6 +51,8 @@ def polly_stack(
     :param region: region of the bucket and of ``aws_default``
     :param connection_in_database: whether ``aws_default`` is stored in the metadata database instead of an
         environment variable
+    :param path: path below which the API server serves everything
+    :param login: name and password of an administrator, if ``env`` sets up users for the API server
     """
     home.mkdir(parents=True, exist_ok=True)
     arguments = ("--bucket", BUCKET, "--region", region, "--in-progress-seconds", str(SYNTHESIS_SECONDS))
@@ -58,7 +62,9 @@ def polly_stack(
         if not connection_in_database:
             variables["AIRFLOW_CONN_AWS_DEFAULT"] = connection
         variables.update((env(endpoint_url) if callable(env) else env) or {})
-        with AirflowStack(home=home, dags_folder=dags_folder, env=variables) as airflow:
+        with AirflowStack(
+            home=home, dags_folder=dags_folder, env=variables, path=path, login=login
+        ) as airflow:
             if connection_in_database:
                 airflow.metadata.add_connections({"aws_default": json.loads(connection)})
             yield PollyStack(airflow, endpoint_url)
