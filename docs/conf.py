@@ -81,6 +81,7 @@ nitpick_ignore = [
     ("py:class", "Context"),
     ("py:class", "DAG"),
     ("py:class", "OperatorLineage"),
+    ("py:class", "ReadManifest"),
     ("py:class", "ObjectStoragePath"),
     ("py:class", "StartTriggerArgs"),
     ("py:class", "TaskDecorator"),
@@ -98,6 +99,9 @@ nitpick_ignore = [
     ("py:class", "T"),
     # Sphinx cannot parse the signature of a dataclass with default factories.
     ("py:class", "dict[str"),
+    ("py:class", "Sequence[Mapping[str"),
+    # FastAPI's site has no inventory.
+    ("py:class", "fastapi.applications.FastAPI"),
     # botocore's errors, which its documentation does not list by name.
     ("py:exc", "BotoCoreError"),
     ("py:exc", "ClientError"),
