@@ -97,7 +97,7 @@ def create_app() -> FastAPI:
 
 
 async def _in_thread(request: Request, work: Callable[..., T], *arguments: Any) -> T:
-    """Run blocking work in one of the few threads that the tab has.
+    """Run blocking work, or work that takes long, in one of the few threads that the tab has.
 
     Airflow answers its own requests in other threads. So an S3 that does not respond blocks only the tab.
     """
@@ -138,13 +138,15 @@ async def task(
 ) -> Response:
     """Return the playlist of a task instance."""
     instance = TaskInstanceId(task_id, map_index)
-    return _JSON(await _in_thread(request, _library(request).task_playlist, dag_id, run_id, instance))
+    library = _library(request)
+    return await _in_thread(request, lambda: _JSON(library.task_playlist(dag_id, run_id, instance)))
 
 
 @router.get("/run")
 async def run(request: Request, dag_id: DagId, run_id: RunId) -> Response:
     """Return the playlist of a DAG run."""
-    return _JSON(await _in_thread(request, _library(request).run_playlist, dag_id, run_id))
+    library = _library(request)
+    return await _in_thread(request, lambda: _JSON(library.run_playlist(dag_id, run_id)))
 
 
 @router.api_route("/audio", methods=["GET", "HEAD"])
@@ -176,19 +178,25 @@ async def captions(request: Request, track: AskedTrack) -> Response:
 @router.get("/transcript")
 async def transcript(request: Request, track: AskedTrack) -> Response:
     """Return the transcript of a track."""
-    read = partial(_objects(request).json_list, member="segments")
-    segments = await _in_thread(request, read, *track.source(track.transcript, "transcript"))
+    return await _in_thread(request, _transcript, _objects(request), track)
+
+
+def _transcript(objects: Objects, track: Track) -> Response:
+    segments = objects.json_list(*track.source(track.transcript, "transcript"), member="segments")
     return _JSON({"segments": [each for each in segments if isinstance(each, dict)]})
 
 
 @router.get("/chapters")
 async def chapters(request: Request, track: AskedTrack) -> Response:
     """Return the chapters of a track."""
+    return await _in_thread(request, _chapters, _objects(request), track)
+
+
+def _chapters(objects: Objects, track: Track) -> Response:
     if track.chapters:
         found = [_chapter(each, "Title", "Level", "StartSeconds") for each in track.chapters]
     else:
-        read = partial(_objects(request).json_list, member="chapters")
-        listed = await _in_thread(request, read, *track.source(track.chapters_location, "chapters"))
+        listed = objects.json_list(*track.source(track.chapters_location, "chapters"), member="chapters")
         found = [_chapter(each, "title", "level", "startTime") for each in listed]
     return _JSON({"chapters": [each for each in found if each is not None]})
 
