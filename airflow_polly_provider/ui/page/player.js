@@ -201,7 +201,8 @@ async function explainError() {
   } catch {
     sentence = UNREACHABLE;
   }
-  if (!signal.aborted) tell(sentence);
+  /* In the meantime, another track was chosen, or this one was loaded again. */
+  if (!signal.aborted && audio.error) tell(sentence);
 }
 
 for (const kind of ["seeking", "seeked", "timeupdate"]) audio.addEventListener(kind, update);
