@@ -341,7 +341,13 @@ def test_captions_that_are_not_webvtt_are_not_sent(listener: TestClient, s3: Fak
         b'{"segments": [{"startTime": 1e999}], "chapters": [1e999]}',
         b'{"segments": [' + b"9" * 5_000 + b'], "chapters": [' + b"9" * 5_000 + b"]}",
         b"[" * 100_000,
-        b'{"segments": ' + b"[" * 900 + b"]" * 900 + b', "chapters": ' + b"[" * 2_000 + b"]" * 2_000 + b"}",
+        b'{"segments": '
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b', "chapters": '
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}",
     ],
 )
 @pytest.mark.usefixtures("complete")
