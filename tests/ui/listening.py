@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/air/flow"
-BASIC, MAPPED, BATCH, AUDIOBOOK, CAPTIONS = EXAMPLES = [
-    f"example_polly_{name}" for name in ("basic", "mapped", "batch", "audiobook", "captions")
+BASIC, MAPPED, AUDIOBOOK, CAPTIONS = EXAMPLES = [
+    f"example_polly_{name}" for name in ("basic", "mapped", "audiobook", "captions")
 ]
 CASES = "listen_cases"
 
@@ -51,8 +51,7 @@ def listening_airflow(home: Path) -> Iterator[Listening]:
     """
     dags_folder = home / "dags"
     shutil.copytree(Path(__file__).parent / "dags", dags_folder)
-    for folder in ("prompts", "texts"):
-        shutil.copytree(EXAMPLE_DAGS / folder, dags_folder / folder)
+    shutil.copytree(EXAMPLE_DAGS / "texts", dags_folder / "texts")
     for dag_id in EXAMPLES:
         shutil.copy(EXAMPLE_DAGS / f"{dag_id}.py", dags_folder)
     users = ",".join(f"{user}:{role}" for user, role in USERS.items())

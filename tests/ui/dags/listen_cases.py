@@ -27,11 +27,19 @@ def listen_cases() -> None:
     PollySynthesizeBatchOperator(
         task_id="prompts",
         items=[
-            {"id": "welcome", "text": "Welcome to the railway."},
-            {"id": "broken", "text": "Nobody will hear this.", "output_s3_bucket_name": NO_BUCKET},
-            {"id": "good-bye", "text": "Thank you, and good bye."},
+            {"id": "welcome", "text": "Welcome to the railway.", "output_s3_key": "welcome.wav"},
+            {
+                "id": "broken",
+                "text": "Nobody will hear this.",
+                "output_s3_bucket_name": NO_BUCKET,
+                "output_s3_key": "broken.wav",
+            },
+            {"id": "menu/2", "text": "For tickets, press two.", "output_s3_key": "menu/two.wav"},
+            {"id": "good-bye", "text": "Thank you, and good bye.", "output_s3_key": "good-bye.wav"},
         ],
         voice_id="Joanna",
+        output_format="mulaw",
+        output_container="wav",
         output_s3_bucket_name=BUCKET,
         output_s3_key_prefix="cases/",
         on_item_failure="continue",
