@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import inspect
 import os
 import shutil
 import tempfile
@@ -73,6 +75,18 @@ def _botocore_reads_each_file_once() -> Iterator[None]:
     loader = botocore.loaders.Loader()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _stacks_without_source_code() -> Iterator[None]:
+    """Make ``inspect.stack()`` leave out the lines of source code.
+
+    The amazon provider calls it for each client, to put the operator's class into the user agent. To find the
+    source code, Python looks at all modules each time, and a test process has imported thousands.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "stack", functools.partial(inspect.stack, 0))
         yield
 
 
