@@ -20,9 +20,9 @@ examples-2.11.0 := tests/integration/test_example_dags.py
 examples-3.0.6 := tests/integration/shared_stack
 between := test-3.1 test-3.2
 in_parallel = -n $(WORKERS) --durations 15 $(PYTEST_ARGS)
-# These folders do not use Airflow, only Python, Jinja2 and markdown-it-py. They are tested on two versions of Python
-# (`make test`, `make test-wheel`) and with the oldest dependencies; the tests on other versions of Airflow omit them.
-same_on_every_airflow := $(foreach folder,audio captions document text,--ignore tests/unit/$(folder))
+# These folders do not use Airflow, only Python, Jinja2 and markdown-it-py. They are tested on three versions of Python
+# (`make test`, `make test-3.2`, `make test-wheel`) and with the oldest dependencies. Other tests omit them.
+omit_independent := $(foreach folder,audio captions document text,--ignore tests/unit/$(folder))
 random_order := --random-order --random-order-seed $(shell date +%s)
 units-with := test-python-3.12 test-python-3.13
 check-schema = $(tools)/check-jsonschema --builtin-schema vendor.$(1)
@@ -53,19 +53,21 @@ test: lint ## Lint, type checks, unit tests and integration tests on the newest 
 	$(bin)/python -m pytest tests/unit tests/integration $(in_parallel)
 
 test-2.11: env-2.11 ## Unit tests and integration tests on Airflow 2.11, without real voices
-	$(bin-2.11)/python -m pytest tests/unit tests/integration $(same_on_every_airflow) $(in_parallel)
+	$(bin-2.11)/python -m pytest tests/unit tests/integration $(omit_independent) $(in_parallel)
 
 test-2.11.0 test-3.0.6: test-%: env-% ## Unit tests and examples with the versions that Airflow's constraints pin
 	.tools/uv/bin/uv pip check --quiet --python .venv-$*/bin/python
 	.venv-$*/bin/python -m scripts.import_all
-	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(same_on_every_airflow) $(in_parallel) $(random_order)
+	.venv-$*/bin/python -m pytest tests/unit $(examples-$*) $(omit_independent) $(in_parallel) $(random_order)
 
+# CI runs this with Python 3.12.
+test-3.2: omit_independent :=
 test-3.1: ## Unit tests in random order, and tests on a real Airflow 3.1 and in its UI; test-3.2 does the same on Airflow 3.2
 $(between): test-%:
 	@scripts/install_browser.sh
 	@PYTHON_BELOW=3.13 scripts/bootstrap.sh .venv-$* --no-group airflow-3-3 --group airflow-$(subst .,-,$*) --group browser
 	.venv-$*/bin/python -m scripts.import_all
-	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(same_on_every_airflow) $(in_parallel) $(random_order)
+	.venv-$*/bin/python -m pytest tests/unit tests/integration/shared_stack $(omit_independent) $(in_parallel) $(random_order)
 	.venv-$*/bin/python -m pytest tests/ui -rs $(PYTEST_ARGS)
 
 test-python-3.12: ## Import check and unit tests with Python 3.12; test-python-3.13 does the same with Python 3.13

@@ -27,7 +27,7 @@ trap 'exit 130' INT
 git ls-files -z -- . ':!airflow_polly_provider' | tar --null -T - -cf - | tar -C "$elsewhere" -xf -
 cd "$elsewhere"
 "$python" -m scripts.import_all
-# Python 3.12 and later can report lines to coverage at almost no cost. The other way takes half as much time again.
+# Python 3.12 and later can report lines to coverage at almost no cost. Without this, the tests take 30 % more time.
 if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
     export COVERAGE_CORE=sysmon
 fi
