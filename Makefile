@@ -1,7 +1,7 @@
 # SPEECH=0 omits the `speech` extra: the emulator then produces a tone instead of speech.
 SPEECH ?= 1
 PYTEST_ARGS ?=
-# Number of test processes: one per core of CI.
+# Number of test processes: one per core of CI, except in `make test`.
 WORKERS ?= 2
 BENCH_ARGS ?=
 # Use the system's certificates, like pip, git and curl. uv's own list does not contain the certificate authority

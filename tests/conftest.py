@@ -79,7 +79,7 @@ def _botocore_reads_each_file_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _stacks_without_source_code() -> Iterator[None]:
+def _call_stacks_without_source_code() -> Iterator[None]:
     """Make ``inspect.stack()`` leave out the lines of source code.
 
     The amazon provider calls it for each client, to put the operator's class into the user agent. To find the
